@@ -1,0 +1,64 @@
+"""What the commands share on a terminal: one console, and user errors as sentences with exit code 1 instead of tracebacks."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
+from nba_grading.settings import SettingsError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from commands.airflow_api import AirflowApiError
+from commands.stack_config import StackError
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, style="red")
+
+
+class CommandError(Exception):
+    """A user's mistake or a missing service; the message is the sentence to show."""
+
+
+@dataclass
+class Outcome:
+    """The exit code a command ends with."""
+
+    code: int = 0
+
+
+@contextmanager
+def sentences() -> Iterator[Outcome]:
+    """Run a command's body; errors a user can mend become a sentence on stderr and exit code 1, Ctrl-C and SIGTERM 130."""
+    outcome = Outcome()
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield outcome
+    except (CommandError, StackError, SettingsError, AirflowApiError) as error:
+        errors.print(str(error), markup=False)
+        outcome.code = 1
+    except (GoogleAPICallError, GoogleAuthError, ConnectionError) as error:
+        errors.print(f"BigQuery did not do it: {error}", markup=False)
+        outcome.code = 1
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        outcome.code = 130
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def progress_bar() -> Progress:
+    """A progress bar with counts and elapsed time; silent where there is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )

@@ -1,0 +1,226 @@
+"""Reads and checks the two input files of a directory, before anything is loaded.
+
+``player_prop_predictions`` and ``player_game_summary``, each as .parquet or .csv (with a header). Optional columns may be
+missing and become NULL. Everything wrong is collected and told in sentences: file, column, how many values, the first one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+
+from commands.console import CommandError
+
+NUMERIC = pa.decimal128(38, 9)
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+NUMBER_PATTERN = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
+INTEGER_PATTERN = r"^[+-]?\d+$"
+DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
+BOOLEAN_PATTERN = r"(?i)^(true|false|1|0)$"
+NULLS = ["", "NULL", "null"]
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """An input table: its file stem, its columns in table order, those that must be there and not NULL, and a key to be unique."""
+
+    stem: str
+    columns: dict[str, pa.DataType]
+    required: tuple[str, ...]
+    unique: tuple[str, ...] = ()
+
+
+PREDICTIONS = InputTable(
+    stem="player_prop_predictions",
+    columns={
+        "prediction_id": pa.string(),
+        "system_id": pa.string(),
+        "player_lookup": pa.string(),
+        "game_id": pa.string(),
+        "game_date": pa.date32(),
+        "predicted_points": NUMERIC,
+        "confidence_score": NUMERIC,
+        "recommendation": pa.string(),
+        "current_points_line": NUMERIC,
+        "line_source": pa.string(),
+        "sportsbook": pa.string(),
+        "is_active": pa.bool_(),
+        "invalidation_reason": pa.string(),
+        "injury_status_at_prediction": pa.string(),
+        "model_version": pa.string(),
+        "created_at": TIMESTAMP,
+        "updated_at": TIMESTAMP,
+    },
+    required=("system_id", "player_lookup", "game_id", "game_date"),
+)
+BOX_SCORES = InputTable(
+    stem="player_game_summary",
+    columns={
+        "player_lookup": pa.string(),
+        "game_id": pa.string(),
+        "game_date": pa.date32(),
+        "team_abbr": pa.string(),
+        "opponent_team_abbr": pa.string(),
+        "points": pa.int64(),
+        "minutes_played": NUMERIC,
+        "is_dnp": pa.bool_(),
+        "updated_at": TIMESTAMP,
+    },
+    required=("player_lookup", "game_id", "game_date", "points"),
+    unique=("game_id", "player_lookup"),
+)
+# Columns that must be in the file but may hold NULL: a player who did not play has no points.
+NULLABLE_REQUIRED = {"points"}
+
+
+@dataclass(frozen=True)
+class InputFiles:
+    """Both inputs, checked, with every column of their tables in table order."""
+
+    predictions: pa.Table
+    box_scores: pa.Table
+
+
+def read_inputs(directory: Path) -> InputFiles:
+    """The two files of a directory; raises CommandError with a sentence per problem, found in both files."""
+    problems: list[str] = []
+    tables = [_read(directory, spec, problems) for spec in (PREDICTIONS, BOX_SCORES)]
+    if problems:
+        raise CommandError("\n".join([*problems, "Nothing was loaded."]))
+    return InputFiles(*tables)
+
+
+def _read(directory: Path, spec: InputTable, problems: list[str]) -> pa.Table:
+    path = next((p for p in (directory / f"{spec.stem}.parquet", directory / f"{spec.stem}.csv") if p.is_file()), None)
+    if path is None:
+        problems.append(f"{directory}: there is no {spec.stem}.parquet or {spec.stem}.csv; put one there, or name another directory by DATA=.")
+        return None
+    try:
+        raw = pq.read_table(path) if path.suffix == ".parquet" else _read_csv(path)
+    except (pa.ArrowException, OSError) as error:
+        problems.append(f"{path}: cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}")
+        return None
+    missing = [name for name in spec.required if name not in raw.column_names]
+    if missing:
+        problems.append(f"{path}: required column {', '.join(missing)} is missing; the file has {', '.join(raw.column_names)}.")
+        return None
+    columns = {name: _column(path, raw, name, type_, problems) for name, type_ in spec.columns.items()}
+    if any(column is None for column in columns.values()):
+        return None
+    table = pa.table(columns)
+    _check_keys(path, spec, table, problems)
+    return table
+
+
+def _read_csv(path: Path) -> pa.Table:
+    header = csv.open_csv(path).schema.names
+    options = csv.ConvertOptions(column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, null_values=NULLS)
+    return csv.read_csv(path, convert_options=options)
+
+
+def _column(path: Path, raw: pa.Table, name: str, type_: pa.DataType, problems: list[str]) -> pa.ChunkedArray | None:
+    if name not in raw.column_names:
+        return pa.chunked_array([pa.nulls(raw.num_rows, type_)])
+    values = raw[name]
+    if values.type == type_ or pa.types.is_null(values.type):
+        return values.cast(type_)
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return _from_text(path, values.cast(pa.string()), name, type_, problems)
+    wrong = None if _is_kin(values.type, type_) else values
+    if wrong is None:
+        try:
+            return _to_type(values, type_)
+        except pa.ArrowException:
+            wrong = values
+    first = next((value for value in wrong.drop_null()[:1].to_pylist()), None)
+    problems.append(f"{path}: column {name} holds {values.type} values where {_word(type_)} are needed; the first is {first!r}.")
+    return None
+
+
+def _from_text(path: Path, text: pa.ChunkedArray, name: str, type_: pa.DataType, problems: list[str]) -> pa.ChunkedArray | None:
+    text = pc.utf8_trim_whitespace(text)
+    if pa.types.is_string(type_):
+        return text
+    if pa.types.is_timestamp(type_):
+        parsed = _parse_timestamps(text)
+    elif pa.types.is_date(type_):
+        parsed = pc.strptime(pc.if_else(pc.match_substring_regex(text, DATE_PATTERN), text, None), format="%Y-%m-%d", unit="s", error_is_null=True)
+        parsed = parsed.cast(pa.date32())
+    else:
+        pattern = {pa.bool_(): BOOLEAN_PATTERN, pa.int64(): INTEGER_PATTERN}.get(type_, NUMBER_PATTERN)
+        fitting = pc.if_else(pc.match_substring_regex(text, pattern), text, None)
+        try:
+            parsed = fitting.cast(type_)
+        except pa.ArrowException as error:
+            problems.append(f"{path}: column {name}: {str(error).splitlines()[0]}.")
+            return None
+    bad = pc.and_(pc.is_valid(text), pc.is_null(parsed))
+    count = pc.sum(bad).as_py() or 0
+    if count:
+        first = text.filter(bad)[0].as_py()
+        problems.append(f"{path}: column {name} has {count} value(s) that are not {_word(type_)}; the first is {first!r} in row {pc.index(bad, True).as_py() + 1}.")
+        return None
+    return parsed
+
+
+def _parse_timestamps(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    plain = pc.replace_substring_regex(text, r"(\.\d{1,6})\d*", r"\1")
+    plain = pc.replace_substring_regex(pc.replace_substring(plain, "T", " ", max_replacements=1), r"( ?UTC|Z|\+00:?(00)?)$", "")
+    shaped = pc.match_substring_regex(plain, r"^\d{4}-\d{2}-\d{2} ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?$")
+    days = pc.strptime(pc.utf8_slice_codeunits(plain, 0, 10), format="%Y-%m-%d", unit="s", error_is_null=True)
+    usable = pc.and_(pc.fill_null(shaped, False), pc.is_valid(days))
+    return pc.assume_timezone(pc.if_else(usable, plain, None).cast(pa.timestamp("us")), "UTC")
+
+
+def _is_kin(given: pa.DataType, wanted: pa.DataType) -> bool:
+    numbers = pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal
+    if wanted == NUMERIC:
+        return any(check(given) for check in numbers)
+    if wanted == pa.int64():
+        return any(check(given) for check in numbers)
+    if pa.types.is_timestamp(wanted):
+        return pa.types.is_timestamp(given)
+    if pa.types.is_date(wanted):
+        return pa.types.is_date(given) or pa.types.is_timestamp(given)
+    if pa.types.is_string(wanted):
+        return pa.types.is_dictionary(given)
+    return False
+
+
+def _to_type(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
+    if pa.types.is_floating(values.type) and type_ == NUMERIC:
+        # A float's decimal expansion has more digits than NUMERIC keeps: round to what the float was written as.
+        return pc.round(values.cast(pa.float64()), 6).cast(pa.decimal128(38, 6)).cast(type_)
+    if pa.types.is_timestamp(type_) and values.type.tz is None:
+        return pc.assume_timezone(values.cast(pa.timestamp("us")), "UTC")
+    return values.cast(type_)
+
+
+def _check_keys(path: Path, spec: InputTable, table: pa.Table, problems: list[str]) -> None:
+    for name in spec.required:
+        if name in NULLABLE_REQUIRED:
+            continue
+        nulls = pc.is_null(table[name])
+        count = pc.sum(nulls).as_py() or 0
+        if count:
+            row = pc.index(nulls, True).as_py() + 1
+            problems.append(f"{path}: column {name} is NULL in {count} row(s), the first is row {row}; it is part of the key.")
+    if not spec.unique:
+        return
+    counts = table.group_by(list(spec.unique)).aggregate([([], "count_all")])
+    doubled = counts.filter(pc.greater(counts["count_all"], 1))
+    if doubled.num_rows:
+        first = ", ".join(f"{name} {doubled[name][0].as_py()!r}" for name in spec.unique)
+        problems.append(
+            f"{path}: {doubled.num_rows} key(s) {spec.unique} stand more than once; the first is {first}, {doubled['count_all'][0].as_py()} times."
+        )
+
+
+def _word(type_: pa.DataType) -> str:
+    words = {pa.bool_(): "booleans (true, false)", pa.int64(): "whole numbers", pa.date32(): "dates (YYYY-MM-DD)", NUMERIC: "numbers", pa.string(): "text"}
+    return words.get(type_, "timestamps (YYYY-MM-DD HH:MM:SS, in UTC)")

@@ -1,0 +1,152 @@
+"""The local stack's processes, ports and environment: everything real but the cloud.
+
+Ports are STACK_PORT_BASE (8080) and the six behind it, so a second checkout needs one other number. All state is in .local/.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = "nba-local"
+PORT_NAMES = ("airflow", "bigquery", "bigquery_grpc", "firestore", "slack", "worker_log", "trigger_log")
+AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
+EMULATOR_VENV = ROOT / ".local" / "emulator-venv"
+EMULATOR_HOME = ROOT / ".local" / "emulator-home"
+
+
+class StackError(RuntimeError):
+    """The stack cannot run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process of the stack: its command line, and the URL that answers once it is ready (none: the API's health tells)."""
+
+    name: str
+    command: tuple[str, ...]
+    ready_url: str | None = None
+
+
+def port_base() -> int:
+    """STACK_PORT_BASE, 8080 when not set; StackError when it is not a port that leaves room for the others."""
+    given = os.environ.get("STACK_PORT_BASE", "8080")
+    if not given.isdigit() or not 1024 <= int(given) <= 65535 - len(PORT_NAMES):
+        raise StackError(f"STACK_PORT_BASE={given!r} cannot be used: give a number from 1024 to {65535 - len(PORT_NAMES)}, such as 18080.")
+    return int(given)
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """One stack: its state directory and its first port. Two configs with other ports and directories run side by side."""
+
+    state: Path
+    base: int
+
+    def port(self, name: str) -> int:
+        """The port of a service of PORT_NAMES."""
+        return self.base + PORT_NAMES.index(name)
+
+    def url(self, name: str) -> str:
+        """The local URL of a service."""
+        return f"http://127.0.0.1:{self.port(name)}"
+
+    @cached_property
+    def has_firestore(self) -> bool:
+        """Whether the official Firestore emulator can run here: it needs gcloud and Java."""
+        return shutil.which("gcloud") is not None and shutil.which("java") is not None
+
+    @property
+    def lease_store(self) -> str:
+        """LEASE_STORE of this stack: Firestore, or a SQLite file where its emulator cannot run."""
+        return "firestore" if self.has_firestore else f"sqlite:///{self.state / 'leases.db'}"
+
+    def emulators(self) -> list[Program]:
+        """BigQuery, Slack's stand-in, and Firestore where it can run."""
+        bigquery = Program(
+            "bigquery",
+            (
+                *("env", f"HOME={EMULATOR_HOME}", "BQEMU_ENABLE_FORMAT_EXTENSIONS=false"),
+                *(str(EMULATOR_VENV / "bin" / "bqemulator"), "start", "--persistent", "--data-dir", str(self.state / "bigquery")),
+                *("--rest-port", str(self.port("bigquery")), "--grpc-port", str(self.port("bigquery_grpc")), "--log-level", "warning"),
+            ),
+            f"{self.url('bigquery')}/readyz",
+        )
+        firestore = Program(
+            "firestore",
+            ("gcloud", "emulators", "firestore", "start", f"--host-port=127.0.0.1:{self.port('firestore')}"),
+            self.url("firestore"),
+        )
+        slack = Program(
+            "slack",
+            (sys.executable, "-m", "uvicorn", "commands.slack_sink:app", "--port", str(self.port("slack")), "--log-level", "warning"),
+            f"{self.url('slack')}/health",
+        )
+        return [bigquery, *([firestore] if self.has_firestore else []), slack]
+
+    def airflow(self) -> list[Program]:
+        """Airflow's four processes, each with its own log."""
+        return [Program(name, (str(Path(sys.executable).with_name("airflow")), name)) for name in AIRFLOW_PROGRAMS]
+
+    def client_environment(self) -> dict[str, str]:
+        """What a client of the stack needs: the emulators' addresses and the project."""
+        firestore = {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{self.port('firestore')}"} if self.has_firestore else {}
+        return {
+            "BIGQUERY_EMULATOR_HOST": self.url("bigquery"),
+            "GRADING_PROJECT": PROJECT,
+            "LEASE_STORE": self.lease_store,
+            "AIRFLOW_API_URL": self.url("airflow"),
+            **firestore,
+        }
+
+    def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
+        """The environment of every process of the stack. What the user exported wins, but for what would lead out of the stack."""
+        home = self.state / "airflow"
+        defaults = {
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+            "AIRFLOW__CORE__PARALLELISM": "4",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+            "GRADING_RETRY_SECONDS": "5",
+        }
+        fixed = {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url('airflow')}/execution/",
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port("airflow")),
+            "AIRFLOW__API__BASE_URL": f"http://localhost:{self.port('airflow')}",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(self.port("worker_log")),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(self.port("trigger_log")),
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._secret(),
+            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(
+                {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": PROJECT}}
+            ),
+            "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps({"conn_type": "slackwebhook", "host": self.url("slack"), "password": "T000/B000/local"}),
+            "SLACK_SINK_FILE": str(self.state / "slack.jsonl"),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "commands" / "airflow_settings")]),
+            "PYTHONUNBUFFERED": "1",
+            **self.client_environment(),
+        }
+        return {**defaults, **inherited, **fixed}
+
+    def _secret(self) -> str:
+        path = self.state / "jwt_secret"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_hex(64), encoding="utf-8")
+        return path.read_text(encoding="utf-8")

@@ -1,0 +1,65 @@
+"""
+Grade the player-prop predictions of one game date against its box scores.
+
+**What.** Reads `player_prop_predictions` and `player_game_summary` for one `game_date`, and replaces that date of
+`prediction_accuracy` in one fenced transaction, under the lease `grading_<game_date>`. Then checks the date for duplicates, NULL
+keys and counts that do not balance, and announces it to the DAGs that follow. Every run leaves one row in `grading_runs`.
+
+**When.** At 06:00 New York for the day before; from the UI with a `game_date`; by `make backfill FROM=… TO=…` over a range. With
+`airflow backfill create`, give `--to-date` a time (`2026-01-16T23:59:59`): a bare date leaves the last day out.
+
+**If it fails.** The date holds what it held before, or one complete write: never half, never doubled. Slack says what to do. A
+date without box scores ends as `no_box_scores`; a scheduled run waits up to 6 hours for them, without a worker slot.
+
+**Safe to rerun?** Yes, at any time, and next to any other run: a second run of a date waits for the lease, also without a slot.
+
+**Params.** `game_date`: the date to grade, YYYY-MM-DD; empty means the run's own date. `allow_shrink`: publish even if the date
+loses more of its keys than the setting allows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+from airflow.timetables.interval import CronDataIntervalTimetable
+from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, default_args, record_guarded_run, validate_written_date
+from nba_grading.operators import CheckInputsOperator, GuardedWriteOperator
+
+
+@dag(
+    schedule=CronDataIntervalTimetable("0 6 * * *", timezone="America/New_York"),
+    start_date=START_DATE,
+    catchup=False,
+    max_active_runs=16,
+    default_args=default_args(),
+    doc_md=__doc__,
+    tags=["grading"],
+    params={
+        "game_date": Param(None, type=["null", "string"], format="date", description="Date to grade, YYYY-MM-DD. Empty: the run's own date."),
+        "allow_shrink": Param(False, type="boolean", description="Publish even if the date loses more keys than allowed."),
+    },
+)
+def grade_predictions() -> None:
+    inputs = CheckInputsOperator(task_id="check_inputs")
+
+    grade = GuardedWriteOperator(
+        task_id="grade",
+        operation="grading",
+        work="nba_grading.grading:grade_date",
+        game_date="{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}",
+        pool=GRADING_POOL,
+    )
+
+    @task(outlets=[GRADES])
+    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
+        return validate_written_date(get_current_context(), checked["game_date"], reported)
+
+    @task(trigger_rule="all_done")
+    def record_run() -> dict[str, Any]:
+        return record_guarded_run(get_current_context(), operation="grading")
+
+    inputs >> grade >> validate(grade.output, inputs.output) >> record_run().as_teardown()
+
+
+grade_predictions()

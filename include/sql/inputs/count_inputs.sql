@@ -1,0 +1,23 @@
+-- One row: what there is to grade on a game date, and against what.
+-- Params: game_date DATE
+WITH
+gradable_games AS (
+    SELECT
+        game_id,
+        COUNT(*) AS predictions
+    FROM nba_predictions.player_prop_predictions
+    WHERE game_date = @game_date AND is_active IS NOT FALSE AND invalidation_reason IS NULL
+    GROUP BY game_id
+),
+
+played_games AS (
+    SELECT DISTINCT game_id
+    FROM nba_box_scores.player_game_summary
+    WHERE game_date = @game_date
+)
+
+SELECT
+    (SELECT COALESCE(SUM(predictions), 0) FROM gradable_games) AS gradable_rows,
+    (SELECT COUNT(*) FROM gradable_games) AS games,
+    (SELECT COUNT(*) FROM gradable_games INNER JOIN played_games USING (game_id)) AS games_with_box_score,
+    (SELECT COUNT(*) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS stored_rows;

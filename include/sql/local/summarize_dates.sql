@@ -1,0 +1,61 @@
+-- One row per game date with predictions: gradable, graded, voided, pending and duplicate rows.
+-- Params: none
+WITH
+gradable AS (
+    SELECT DISTINCT
+        game_date,
+        game_id,
+        player_lookup,
+        system_id,
+        current_points_line
+    FROM nba_predictions.player_prop_predictions
+    WHERE is_active IS NOT FALSE AND invalidation_reason IS NULL
+),
+
+played_games AS (
+    SELECT DISTINCT
+        game_date,
+        game_id
+    FROM nba_box_scores.player_game_summary
+),
+
+expected AS (
+    SELECT
+        game_date,
+        COUNT(*) AS gradable,
+        COUNTIF(played_games.game_id IS NULL) AS pending
+    FROM gradable
+    LEFT JOIN played_games USING (game_date, game_id)
+    GROUP BY game_date
+),
+
+stored_keys AS (
+    SELECT
+        game_date,
+        COUNTIF(NOT is_voided) AS graded,
+        COUNTIF(is_voided) AS voided,
+        COUNT(*) - 1 AS surplus
+    FROM nba_predictions.prediction_accuracy
+    GROUP BY game_date, player_lookup, game_id, system_id, line_value
+),
+
+stored AS (
+    SELECT
+        game_date,
+        SUM(graded) AS graded,
+        SUM(voided) AS voided,
+        SUM(surplus) AS duplicates
+    FROM stored_keys
+    GROUP BY game_date
+)
+
+SELECT
+    expected.game_date,
+    expected.gradable,
+    expected.pending,
+    COALESCE(stored.graded, 0) AS graded,
+    COALESCE(stored.voided, 0) AS voided,
+    COALESCE(stored.duplicates, 0) AS duplicates
+FROM expected
+LEFT JOIN stored USING (game_date)
+ORDER BY expected.game_date;

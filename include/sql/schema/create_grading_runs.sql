@@ -1,0 +1,27 @@
+-- One row per run of a guarded write: what ran, who held the lease, how long it waited, what it wrote, how it ended.
+CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
+    grading_run_id STRING NOT NULL OPTIONS (description = 'Id of this write; the grades carry it'),
+    operation STRING NOT NULL OPTIONS (description = 'Guarded operation, such as grading'),
+    game_date DATE OPTIONS (description = 'Date written; NULL when the run could not tell it'),
+    dag_id STRING OPTIONS (description = 'Airflow DAG'),
+    run_id STRING OPTIONS (description = 'Airflow run'),
+    run_type STRING OPTIONS (description = 'scheduled, manual, backfill or asset_triggered'),
+    holder_id STRING OPTIONS (description = 'Claim of the lease'),
+    fencing_token INT64 OPTIONS (description = 'Token published'),
+    leased BOOL OPTIONS (description = 'FALSE when the write went on without a lease'),
+    lease_wait_ms INT64 OPTIONS (description = 'Milliseconds between the first try and the lease'),
+    gradable INT64 OPTIONS (description = 'Gradable predictions'),
+    graded INT64 OPTIONS (description = 'Rows graded'),
+    voided INT64 OPTIONS (description = 'Rows voided'),
+    pending INT64 OPTIONS (description = 'Predictions whose game has no box score'),
+    replaced INT64 OPTIONS (description = 'Rows the date held before'),
+    duplicates INT64 OPTIONS (description = 'Surplus rows found by the validation after the write'),
+    started_at TIMESTAMP NOT NULL OPTIONS (description = 'When the run began'),
+    finished_at TIMESTAMP OPTIONS (description = 'When the run was recorded'),
+    duration_ms INT64 OPTIONS (description = 'Milliseconds of the guarded write itself, waiting left out'),
+    outcome STRING NOT NULL OPTIONS (description = 'graded, no_predictions, no_box_scores or failed'),
+    detail STRING OPTIONS (description = 'Why it failed or what was found')
+)
+PARTITION BY DATE(started_at)
+CLUSTER BY operation
+OPTIONS (description = 'One row per guarded write');

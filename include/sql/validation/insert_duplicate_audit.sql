@@ -1,0 +1,22 @@
+-- Records the duplicate keys found on a date, at most 20, each with the date's total.
+-- Params: game_date DATE, detected_at TIMESTAMP, processor STRING, investigation_url STRING
+INSERT INTO nba_predictions.grading_duplicate_audit (
+    detected_at, game_date, duplicate_count, processor, player_lookup, system_id, line_value,
+    duplicate_occurrence_count, investigation_url
+)
+SELECT
+    @detected_at AS detected_at,
+    @game_date AS game_date,
+    SUM(COUNT(*) - 1) OVER () AS duplicate_count,
+    @processor AS processor,
+    player_lookup,
+    system_id,
+    line_value,
+    COUNT(*) AS duplicate_occurrence_count,
+    @investigation_url AS investigation_url
+FROM nba_predictions.prediction_accuracy
+WHERE game_date = @game_date
+GROUP BY player_lookup, game_id, system_id, line_value
+HAVING COUNT(*) > 1
+ORDER BY duplicate_occurrence_count DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC
+LIMIT 20;

@@ -1,0 +1,85 @@
+"""What tasks take from Airflow: clients from its connections, links to the run, and the settings' guard objects."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+
+from nba_grading.alerts import RunLink
+from nba_grading.settings import get_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from google.cloud import firestore
+
+    from nba_grading.lease import Leases
+    from nba_grading.warehouse import Warehouse
+
+
+def run_link(context: Context) -> RunLink:
+    """The run of a task's context, as an alert shows it."""
+    dag_id, run_id = context["ti"].dag_id, context["ti"].run_id
+    base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
+    return RunLink(dag_id=dag_id, run_id=run_id, url=f"{base}/dags/{dag_id}/runs/{run_id}", runbook_url=get_settings().grading_runbook_url)
+
+
+def run_type(context: Context) -> str:
+    """scheduled, manual, backfill or asset_triggered."""
+    value = context["dag_run"].run_type
+    return str(getattr(value, "value", value))
+
+
+def lease_owner(context: Context) -> dict[str, Any]:
+    """What the lease document tells people about its holder."""
+    ti = context["ti"]
+    return {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "try_number": ti.try_number,
+        "hostname": socket.gethostname(),
+        "log_url": getattr(ti, "log_url", None),
+    }
+
+
+def make_warehouse(context: Context) -> Warehouse:
+    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them."""
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    from nba_grading.warehouse import Warehouse
+
+    settings, ti = get_settings(), context["ti"]
+    hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, location=settings.grading_location)
+    return Warehouse(
+        client=hook.get_client(project_id=settings.grading_project, location=settings.grading_location),
+        maximum_bytes_billed=settings.grading_max_bytes_billed,
+        labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id), "operation": _label(ti.dag_id)},
+        retry_seconds=settings.grading_conflict_seconds,
+    )
+
+
+def make_leases() -> Leases:
+    """The leases of the settings' store; Firestore with the credentials of the Airflow connection."""
+    from nba_grading.guard import lease_times, make_lease_store
+    from nba_grading.lease import Leases
+
+    settings = get_settings()
+    return Leases(make_lease_store(settings, _make_firestore), lease_times(settings))
+
+
+def _make_firestore() -> firestore.Client:
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+    from google.cloud import firestore
+
+    settings = get_settings()
+    return firestore.Client(
+        project=settings.grading_project,
+        database=settings.lease_firestore_database,
+        credentials=BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id).get_credentials(),
+    )
+
+
+def _label(text: str) -> str:
+    return text.lower().replace(".", "-")[:63]

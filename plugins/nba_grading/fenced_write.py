@@ -1,0 +1,185 @@
+"""Write, audit, publish: how one game_date of a guarded table is replaced, atomically and fenced.
+
+1. **write** the fresh rows to a staging table of this claim: the heavy part, in conflict with nobody;
+2. **audit** the staging table: keys unique and not NULL, one date only, and not a suspicious loss of keys; then the caller's own audit;
+3. **publish**: one transaction that first updates the date's fence row, refuses an older token, and replaces the date's rows;
+4. drop the staging table. What a crash leaves is found by the staging cleanup.
+
+Why the fence: BigQuery lets two writers of an empty date append side by side, in a MERGE or a transaction too. See docs/decisions.md.
+The claim is checked before every statement, so a writer that lost its lease stops; one that cannot know it is refused by the fence.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+from nba_grading.events import log_event
+from nba_grading.sql import identifier, identifiers, literal, load_sql, render_sql
+from nba_grading.tables import Table
+from nba_grading.warehouse import GuardRefused, Params, Warehouse
+
+log = logging.getLogger(__name__)
+
+UNLEASED_TOKEN = 0
+
+
+class Claim(Protocol):
+    """The right to write a date: a Lease, or an UnleasedClaim, whose token is None."""
+
+    @property
+    def holder_id(self) -> str:
+        """Random id of the claim."""
+
+    @property
+    def token(self) -> int | None:
+        """Fencing token in microseconds, None without a lease."""
+
+    def check(self) -> None:
+        """Raise LeaseLost when the right is gone."""
+
+    def note_job(self, job_id: str) -> None:
+        """Tell a successor which query job is about to be submitted."""
+
+
+class AuditFailed(RuntimeError):
+    """The staged rows were stopped before publishing; the date is as it was. ``shrink`` marks the one a run may allow."""
+
+    def __init__(self, message: str, *, shrink: bool = False) -> None:
+        super().__init__(message)
+        self.shrink = shrink
+
+
+class FencedOut(RuntimeError):
+    """A newer claim has published this date; the date is as that one left it."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One date to replace: ``rows`` is the text of a SELECT of the table's columns, with its parameters."""
+
+    table: Table
+    game_date: date
+    rows: str
+    params: Params
+    max_shrink: float
+    allow_shrink: bool = False
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a write left: its token, the rows it wrote and replaced, and how long it took in milliseconds."""
+
+    fencing_token: int
+    written_rows: int
+    replaced_rows: int
+    duration_ms: int
+
+
+def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable[[str], None]) -> Published:
+    """Replace one date of a guarded table. ``audit`` gets the staging table's name and raises AuditFailed to stop the write.
+
+    Raises LeaseLost, AuditFailed, FencedOut, or the warehouse's errors; in each case the date is as it was. Idempotent.
+    """
+    started = time.monotonic()
+    staging = write.table.staging_name(write.game_date, claim.holder_id)
+    warehouse.before_attempt = claim.check
+    try:
+        _stage(warehouse, claim, write, staging)
+        rows = _audit(warehouse, write, staging)
+        audit(staging)
+        published = _publish(warehouse, claim, write, staging, rows)
+    finally:
+        warehouse.before_attempt = lambda: None
+        _drop(warehouse, staging)
+    duration_ms = round((time.monotonic() - started) * 1000)
+    log_event(
+        log,
+        "date_published",
+        table=write.table.name,
+        game_date=write.game_date,
+        holder=claim.holder_id,
+        token=published["fencing_token"],
+        rows=rows,
+        replaced=published["replaced_rows"],
+        ms=duration_ms,
+    )
+    return Published(published["fencing_token"], rows, published["replaced_rows"], duration_ms)
+
+
+def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> None:
+    warehouse.run(render_sql("fenced_write/create_staging", staging=identifier(staging), target=identifier(write.table.full_name)))
+    text = render_sql(
+        "fenced_write/insert_staging", staging=identifier(staging), columns=identifiers(write.table.columns), rows=write.rows.rstrip().rstrip(";")
+    )
+    warehouse.execute(text, write.params, job_name=_job_name("stage", claim, write))
+    log_event(log, "date_staged", table=write.table.name, game_date=write.game_date, staging=staging)
+
+
+def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
+    """Rows staged, once nothing is wrong with them."""
+    text = render_sql(
+        "fenced_write/audit_staging",
+        staging=identifier(staging),
+        target=identifier(write.table.full_name),
+        key=identifiers(write.table.key),
+        null_key=" OR ".join(f"{identifier(name)} IS NULL" for name in write.table.required_key),
+    )
+    [found] = warehouse.run(text, {"game_date": write.game_date})
+    where = f"{write.table.name} {write.game_date}"
+    if found["null_keys"]:
+        raise AuditFailed(f"{where}: {found['null_keys']} staged rows lack a part of their key {write.table.required_key}; nothing was published")
+    if found["foreign_rows"]:
+        raise AuditFailed(f"{where}: {found['foreign_rows']} staged rows are of another date; nothing was published")
+    if found["staged_rows"] != found["staged_keys"]:
+        raise AuditFailed(
+            f"{where}: {found['staged_rows']} staged rows share {found['staged_keys']} keys; nothing was published. "
+            "The usual cause is an input row that stands twice: look for it in the box scores of that date"
+        )
+    allowed = found["stored_keys"] * (1 - write.max_shrink)
+    if found["staged_keys"] < allowed and not write.allow_shrink:
+        raise AuditFailed(
+            f"{where} would shrink from {found['stored_keys']} keys to {found['staged_keys']}, more than the {write.max_shrink:.0%} allowed; "
+            "nothing was published. If that is right, run it again with allow_shrink",
+            shrink=True,
+        )
+    return int(found["staged_rows"])
+
+
+def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int) -> dict[str, Any]:
+    warehouse.execute(load_sql("fenced_write/seed_fence"), {"table_name": write.table.name, "game_date": write.game_date})
+    job_name = _job_name("publish", claim, write)
+    claim.note_job(f"{job_name}_001")
+    text = render_sql(
+        "fenced_write/publish_staging",
+        game_date=literal(write.game_date),
+        token=literal(UNLEASED_TOKEN if claim.token is None else claim.token),
+        audited_rows=literal(rows),
+        table_name=literal(write.table.name),
+        holder_id=literal(claim.holder_id),
+        staging=identifier(staging),
+        target=identifier(write.table.full_name),
+        columns=identifiers(write.table.columns),
+        key=identifiers(write.table.key),
+    )
+    try:
+        [published] = warehouse.run(text, job_name=job_name)
+    except GuardRefused as error:
+        raise (FencedOut if error.guard == "fenced_out" else AuditFailed)(f"{error}; nothing was published") from error
+    return published
+
+
+def _drop(warehouse: Warehouse, staging: str) -> None:
+    try:
+        warehouse.run(render_sql("fenced_write/drop_staging", staging=identifier(staging)))
+    except Exception as error:
+        log_event(log, "staging_not_dropped", level=logging.WARNING, staging=staging, error=error)
+
+
+def _job_name(step: str, claim: Claim, write: Write) -> str:
+    token = "unleased" if claim.token is None else str(claim.token)
+    return f"nba_grading_{step}_{write.table.name}_{write.game_date:%Y%m%d}_{token}_{claim.holder_id[:8]}"

@@ -1,0 +1,57 @@
+"""Which game_date a run grades: the one rule, used by every DAG that takes a date.
+
+In this order: the run's own game_date parameter; the partition key of an asset event; the logical date in New York of a
+scheduled or backfill run; otherwise the day before run_after in New York. Never the clock, so a retry or a cleared task
+grades the same date. A date whose games cannot be over is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+class GameDateError(ValueError):
+    """The run names no date that can be graded; the message says why and what to do."""
+
+
+def parse_game_date(text: str) -> date:
+    """A date from ``YYYY-MM-DD``; GameDateError for anything else."""
+    try:
+        parsed = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=NEW_YORK).date()
+    except ValueError:
+        raise GameDateError(f"game_date {text!r} is not a date: give it as YYYY-MM-DD, such as 2026-01-10.") from None
+    return parsed
+
+
+def resolve_game_date(
+    *,
+    game_date: str | None,
+    partition_key: str | None,
+    run_type: str,
+    logical_date: datetime | None,
+    run_after: datetime,
+) -> date:
+    """The New York date that a run grades; raises GameDateError for a malformed or future one.
+
+    ``logical_date`` and ``run_after`` are aware datetimes, ``run_type`` is Airflow's (scheduled, manual, backfill, asset_triggered).
+    """
+    if game_date and run_type == "backfill":
+        raise GameDateError(
+            f"game_date={game_date} was given to a backfill, where it would grade that one date in every run: "
+            "leave it out and give the range by --from-date and --to-date."
+        )
+    if game_date:
+        resolved = parse_game_date(game_date)
+    elif partition_key:
+        resolved = parse_game_date(partition_key)
+    elif run_type in ("scheduled", "backfill") and logical_date is not None:
+        resolved = logical_date.astimezone(NEW_YORK).date()
+    else:
+        resolved = run_after.astimezone(NEW_YORK).date() - timedelta(days=1)
+    latest = max(run_after, datetime.now(tz=NEW_YORK)).astimezone(NEW_YORK).date()
+    if resolved >= latest:
+        raise GameDateError(f"game_date {resolved} is not over yet in New York: the latest that can be graded is {latest - timedelta(days=1)}.")
+    return resolved

@@ -1,0 +1,94 @@
+"""The guard around a write: a lease where one is to be had, an explicit unleased claim where the lease store is down.
+
+Degrading is safe, not hopeful: the publish is fenced with the stored token + 1, so it cannot double a date, and the next lease
+holder still wins. It costs wasted work when two writers race, and that is what the lease is for. It is loud: the caller alerts.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from nba_grading.events import log_event
+from nba_grading.lease import Lease, Leases, LeaseStoreUnavailable, LeaseTimes
+from nba_grading.lease_store import LeaseKey, LeaseStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from google.cloud import firestore
+
+    from nba_grading.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OnUnavailable = Literal["degrade", "fail"]
+
+
+@dataclass(frozen=True)
+class UnleasedClaim:
+    """The right to write a date without a lease: never None, so that nobody forgets to look. ``reason`` says why."""
+
+    key: LeaseKey
+    reason: str
+    holder_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    token: None = None
+    taken_over: None = None
+    leased: Literal[False] = False
+
+    def check(self) -> None:
+        """Nothing can be lost."""
+
+    def note_job(self, job_id: str) -> None:
+        """Nowhere to write it down."""
+
+    def release(self) -> bool:
+        """Nothing to release."""
+        return True
+
+
+def claim_date(leases: Leases, key: LeaseKey, owner: Mapping[str, Any], on_unavailable: OnUnavailable) -> Lease | UnleasedClaim:
+    """The claim to write ``key``, without waiting; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail."""
+    try:
+        return leases.try_acquire(key, owner)
+    except LeaseStoreUnavailable as error:
+        if on_unavailable == "fail":
+            raise
+        claim = UnleasedClaim(key, str(error))
+        log_event(
+            log,
+            "lease_degraded",
+            level=logging.CRITICAL,
+            operation=key.operation,
+            game_date=key.game_date,
+            holder=claim.holder_id,
+            next="the write goes on behind the fence; bring the lease store back",
+            reason=error,
+        )
+        return claim
+
+
+def make_lease_store(settings: Settings, make_firestore: Callable[[], firestore.Client]) -> LeaseStore:
+    """The store that LEASE_STORE names; ``make_firestore`` is called for Firestore only."""
+    if settings.lease_store == "firestore":
+        from nba_grading.lease_store_firestore import FirestoreLeaseStore
+
+        return FirestoreLeaseStore(make_firestore(), rpc_seconds=settings.lease_rpc_seconds)
+    from nba_grading.lease_store_sqlite import SqliteLeaseStore
+
+    return SqliteLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=settings.lease_rpc_seconds)
+
+
+def lease_times(settings: Settings) -> LeaseTimes:
+    """The durations of the settings."""
+    return LeaseTimes(
+        lease_s=settings.lease_seconds,
+        renew_every_s=settings.lease_renew_seconds,
+        grace_s=settings.lease_grace_seconds,
+        rpc_s=settings.lease_rpc_seconds,
+        max_wait_s=settings.lease_max_wait_seconds,
+    )

@@ -1,0 +1,363 @@
+"""A lease on one (operation, game_date): who may write that date now.
+
+What it does not promise: mutual exclusion. A lease trades it for progress: a holder that dies or stalls loses the lease after a
+while, and a stalled one may still be running. Nothing here stops it from writing late; ``fenced_write`` does, by refusing a
+writer whose token is older than what is stored. Treat the lease as what keeps writers from wasting each other's work.
+
+The algorithm, for any store of ``lease_store``:
+
+1. acquire: create the document. It exists: read it; ours (the answer to our create was lost) is adopted, an expired one is
+   deleted if unchanged and the create repeated, any other is LeaseHeld.
+2. renew, at a third of the lease, from a thread: replace if unchanged. Changed: read; ours is adopted, another's is LeaseLost.
+3. release: delete if unchanged; never somebody else's.
+4. wait: watch the document, woken by its deletion or its expiry, with a read every 10 s in case the watch is silent.
+
+Validity is counted on a clock that runs while the machine sleeps, from before the request was sent, less 5 % for drift.
+Expiry is judged by the store's clock alone. No client's clock is written down or compared with the store's.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+from nba_grading.events import log_event
+from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+DRIFT_SHARE = 0.05
+CREATE_ROUNDS = 6
+READ_ROUNDS = 3
+RELEASE_ROUNDS = 3
+FALLBACK_READ_SECONDS = 10.0
+FIRST_JITTER_SECONDS = 0.02
+LOST_RACE_JITTER_SECONDS = 0.25
+
+
+def boottime() -> float:
+    """Seconds on a clock that counts suspend as well, where the system has one."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class LeaseHeld(Exception):
+    """Another claim holds the lease; ``record`` says who and since when."""
+
+    def __init__(self, record: Record, waited_s: float = 0.0) -> None:
+        self.record = record
+        self.waited_s = waited_s
+        since = datetime.now(tz=UTC) - timedelta(seconds=record.held_s)
+        owner = ", ".join(f"{name} {record.owner[name]}" for name in ("dag_id", "run_id", "try_number", "hostname") if name in record.owner)
+        super().__init__(
+            f"lease {record.key} is held by {record.holder_id} ({owner or 'owner not told'}) since {since:%Y-%m-%d %H:%M:%S} UTC, "
+            f"{record.held_s:.0f} s ago, renewed {record.age_s:.0f} s ago; waited {waited_s:.0f} s"
+        )
+
+
+class LeaseLost(Exception):
+    """The lease is no longer ours; ``reason`` is taken_over, deleted or expired."""
+
+    def __init__(self, key: LeaseKey, holder_id: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"lease {key} of claim {holder_id} is lost: {reason}")
+
+
+class LeaseStoreUnavailable(Exception):
+    """The lease store did not answer often enough to know who holds the lease."""
+
+
+@dataclass(frozen=True)
+class LeaseTimes:
+    """Durations in seconds; ValueError for a combination that cannot work."""
+
+    lease_s: float = 60.0
+    renew_every_s: float | None = None
+    grace_s: float = 2.0
+    rpc_s: float = 5.0
+    max_wait_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        if self.renewal_s >= self.lease_s:
+            raise ValueError(f"renewing every {self.renewal_s:g} s cannot keep a lease of {self.lease_s:g} s")
+        if self.lease_s < 3 * self.rpc_s:
+            raise ValueError(f"a lease of {self.lease_s:g} s is shorter than three calls of up to {self.rpc_s:g} s")
+        if self.max_wait_s < 0 or self.grace_s < 0:
+            raise ValueError("max_wait_s and grace_s cannot be negative")
+
+    @property
+    def renewal_s(self) -> float:
+        """Seconds between renewals."""
+        return self.lease_s / 3 if self.renew_every_s is None else self.renew_every_s
+
+    @property
+    def valid_s(self) -> float:
+        """Seconds a holder trusts its lease after a write it sent."""
+        return self.lease_s * (1 - DRIFT_SHARE)
+
+
+class Lease:
+    """A lease that is held: renewed from a thread until released or lost. Use it as a context manager.
+
+    ``token`` orders the claims of one key; ``taken_over`` is the record of the claim this one replaced, if it did.
+    """
+
+    leased = True
+
+    def __init__(
+        self,
+        store: LeaseStore,
+        times: LeaseTimes,
+        clock: Callable[[], float],
+        key: LeaseKey,
+        holder_id: str,
+        token: int,
+        version: Any,
+        sent: float,
+        taken_over: Record | None = None,
+    ) -> None:
+        self.key = key
+        self.holder_id = holder_id
+        self.token = token
+        self.taken_over = taken_over
+        self.on_lost: Callable[[], None] = lambda: None
+        self.lost = threading.Event()
+        self.loss_reason: str | None = None
+        self.acquired_at = clock()
+        self._store, self._times, self._clock = store, times, clock
+        self._version = version
+        self._valid_until = sent + times.valid_s
+        self._mutex = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._renew_until_stopped, name=f"renew-{key}", daemon=True)
+
+    def start(self) -> Self:
+        """Start renewing; returns the lease."""
+        self._thread.start()
+        return self
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds this holder may still trust its lease without another renewal; negative once it may not."""
+        return self._valid_until - self._clock()
+
+    def check(self) -> None:
+        """Raise LeaseLost unless the lease is known to be ours right now; costs no call."""
+        if not self.lost.is_set() and self.remaining_s <= 0:
+            self._lose("expired")
+        if self.lost.is_set():
+            raise LeaseLost(self.key, self.holder_id, self.loss_reason or "expired")
+
+    def renew(self, changes: Mapping[str, Any] | None = None) -> None:
+        """Renew now, writing ``changes`` into the document; LeaseLost when it is not ours, or silent past its validity."""
+        with self._mutex:
+            self.check()
+            while not self._renew_once(dict(changes or {})) and not self._stopped.is_set():
+                self.check()
+                self._stopped.wait(random.uniform(0.05, 0.25) * min(1.0, self._times.renewal_s))
+            self.check()
+
+    def note_job(self, job_id: str) -> None:
+        """Write the id of the query job about to be submitted into the document, for a successor to cancel."""
+        self.renew({"inflight_job": job_id})
+
+    def release(self) -> bool:
+        """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises."""
+        self._stopped.set()
+        with self._mutex:
+            released = not self.lost.is_set() and self._delete()
+        if self._thread.is_alive() and threading.current_thread() is not self._thread:
+            self._thread.join(timeout=self._times.rpc_s)
+        log_event(log, "lease_released", **self._facts(), held_ms=round((self._clock() - self.acquired_at) * 1000), confirmed=released)
+        return released
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.release()
+
+    def _renew_until_stopped(self) -> None:
+        while not self._stopped.wait(self._times.renewal_s):
+            try:
+                self.renew()
+                log_event(log, "lease_renewed", level=logging.DEBUG, **self._facts())
+            except LeaseLost:
+                return
+            except Exception:
+                log.exception("lease_renewal_failed key=%s", self.key)
+
+    def _renew_once(self, changes: dict[str, Any]) -> bool:
+        sent = self._clock()
+        try:
+            written = self._store.replace(self.key, self._version, changes)
+        except StoreUnavailable as error:
+            log_event(log, "lease_renewal_unanswered", level=logging.WARNING, **self._facts(), error=error)
+            return False
+        except Changed:
+            return self._adopt_or_lose(changes)
+        self._version, self._valid_until = written.version, sent + self._times.valid_s
+        return True
+
+    def _adopt_or_lose(self, changes: dict[str, Any]) -> bool:
+        sent = self._clock()
+        try:
+            record = self._store.read(self.key)
+        except StoreUnavailable:
+            return False
+        if record is None or record.holder_id != self.holder_id or record.token != self.token:
+            self._lose("deleted" if record is None else "taken_over")
+            return True
+        self._version, self._valid_until = record.version, sent - record.age_s + self._times.valid_s
+        return all(getattr(record, name, value) == value for name, value in changes.items())
+
+    def _delete(self) -> bool:
+        unanswered = False
+        for _ in range(RELEASE_ROUNDS):
+            try:
+                self._store.delete(self.key, self._version)
+                return True
+            except StoreUnavailable:
+                unanswered = True
+            except Changed:
+                try:
+                    record = self._store.read(self.key)
+                except StoreUnavailable:
+                    continue
+                if record is None or record.holder_id != self.holder_id:
+                    return unanswered
+                self._version = record.version
+        return False
+
+    def _lose(self, reason: str) -> None:
+        self.loss_reason = reason
+        self.lost.set()
+        log_event(log, "lease_lost", level=logging.ERROR, **self._facts(), reason=reason)
+        try:
+            self.on_lost()
+        except Exception:
+            log.exception("lease_lost callback failed")
+
+    def _facts(self) -> dict[str, Any]:
+        return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}
+
+
+class Leases:
+    """Acquires leases from one store. Source of the rules: docs/lease.md."""
+
+    def __init__(self, store: LeaseStore, times: LeaseTimes, clock: Callable[[], float] = boottime) -> None:
+        self.store = store
+        self.times = times
+        self._clock = clock
+
+    def try_acquire(self, key: LeaseKey, owner: Mapping[str, Any]) -> Lease:
+        """The lease, already renewing, without waiting for a holder; raises LeaseHeld or LeaseStoreUnavailable.
+
+        ``owner`` tells people who holds it (``lease_store.OWNER_FIELDS``); ownership itself is a random id of this claim.
+        """
+        holder_id = secrets.token_hex(16)
+        fields = {**owner, "holder_id": holder_id, "lease_ms": round(self.times.lease_s * 1000), "inflight_job": None}
+        first_sent = self._clock()
+        taken_over: Record | None = None
+        for _ in range(CREATE_ROUNDS):
+            sent = self._clock()
+            try:
+                written = self.store.create(key, fields)
+                lease = self._lease(key, holder_id, written.token, written.version, sent, taken_over)
+            except (AlreadyExists, StoreUnavailable):
+                record = self._read(key)
+                if record is None:
+                    continue
+                if record.holder_id != holder_id:
+                    taken_over = self._take_over(record) or taken_over
+                    continue
+                lease = self._lease(key, holder_id, record.token, record.version, first_sent, taken_over)
+            if lease.remaining_s <= 0:
+                lease.release()
+                continue
+            log_event(log, "lease_acquired", operation=key.operation, game_date=key.game_date, holder=holder_id, token=lease.token)
+            return lease.start()
+        raise LeaseStoreUnavailable(f"lease {key}: {CREATE_ROUNDS} tries to create it ended neither in a lease nor in a holder")
+
+    def acquire(self, key: LeaseKey, owner: Mapping[str, Any], max_wait_s: float | None = None) -> Lease:
+        """Like try_acquire, waiting in place up to ``max_wait_s`` (the times' own by default) for a holder to go."""
+        started = self._clock()
+        deadline = started + (self.times.max_wait_s if max_wait_s is None else max_wait_s)
+        jitter_s = FIRST_JITTER_SECONDS
+        while True:
+            try:
+                lease = self.try_acquire(key, owner)
+                log_event(log, "lease_waited", operation=key.operation, game_date=key.game_date, ms=round((self._clock() - started) * 1000))
+                return lease
+            except LeaseHeld as held:
+                if self._clock() >= deadline:
+                    raise LeaseHeld(held.record, self._clock() - started) from None
+                self.wait_until_free(held.record, deadline, jitter_s)
+                jitter_s = LOST_RACE_JITTER_SECONDS
+
+    def wait_until_free(self, seen: Record, deadline: float, jitter_s: float = FIRST_JITTER_SECONDS, stopped: threading.Event | None = None) -> bool:
+        """Wait until the lease seen may be free (True), or the clock reaches ``deadline`` or ``stopped`` is set (False)."""
+        stopped = stopped or threading.Event()
+        changed = threading.Event()
+        absent = threading.Event()
+
+        def on_change(exists: bool) -> None:
+            (absent.clear if exists else absent.set)()
+            changed.set()
+
+        with self.store.watch(seen.key, on_change):
+            while not stopped.is_set() and self._clock() < deadline:
+                expires_in = max(seen.lease_s + self.times.grace_s - seen.age_s, 0.0) + 0.005
+                timeout = min(deadline - self._clock(), expires_in, FALLBACK_READ_SECONDS)
+                if changed.wait(timeout):
+                    changed.clear()
+                    if absent.is_set() and not stopped.wait(random.uniform(0, jitter_s)) and absent.is_set():
+                        return True
+                    continue
+                record = self._read(seen.key)
+                if record is None or record.is_expired(self.times.grace_s):
+                    return True
+                seen = record
+        return False
+
+    def inspect(self, key: LeaseKey) -> Record | None:
+        """Who holds the lease now, or None; raises LeaseStoreUnavailable."""
+        return self._read(key)
+
+    def _take_over(self, record: Record) -> Record | None:
+        if not record.is_expired(self.times.grace_s):
+            raise LeaseHeld(record)
+        try:
+            self.store.delete(record.key, record.version)
+        except (Changed, StoreUnavailable):
+            return None
+        log_event(
+            log,
+            "lease_taken_over",
+            level=logging.WARNING,
+            operation=record.key.operation,
+            game_date=record.key.game_date,
+            holder=record.holder_id,
+            token=record.token,
+            silent_s=round(record.age_s, 1),
+            inflight_job=record.inflight_job,
+        )
+        return record
+
+    def _read(self, key: LeaseKey) -> Record | None:
+        problem: StoreUnavailable | None = None
+        for _ in range(READ_ROUNDS):
+            try:
+                return self.store.read(key)
+            except StoreUnavailable as error:
+                problem = error
+        raise LeaseStoreUnavailable(f"lease {key}: {problem}") from problem
+
+    def _lease(self, key: LeaseKey, holder_id: str, token: int, version: Any, sent: float, taken_over: Record | None) -> Lease:
+        return Lease(self.store, self.times, self._clock, key, holder_id, token, version, sent, taken_over)

@@ -1,0 +1,129 @@
+"""What a lease needs of the place it is stored in: six verbs, and the errors they may raise.
+
+A store keeps one document per key. ``token`` is the document's creation time in microseconds by the store's clock and grows
+with every creation, deletions between them included. ``version`` changes with every write. Ages are the store's as well, so no
+client clock ever decides who holds a lease.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Protocol
+
+OPERATIONS = ("grading", "consolidation", "daily_performance", "performance_summary", "maintenance")
+_ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
+
+
+@dataclass(frozen=True)
+class LeaseKey:
+    """What a lease guards: one operation on one game_date."""
+
+    operation: str
+    game_date: date
+
+    def __post_init__(self) -> None:
+        if self.operation not in OPERATIONS:
+            raise ValueError(f"{self.operation!r} is not a guarded operation; those are {', '.join(OPERATIONS)}")
+
+    @property
+    def collection(self) -> str:
+        """Firestore collection, ``<operation>_locks``."""
+        return f"{self.operation}_locks"
+
+    @property
+    def document_id(self) -> str:
+        """Document id, ``<operation>_<game_date>``."""
+        return f"{self.operation}_{self.game_date}"
+
+    def __str__(self) -> str:
+        return self.document_id
+
+
+@dataclass(frozen=True)
+class Written:
+    """The store's answer to a create or replace: the document's token and new version."""
+
+    token: int
+    version: Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """A lease document as read: its fields, and its ages in seconds by the store's clock.
+
+    ``age_s`` counts from the last write (a renewal), ``held_s`` from the creation. ``lease_s`` is the holder's own lease.
+    """
+
+    key: LeaseKey
+    token: int
+    version: Any
+    age_s: float
+    held_s: float
+    holder_id: str
+    lease_s: float
+    renewals: int
+    inflight_job: str | None
+    owner: Mapping[str, Any]
+
+    def is_expired(self, grace_s: float) -> bool:
+        """Whether another claim may take the lease over."""
+        return self.age_s > self.lease_s + grace_s
+
+
+class StoreUnavailable(Exception):
+    """The store did not answer, or answered that it cannot; a write may or may not have taken effect."""
+
+
+class AlreadyExists(Exception):
+    """A create found a document."""
+
+
+class Changed(Exception):
+    """A replace or delete found another version, or none."""
+
+
+class LeaseStore(Protocol):
+    """Where leases live. Every verb may raise StoreUnavailable; none of them retries by itself."""
+
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+        """Create the document; AlreadyExists when it is there."""
+
+    def read(self, key: LeaseKey) -> Record | None:
+        """The document, or None."""
+
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+        """Change ``fields`` and count a renewal, if the version is still the one given; Changed otherwise."""
+
+    def delete(self, key: LeaseKey, version: Any) -> None:
+        """Delete the document if the version is still the one given; Changed otherwise."""
+
+    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> AbstractContextManager[None]:
+        """Call ``on_change(exists)`` at once and at every change, from another thread, until the context ends."""
+
+    def list(self, operation: str) -> list[Record]:
+        """All leases of an operation."""
+
+
+def check_document_id(document_id: str) -> str:
+    """The id, if a Firestore document can have it and a person can type it; ValueError otherwise."""
+    if not _ID.match(document_id):
+        raise ValueError(f"{document_id!r} cannot be a lease's id")
+    return document_id
+
+
+def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a Record that a store reads from the document's own fields; an old document without lease_ms counts as 300 s."""
+    return {
+        "holder_id": str(document.get("holder_id", "unknown")),
+        "lease_s": float(document.get("lease_ms", 300_000)) / 1000,
+        "renewals": int(document.get("renewals", 0)),
+        "inflight_job": document.get("inflight_job"),
+        "owner": {name: document[name] for name in OWNER_FIELDS if document.get(name) is not None},
+    }
+
+
+OWNER_FIELDS = ("dag_id", "run_id", "task_id", "try_number", "hostname", "log_url")

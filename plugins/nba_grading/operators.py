@@ -1,0 +1,221 @@
+"""The two operators of a guarded run: one that checks the inputs and waits for them, one that writes a date under the guard.
+
+Both wait deferred. Permanent errors fail the task at once, transient ones by Airflow's retries; see ``_fail_for_good``.
+The google libraries are imported when a task runs, not when a DAG file is parsed: that import costs seconds, per task.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+from airflow.sdk import BaseOperator
+
+from nba_grading import alerts
+from nba_grading.airflow_context import lease_owner, make_leases, make_warehouse, run_link, run_type
+from nba_grading.events import log_event
+from nba_grading.game_dates import GameDateError, resolve_game_date
+from nba_grading.settings import get_settings
+from nba_grading.slack import send_alert
+from nba_grading.triggers import LeaseFreeTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from nba_grading.guard import UnleasedClaim
+    from nba_grading.lease import Lease, LeaseHeld
+
+RESULT_KEY = "run"
+
+
+class CheckInputsOperator(BaseOperator):
+    """Resolve the run's game_date and look whether it can be graded; returns the date and the counts of its inputs.
+
+    No predictions: skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped. The
+    reason is in XCom ``run`` (outcome, detail) for the record of the run.
+    """
+
+    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
+        """Returns game_date (ISO) and the counts of ``grading.Inputs``."""
+        from nba_grading.grading import count_inputs
+
+        game_date = self._game_date(context)
+        facts: dict[str, Any] = {"game_date": str(game_date)}
+        context["ti"].xcom_push(key=RESULT_KEY, value=facts)
+        try:
+            with _fail_for_good():
+                inputs = count_inputs(make_warehouse(context), game_date)
+        except Exception as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
+            raise
+        log_event(self.log, "inputs_counted", **facts, **vars(inputs), outcome=inputs.outcome)
+        if inputs.outcome == "ready":
+            return {**facts, **vars(inputs)}
+        if inputs.outcome == "no_box_scores" and run_type(context) == "scheduled":
+            self._wait_for_box_scores(waiting_since or time.time())
+        detail = {
+            "no_predictions": f"no gradable predictions for {game_date}: nothing to grade",
+            "no_box_scores": f"none of the {inputs.games} games predicted for {game_date} has a box score: grade the date once they are in",
+        }[inputs.outcome]
+        pending = {"gradable": inputs.gradable_rows, "pending": inputs.gradable_rows, "graded": 0, "voided": 0}
+        context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **pending, "outcome": inputs.outcome, "detail": detail})
+        raise AirflowSkipException(detail)
+
+    def resume(self, context: Context, event: Any, waiting_since: float) -> dict[str, Any]:
+        """Look again after a while of waiting for box scores."""
+        return self.execute(context, waiting_since)
+
+    def _game_date(self, context: Context) -> date:
+        dag_run = context["dag_run"]
+        try:
+            return resolve_game_date(
+                game_date=context["params"].get("game_date"),
+                partition_key=getattr(dag_run, "partition_key", None),
+                run_type=run_type(context),
+                logical_date=dag_run.logical_date,
+                run_after=dag_run.run_after,
+            )
+        except GameDateError as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={"detail": str(error)})
+            raise AirflowFailException(str(error)) from None
+
+    def _wait_for_box_scores(self, since: float) -> None:
+        settings = get_settings()
+        left = since + settings.grading_box_score_wait_seconds - time.time()
+        if left <= 0:
+            return
+        pause = timedelta(seconds=min(left, settings.grading_box_score_poll_seconds))
+        log_event(self.log, "box_scores_awaited", left_s=round(left), next_look_s=pause.total_seconds())
+        self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume", kwargs={"waiting_since": since})
+
+
+class GuardedWriteOperator(BaseOperator):
+    """Write one game_date under the guard: lease of ``operation``, then ``work``.
+
+    ``work`` names a function, ``module:function``, called with a warehouse, the claim, the date, and keywords grading_run_id,
+    max_shrink and allow_shrink; it returns counts for XCom. ``game_date`` is templated, ISO. Returns those counts with
+    grading_run_id, holder_id, leased and lease_wait_ms; the same is in XCom ``run`` when the work fails.
+    """
+
+    template_fields: Sequence[str] = ("game_date",)
+
+    def __init__(self, *, operation: str, work: str, game_date: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.operation, self.work, self.game_date = operation, work, game_date
+
+    def execute(self, context: Context, waiting_since: float | None = None, races_lost: int = 0) -> dict[str, Any]:
+        """Claim the date, or defer until its lease may be free; then do the work."""
+        from nba_grading.guard import claim_date
+        from nba_grading.lease import LeaseHeld, LeaseStoreUnavailable
+        from nba_grading.lease_store import LeaseKey
+
+        since = waiting_since or time.time()
+        key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
+        try:
+            claim = claim_date(make_leases(), key, lease_owner(context), get_settings().lease_on_unavailable)
+        except LeaseHeld as held:
+            self._wait_for_lease(context, held, since, races_lost)
+        except LeaseStoreUnavailable as error:
+            self._report(context, {"detail": str(error)})
+            raise
+        with claim:
+            if not claim.leased:
+                send_alert(alerts.wrote_without_lease(run_link(context), game_date=self.game_date, reason=claim.reason))
+            return self._work(context, claim, key.game_date, round((time.time() - since) * 1000) if waiting_since else 0)
+
+    def resume(self, context: Context, event: Any, waiting_since: float, races_lost: int) -> dict[str, Any]:
+        """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
+        return self.execute(context, waiting_since, races_lost)
+
+    def _work(self, context: Context, claim: Lease | UnleasedClaim, game_date: date, lease_wait_ms: int) -> dict[str, Any]:
+        settings = get_settings()
+        run = {
+            "grading_run_id": uuid.uuid4().hex,
+            "holder_id": claim.holder_id,
+            "fencing_token": claim.token,
+            "leased": claim.leased,
+            "lease_wait_ms": lease_wait_ms,
+        }
+        self._report(context, run)
+        warehouse = make_warehouse(context)
+        self._cancel = warehouse.cancel_running
+        if claim.leased:
+            claim.on_lost = warehouse.cancel_running
+        if claim.taken_over is not None and claim.taken_over.inflight_job:
+            warehouse.cancel(claim.taken_over.inflight_job)
+        try:
+            with _fail_for_good():
+                counts = _load(self.work)(
+                    warehouse,
+                    claim,
+                    game_date,
+                    grading_run_id=run["grading_run_id"],
+                    max_shrink=settings.grading_max_shrink,
+                    allow_shrink=bool(context["params"].get("allow_shrink")),
+                )
+        except Exception as error:
+            self._report(context, {**run, "detail": f"{type(error).__name__}: {error}"})
+            raise
+        return {**run, **counts}
+
+    def on_kill(self) -> None:
+        """Stop the running query when the task is killed; the lease is released by its context, or expires."""
+        getattr(self, "_cancel", lambda: None)()
+
+    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, races_lost: int) -> None:
+        from nba_grading.lease import FIRST_JITTER_SECONDS, LOST_RACE_JITTER_SECONDS
+
+        max_wait_s = get_settings().lease_max_wait_seconds
+        waited_s = time.time() - since
+        held.waited_s = waited_s
+        if waited_s >= max_wait_s:
+            self._report(context, {"lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
+            raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held}")
+        log_event(self.log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
+        self.defer(
+            trigger=LeaseFreeTrigger(
+                operation=self.operation,
+                game_date=self.game_date,
+                deadline=since + max_wait_s,
+                jitter_s=LOST_RACE_JITTER_SECONDS if races_lost else FIRST_JITTER_SECONDS,
+            ),
+            method_name="resume",
+            kwargs={"waiting_since": since, "races_lost": races_lost + 1},
+        )
+
+    @staticmethod
+    def _report(context: Context, facts: Mapping[str, Any]) -> None:
+        context["ti"].xcom_push(key=RESULT_KEY, value=dict(facts))
+
+
+class LeaseWaitTimeout(AirflowFailException):
+    """The lease stayed held for the whole wait: its holder is alive and writing this date, so the run fails without a retry."""
+
+
+def _load(path: str) -> Callable[..., dict[str, Any]]:
+    module, _, name = path.partition(":")
+    loaded: Callable[..., dict[str, Any]] = getattr(import_module(module), name)
+    return loaded
+
+
+@contextmanager
+def _fail_for_good() -> Iterator[None]:
+    """Turn errors that a retry cannot mend into a failure without retries; the rest pass, for Airflow to retry."""
+    from nba_grading.fenced_write import AuditFailed
+    from nba_grading.warehouse import StatementFailed
+
+    try:
+        yield
+    except StatementFailed as error:
+        raise AirflowFailException(str(error)) from error
+    except AuditFailed as error:
+        if error.shrink:
+            raise AirflowFailException(str(error)) from error
+        raise

@@ -1,0 +1,109 @@
+"""Every setting of the project: read from the environment once, checked, frozen.
+
+A laptop and Google Cloud differ by these variables (and Airflow's own) alone; docs/settings.md is generated from this module.
+A variable that starts with GRADING_ or LEASE_ and is not listed here is refused by name, so a typo cannot be a silent default.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PREFIXES = ("GRADING_", "LEASE_")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or cannot work; the message names it and says what would."""
+
+
+class Settings(BaseModel):
+    """The settings, one field per environment variable (the field's name in capitals)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    grading_project: str = Field("nba-local", pattern=r"^[a-z][a-z0-9:.-]{4,}$", description="Google Cloud project that holds the tables.")
+    grading_location: str = Field("US", min_length=2, description="BigQuery location of the datasets and jobs.")
+    grading_gcp_conn_id: str = Field("google_cloud_default", min_length=1, description="Airflow connection for BigQuery and Firestore.")
+    grading_max_bytes_billed: int = Field(
+        20_000_000_000, ge=10_485_760, description="Cap on the bytes one query may bill (BigQuery's least is 10 MiB)."
+    )
+    grading_max_shrink: float = Field(
+        0.20, ge=0, le=1, description="Share of its keys a date may lose in a re-grade before the write stops."
+    )
+    grading_on_duplicates: Literal["alert", "fail"] = Field(
+        "alert", description="Duplicates found after a write: tell people, or fail the run as well."
+    )
+    grading_box_score_wait_seconds: int = Field(
+        21_600, ge=0, description="How long a scheduled run waits, deferred, for the first box score of its date."
+    )
+    grading_box_score_poll_seconds: int = Field(600, ge=1, description="How often a waiting run looks for the box score.")
+    grading_retries: int = Field(3, ge=0, le=10, description="Task retries after a transient error.")
+    grading_retry_seconds: float = Field(30, ge=0, description="Delay before the first task retry; doubled for each further one.")
+    grading_conflict_seconds: float = Field(
+        300, gt=0, description="How long a publish that conflicts with another transaction is tried again."
+    )
+    grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
+    grading_slack_timeout_seconds: int = Field(5, ge=1, le=60, description="Time for one attempt to post to Slack; three are made.")
+    grading_runbook_url: str = Field(
+        "docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor."
+    )
+
+    lease_store: str = Field("firestore", pattern=r"^(firestore|sqlite:///.+)$", description="Where leases live: firestore, or sqlite:///path.")
+    lease_firestore_database: str = Field("(default)", min_length=1, description="Firestore database of the leases.")
+    lease_seconds: float = Field(60, gt=0, description="How long a lease lives without renewal.")
+    lease_renew_seconds: float | None = Field(None, gt=0, description="Renewal period; a third of the lease when not set.")
+    lease_grace_seconds: float = Field(2, ge=0, description="Added to the lease before another run takes it over.")
+    lease_rpc_seconds: float = Field(5, gt=0, description="Timeout of one call to the lease store.")
+    lease_max_wait_seconds: float = Field(300, ge=0, description="How long a run waits, deferred, for a held lease.")
+    lease_on_unavailable: Literal["degrade", "fail"] = Field(
+        "degrade", description="Lease store down: write without a lease (CRITICAL alert, the fence keeps it safe), or fail."
+    )
+
+    @model_validator(mode="after")
+    def _durations_can_work(self) -> Settings:
+        renew = self.lease_renew_seconds if self.lease_renew_seconds is not None else self.lease_seconds / 3
+        if renew >= self.lease_seconds:
+            raise ValueError(f"LEASE_RENEW_SECONDS={renew:g} must be less than LEASE_SECONDS={self.lease_seconds:g}")
+        if self.lease_seconds < 3 * self.lease_rpc_seconds:
+            raise ValueError(
+                f"LEASE_SECONDS={self.lease_seconds:g} must be at least three times LEASE_RPC_SECONDS={self.lease_rpc_seconds:g}"
+            )
+        return self
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from a mapping of environment variables; raises SettingsError that names every bad one."""
+    ours = {name: value for name, value in environment.items() if name.startswith(PREFIXES)}
+    unknown = sorted(name for name in ours if name.lower() not in Settings.model_fields)
+    if unknown:
+        known = ", ".join(name.upper() for name in Settings.model_fields)
+        raise SettingsError(f"Unknown setting {', '.join(unknown)}: remove it or correct its name. Known settings: {known}.")
+    try:
+        return Settings.model_validate({name.lower(): value for name, value in ours.items()})
+    except ValidationError as error:
+        raise SettingsError(_in_sentences(error, ours)) from None
+
+
+def _in_sentences(error: ValidationError, given: Mapping[str, str]) -> str:
+    sentences = []
+    for problem in error.errors():
+        if problem["loc"]:
+            name = str(problem["loc"][0]).upper()
+            sentences.append(f"{name}={given.get(name, '')!r} cannot be used: {problem['msg'].lower()}. {_describe(name)}")
+        else:
+            sentences.append(problem["msg"].removeprefix("Value error, ") + ".")
+    return " ".join(sentences)
+
+
+def _describe(name: str) -> str:
+    return Settings.model_fields[name.lower()].description or ""
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read from os.environ at the first call."""
+    return read_settings(os.environ)

@@ -1,0 +1,207 @@
+"""Statements to BigQuery: typed parameters, labels, a byte cap, job ids that survive their client, and retries.
+
+Each attempt has its own job id, ``<name>_<attempt>``. When the answer to a submit is lost, or the id exists already, the job
+of that id is adopted, so a statement never runs twice because an acknowledgement did not arrive. Transient errors and
+transaction conflicts are tried again with backoff and jitter; everything else, a guard's error above all, is raised at once.
+Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-messages
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import requests
+import tenacity
+from google.api_core import exceptions as api
+from google.cloud import bigquery
+
+from nba_grading.sql import load_sql
+
+log = logging.getLogger(__name__)
+
+Value = date | datetime | int | str | bool | Decimal | None
+Row = dict[str, Any]
+
+TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInternalError", "rateLimitExceeded", "jobRateLimitExceeded"}
+CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
+LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
+UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
+GUARD = re.compile(r"GUARD (\w+): (.+?)(?:;|$)", re.MULTILINE)
+
+
+class StatementFailed(RuntimeError):
+    """BigQuery refused a statement for good; the message has its job id and its first error."""
+
+
+class GuardRefused(RuntimeError):
+    """A guard inside a script stopped it and rolled it back; ``guard`` is its name, such as fenced_out."""
+
+    def __init__(self, guard: str, message: str) -> None:
+        super().__init__(message)
+        self.guard = guard
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A parameter whose type cannot be told from its value: a NULL, in short."""
+
+    type_: str
+    value: Value
+
+
+Params = Mapping[str, "Value | Typed"]
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether BigQuery cancelled a transaction because another one changed the same table."""
+    return isinstance(error, api.GoogleAPICallError) and bool(CONFLICTS.search(str(error)))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statement may succeed a little later."""
+    if isinstance(error, LOST_CONNECTION):
+        return True
+    if not isinstance(error, api.GoogleAPICallError) or GUARD.search(str(error)):
+        return False
+    reasons = {str(entry.get("reason")) for entry in error.errors if isinstance(entry, Mapping)}
+    return isinstance(error, UNAVAILABLE) or bool(reasons & TRANSIENT_REASONS) or is_conflict(error)
+
+
+@dataclass
+class Warehouse:
+    """BigQuery as this project uses it. One instance per task; ``cancel_running`` may be called from another thread.
+
+    ``before_attempt`` runs before every submit (the lease's check, say) and stops the statement by raising.
+    """
+
+    client: bigquery.Client
+    maximum_bytes_billed: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    retry_seconds: float = 300
+    statement_seconds: float = 3600
+    before_attempt: Callable[[], None] = lambda: None
+    _running: bigquery.QueryJob | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def rows(self, name: str, params: Params | None = None) -> list[Row]:
+        """Rows of the SELECT in ``include/sql/<name>.sql``."""
+        return self.run(load_sql(name), params)
+
+    def run(self, text: str, params: Params | None = None, job_name: str | None = None) -> list[Row]:
+        """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, GuardRefused or a transient error.
+
+        ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores.
+        """
+        return [dict(row.items()) for row in self._run(text, params, job_name)[1]]
+
+    def execute(self, text: str, params: Params | None = None, job_name: str | None = None) -> int:
+        """Rows changed by one DML statement (0 for DDL)."""
+        return int(self._run(text, params, job_name)[0].num_dml_affected_rows or 0)
+
+    def cancel_running(self) -> None:
+        """Ask BigQuery to stop the job that runs now, if one does; errors are logged, not raised."""
+        with self._lock:
+            job = self._running
+        if job is not None:
+            self.cancel(str(job.job_id))
+
+    def cancel(self, job_id: str) -> None:
+        """Ask BigQuery to stop a job by its id; a job that is gone or done is no error."""
+        try:
+            self.client.cancel_job(job_id, location=self.client.location, retry=None, timeout=10)
+            log.warning("job_cancelled", extra={"job_id": job_id})
+        except (api.GoogleAPICallError, *LOST_CONNECTION) as error:
+            log.warning("job_not_cancelled: %s", error, extra={"job_id": job_id})
+
+    def _run(self, text: str, params: Params | None, job_name: str | None) -> tuple[bigquery.QueryJob, Sequence[Any]]:
+        name = job_name or f"nba_grading_{uuid.uuid4().hex}"
+        config = bigquery.QueryJobConfig(
+            query_parameters=[_parameter(key, value) for key, value in (params or {}).items()],
+            labels=dict(self.labels),
+            maximum_bytes_billed=self.maximum_bytes_billed,
+        )
+        failed_attempts = 0
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_delay(self.retry_seconds),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
+            retry=tenacity.retry_if_exception(is_transient),
+            before_sleep=lambda state: log.warning("statement_retried: %s", state.outcome and state.outcome.exception(), extra={"job": name}),
+            reraise=True,
+        )
+        try:
+            for attempt in retrying:
+                with attempt:
+                    self.before_attempt()
+                    with self._running_job(self._submit_or_adopt(text, config, f"{name}_{failed_attempts + 1:03d}")) as job:
+                        try:
+                            return job, list(job.result(retry=None, timeout=self.statement_seconds))
+                        except api.GoogleAPICallError:
+                            failed_attempts += 1
+                            raise
+        except api.GoogleAPICallError as error:
+            if is_transient(error):
+                raise
+            raise _final(error) from error
+        raise AssertionError("unreachable: tenacity returns or raises")
+
+    def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
+        try:
+            return self.client.query(text, job_config=config, job_id=job_id, retry=None, job_retry=None, timeout=self.statement_seconds)
+        except api.Conflict:
+            log.info("job_adopted", extra={"job_id": job_id})
+            return self.client.get_job(job_id, retry=None)
+        except LOST_CONNECTION:
+            try:
+                job = self.client.get_job(job_id, retry=None)
+            except api.NotFound:
+                job = None
+            if job is None:
+                raise
+            log.info("job_adopted_after_lost_answer", extra={"job_id": job_id})
+            return job
+
+    @contextmanager
+    def _running_job(self, job: bigquery.QueryJob) -> Iterator[bigquery.QueryJob]:
+        with self._lock:
+            self._running = job
+        try:
+            yield job
+        finally:
+            with self._lock:
+                self._running = None
+
+
+def _final(error: api.GoogleAPICallError) -> GuardRefused | StatementFailed:
+    guard = GUARD.search(str(error))
+    if guard:
+        return GuardRefused(guard.group(1), guard.group(2))
+    return StatementFailed(f"BigQuery refused the statement: {error.message or error}")
+
+
+def _parameter(name: str, value: Value | Typed) -> bigquery.ScalarQueryParameter:
+    if isinstance(value, Typed):
+        return bigquery.ScalarQueryParameter(name, value.type_, value.value)
+    for python_type, type_ in _TYPES:
+        if isinstance(value, python_type):
+            return bigquery.ScalarQueryParameter(name, type_, value)
+    raise TypeError(f"parameter {name}: {value!r} needs Typed(type, value)")
+
+
+# In this order: a bool is an int, and a datetime is a date.
+_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "BOOL"),
+    (int, "INT64"),
+    (datetime, "TIMESTAMP"),
+    (date, "DATE"),
+    (Decimal, "NUMERIC"),
+    (str, "STRING"),
+)

@@ -1,0 +1,53 @@
+"""Creates the pools of include/pools.json when Airflow starts, so that no one has to: a task in a missing pool waits for ever, silently.
+
+A pool that is there is left alone, so what an operator set in the UI stays.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from airflow.listeners import hookimpl
+from airflow.plugins_manager import AirflowPlugin
+
+log = logging.getLogger(__name__)
+
+POOLS_FILE = Path(__file__).resolve().parents[1] / "include" / "pools.json"
+
+
+def create_missing_pools() -> None:
+    """Insert the pools that the metadata database does not have; several components may do so at once."""
+    from airflow.models.pool import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+    from sqlalchemy.exc import IntegrityError
+
+    for name, wanted in json.loads(POOLS_FILE.read_text(encoding="utf-8")).items():
+        try:
+            with create_session(scoped=False) as session:
+                if session.scalar(select(Pool).where(Pool.pool == name)) is None:
+                    session.add(
+                        Pool(pool=name, slots=wanted["slots"], description=wanted["description"], include_deferred=wanted["include_deferred"])
+                    )
+                    log.info("pool_created %s slots=%s", name, wanted["slots"])
+        except IntegrityError:
+            log.debug("pool %s was created by another component", name)
+
+
+class _Starting:
+    @hookimpl
+    def on_starting(self, component: Any) -> None:
+        from airflow.jobs.job import Job
+
+        if isinstance(component, Job):
+            create_missing_pools()
+
+
+class PoolPlugin(AirflowPlugin):
+    """Registers the listener."""
+
+    name = "nba_grading_pools"
+    listeners = [_Starting()]

@@ -78,9 +78,7 @@ class AirflowApi:
             value = json.loads(value)
         return dict(value)
 
-    def create_backfill(
-        self, dag_id: str, first: datetime, last: datetime, *, reprocess: str, wait_s: float, on_wait: Callable[[str], None]
-    ) -> None:
+    def create_backfill(self, dag_id: str, first: datetime, last: datetime, *, reprocess: str, wait_s: float, on_wait: Callable[[str], None]) -> None:
         """Create a backfill, waiting up to ``wait_s`` for another one of the DAG to end; ``on_wait`` gets why it waits."""
         body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), "reprocess_behavior": reprocess, "max_active_runs": 16}
         retrying = tenacity.Retrying(

@@ -162,8 +162,8 @@ def _from_text(path: Path, text: pa.ChunkedArray, name: str, type_: pa.DataType,
     bad = pc.and_(pc.is_valid(text), pc.is_null(parsed))
     count = pc.sum(bad).as_py() or 0
     if count:
-        first = text.filter(bad)[0].as_py()
-        problems.append(f"{path}: column {name} has {count} value(s) that are not {_word(type_)}; the first is {first!r} in row {pc.index(bad, True).as_py() + 1}.")
+        first, row = text.filter(bad)[0].as_py(), pc.index(bad, True).as_py() + 1
+        problems.append(f"{path}: column {name} has {count} value(s) that are not {_word(type_)}; the first is {first!r} in row {row}.")
         return None
     return parsed
 
@@ -178,18 +178,14 @@ def _parse_timestamps(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _is_kin(given: pa.DataType, wanted: pa.DataType) -> bool:
-    numbers = pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal
-    if wanted == NUMERIC:
-        return any(check(given) for check in numbers)
-    if wanted == pa.int64():
-        return any(check(given) for check in numbers)
-    if pa.types.is_timestamp(wanted):
-        return pa.types.is_timestamp(given)
-    if pa.types.is_date(wanted):
-        return pa.types.is_date(given) or pa.types.is_timestamp(given)
-    if pa.types.is_string(wanted):
-        return pa.types.is_dictionary(given)
-    return False
+    kin = {
+        NUMERIC: (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal),
+        pa.int64(): (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal),
+        TIMESTAMP: (pa.types.is_timestamp,),
+        pa.date32(): (pa.types.is_date, pa.types.is_timestamp),
+        pa.string(): (pa.types.is_dictionary,),
+    }
+    return any(check(given) for check in kin.get(wanted, ()))
 
 
 def _to_type(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
@@ -222,5 +218,11 @@ def _check_keys(path: Path, spec: InputTable, table: pa.Table, problems: list[st
 
 
 def _word(type_: pa.DataType) -> str:
-    words = {pa.bool_(): "booleans (true, false)", pa.int64(): "whole numbers", pa.date32(): "dates (YYYY-MM-DD)", NUMERIC: "numbers", pa.string(): "text"}
+    words = {
+        pa.bool_(): "booleans (true, false)",
+        pa.int64(): "whole numbers",
+        pa.date32(): "dates (YYYY-MM-DD)",
+        NUMERIC: "numbers",
+        pa.string(): "text",
+    }
     return words.get(type_, "timestamps (YYYY-MM-DD HH:MM:SS, in UTC)")

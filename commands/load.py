@@ -1,6 +1,8 @@
 """Load predictions and box scores from a directory into BigQuery; the dates found in the files are replaced, never doubled.
 
-Usage: python -m commands.load DIRECTORY
+Usage: python -m commands.load DIRECTORY | --sample [--local]
+
+--sample loads the generated sample; --local means the stack of `make up`, whose tables are created when they are missing.
 """
 
 from __future__ import annotations
@@ -18,12 +20,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google.cloud import bigquery
+
+from commands.console import CommandError, console, progress_bar, sentences
+from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
+from commands.sample import write_sample
+from commands.schema import create_schema
+from commands.stack import use_local_stack
+from commands.stack_config import ROOT
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
 from nba_grading.sql import identifier, identifiers, render_sql
 
-from commands.console import CommandError, console, progress_bar, sentences
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
+SAMPLE_DIRECTORY = ROOT / ".local" / "sample"
 
 SCHEMA_TYPES = {
     pa.string(): "STRING",
@@ -94,10 +102,21 @@ def _stage(client: bigquery.Client, spec: InputTable, rows: pa.Table, name: str)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit code 0, or 1 with sentences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path)
-    directory = parser.parse_args(arguments).directory
+    parser.add_argument("directory", type=Path, nargs="?")
+    parser.add_argument("--sample", action="store_true", help="the generated sample instead of a directory")
+    parser.add_argument("--local", action="store_true", help="the running local stack")
+    given = parser.parse_args(arguments)
+    if (given.directory is None) == (not given.sample):
+        parser.error("give a directory, or --sample")
     with sentences() as outcome:
-        loaded = load_directory(make_bigquery_client(get_settings()), directory)
+        if given.local:
+            use_local_stack()
+        client = make_bigquery_client(get_settings())
+        if given.local:
+            create_schema(client)
+        if given.sample:
+            write_sample(SAMPLE_DIRECTORY)
+        loaded = load_directory(client, given.directory or SAMPLE_DIRECTORY)
         console.print(
             f"loaded {loaded.predictions:,} predictions and {loaded.box_scores:,} box-score rows of {len(loaded.dates)} dates"
             + (f", {loaded.dates[0]} to {loaded.dates[-1]}" if loaded.dates else "")

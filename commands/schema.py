@@ -1,18 +1,23 @@
 """Create every dataset and table of include/sql/schema, in the local stack or a real project; what exists is left as it is.
 
-Usage: python -m commands.schema      (GRADING_PROJECT and GRADING_LOCATION say where; BIGQUERY_EMULATOR_HOST makes it local)
+Usage: python -m commands.schema [--local]
+
+GRADING_PROJECT and GRADING_LOCATION say where; --local means the stack of `make up`.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 
 from google.cloud import bigquery
+
+from commands.console import console, sentences
+from commands.stack import use_local_stack
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
 from nba_grading.sql import SQL_DIR, load_sql
-
-from commands.console import console, sentences
 
 
 def create_schema(client: bigquery.Client) -> list[str]:
@@ -23,9 +28,14 @@ def create_schema(client: bigquery.Client) -> list[str]:
     return names
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit code 0, or 1 with a sentence."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--local", action="store_true", help="the running local stack")
+    given = parser.parse_args(arguments)
     with sentences() as outcome:
+        if given.local:
+            use_local_stack()
         settings = get_settings()
         names = create_schema(make_bigquery_client(settings))
         console.print(f"{settings.grading_project}: {len(names)} datasets and tables are there")

@@ -19,6 +19,7 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ class Stack:
                 self._migrate()
                 self._start(programs)
             for program in emulators:
-                self._await_ready(program.name, lambda url=program.ready_url or "": httpx.get(url, timeout=2).is_success)
+                self._await_ready(program.name, partial(_answers, program.ready_url or ""))
             if airflow:
                 self._await_ready("airflow", self._airflow_is_ready)
         except BaseException:
@@ -87,6 +88,10 @@ class Stack:
         except (OSError, xmlrpc.client.Error):
             return False
         return True
+
+    def pids(self) -> list[int]:
+        """The processes that supervisord started."""
+        return [info["pid"] for info in self._supervisor().supervisor.getAllProcessInfo() if info["pid"]]
 
     def states(self) -> list[tuple[str, str]]:
         """Each process with its state and what supervisord says of it."""
@@ -134,7 +139,9 @@ class Stack:
     def _start(self, programs: Sequence[Program]) -> None:
         for program in programs:
             self._supervisor().supervisor.startProcess(program.name, False)
-            self.say(f"started {program.name}, log {self._logs.relative_to(ROOT) if self._logs.is_relative_to(ROOT) else self._logs}/{program.name}.log")
+            self.say(
+                f"started {program.name}, log {self._logs.relative_to(ROOT) if self._logs.is_relative_to(ROOT) else self._logs}/{program.name}.log"
+            )
 
     def _migrate(self) -> None:
         log = self._logs / "db-migrate.log"
@@ -218,6 +225,10 @@ def _tail(log: Path) -> str:
     return f"its log {log} ends in:\n" + "\n".join(f"    {line}" for line in lines)
 
 
+def _answers(url: str) -> bool:
+    return httpx.get(url, timeout=2).is_success
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -241,20 +252,35 @@ def default_config() -> StackConfig:
     return StackConfig(state=ROOT / ".local" / "stack", base=port_base())
 
 
+def demo_config() -> StackConfig:
+    """The stack of `make demo`: emptied at its start, tables in memory."""
+    return StackConfig(state=ROOT / ".local" / "demo", base=port_base(), persistent=False)
+
+
+def use_local_stack() -> None:
+    """Point this process's clients at the running local stack; StackError when none runs."""
+    configs = [config for config in (default_config(), demo_config()) if Stack(config).is_running()]
+    if not configs:
+        raise StackError("The local stack does not run: `make up` starts it.")
+    os.environ.update(configs[0].client_environment())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; the exit code is 0, 1 for a StackError, 130 when interrupted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["up", "down", "status"])
     action = parser.parse_args(arguments).action
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     try:
         stack = Stack(default_config(), say=console.print)
+        demo = Stack(demo_config())
         if action == "up":
             with stopped_by_signals():
                 stack.up()
             console.print(f"Airflow: {stack.config.url('airflow')}   Slack: {stack.config.url('slack')}   stop: make down", style="bold")
         elif action == "down":
-            console.print("stopped" if stack.down() else "nothing was running")
+            stopped = [one.down() for one in (stack, demo)]
+            console.print("stopped" if any(stopped) else "nothing was running")
         elif not stack.is_running():
             console.print("not running")
         else:

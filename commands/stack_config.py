@@ -46,10 +46,14 @@ def port_base() -> int:
 
 @dataclass(frozen=True)
 class StackConfig:
-    """One stack: its state directory and its first port. Two configs with other ports and directories run side by side."""
+    """One stack: its state directory, its first port, and whether BigQuery keeps its tables on disk or, faster, in memory.
+
+    Two configs with other ports and directories run side by side.
+    """
 
     state: Path
     base: int
+    persistent: bool = True
 
     def port(self, name: str) -> int:
         """The port of a service of PORT_NAMES."""
@@ -65,17 +69,23 @@ class StackConfig:
         return shutil.which("gcloud") is not None and shutil.which("java") is not None
 
     @property
+    def buckets(self) -> Path:
+        """Where the emulator puts gs:// files: a folder per bucket."""
+        return self.state / "buckets"
+
+    @property
     def lease_store(self) -> str:
         """LEASE_STORE of this stack: Firestore, or a SQLite file where its emulator cannot run."""
         return "firestore" if self.has_firestore else f"sqlite:///{self.state / 'leases.db'}"
 
     def emulators(self) -> list[Program]:
         """BigQuery, Slack's stand-in, and Firestore where it can run."""
+        kept = ("--persistent", "--data-dir", str(self.state / "bigquery")) if self.persistent else ("--ephemeral",)
         bigquery = Program(
             "bigquery",
             (
-                *("env", f"HOME={EMULATOR_HOME}", "BQEMU_ENABLE_FORMAT_EXTENSIONS=false"),
-                *(str(EMULATOR_VENV / "bin" / "bqemulator"), "start", "--persistent", "--data-dir", str(self.state / "bigquery")),
+                *("env", f"HOME={EMULATOR_HOME}", "BQEMU_ENABLE_FORMAT_EXTENSIONS=false", "BQEMU_QUERY_CACHE_TTL_SECONDS=0"),
+                *(f"BQEMU_GCS_LOCAL_ROOT={self.buckets}", str(EMULATOR_VENV / "bin" / "bqemulator"), "start", *kept),
                 *("--rest-port", str(self.port("bigquery")), "--grpc-port", str(self.port("bigquery_grpc")), "--log-level", "warning"),
             ),
             f"{self.url('bigquery')}/readyz",

@@ -23,6 +23,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
+
 from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, default_args, record_guarded_run, validate_written_date
 from nba_grading.operators import CheckInputsOperator, GuardedWriteOperator
 
@@ -59,7 +60,8 @@ def grade_predictions() -> None:
     def record_run() -> dict[str, Any]:
         return record_guarded_run(get_current_context(), operation="grading")
 
-    inputs >> grade >> validate(grade.output, inputs.output) >> record_run().as_teardown()
+    validated = validate(grade.output, inputs.output)  # type: ignore[arg-type]
+    inputs >> grade >> validated >> record_run().as_teardown()
 
 
 grade_predictions()

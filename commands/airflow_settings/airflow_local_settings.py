@@ -13,8 +13,6 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
 
 if "scheduler" in sys.argv or "celery" in sys.argv:
-    import airflow.providers.google.cloud.hooks.bigquery
-    import airflow.providers.slack.hooks.slack_webhook
     import google.cloud.bigquery
     import google.cloud.firestore  # noqa: F401
 

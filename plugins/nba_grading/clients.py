@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def make_bigquery_client(settings: Settings) -> bigquery.Client:
     """A BigQuery client of the settings' project and location."""
-    credentials = AnonymousCredentials() if os.environ.get("BIGQUERY_EMULATOR_HOST") else None
+    credentials = AnonymousCredentials() if os.environ.get("BIGQUERY_EMULATOR_HOST") else None  # type: ignore[no-untyped-call]
     return bigquery.Client(project=settings.grading_project, location=settings.grading_location, credentials=credentials)
 
 

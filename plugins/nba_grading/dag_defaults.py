@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_link, run_type
@@ -34,9 +34,7 @@ def alert_on_failure(context: Context) -> None:
         send_alert(alerts.waited_too_long(run_link(context), game_date=game_date, waited_s=waited_s, held_by=str(error)))
         return
     send_alert(
-        alerts.task_failed(
-            run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=f"{type(error).__name__}: {error}"
-        )
+        alerts.task_failed(run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=f"{type(error).__name__}: {error}")
     )
 
 
@@ -80,7 +78,7 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
 
 def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
     """Write the run's row of grading_runs, from what its tasks left in XCom; returns that row for the API's readers."""
-    from nba_grading.runs import record_run
+    from nba_grading.runs import COLUMN_TYPES, record_run
 
     ti, dag_run = context["ti"], context["dag_run"]
 
@@ -96,11 +94,7 @@ def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
         facts["outcome"] = "failed"
         facts.setdefault("detail", "a task failed or was killed before it could say why: see its log")
     facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{ti.try_number}")
-    columns = (
-        "grading_run_id game_date holder_id fencing_token leased lease_wait_ms gradable graded voided pending replaced duplicates "
-        "duration_ms outcome detail"
-    ).split()
-    row = {name: facts[name] for name in columns if facts.get(name) is not None}
+    row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
     row |= {
         "operation": operation,
         "dag_id": ti.dag_id,

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nba_grading.events import log_event
 from nba_grading.lease import Lease, Leases, LeaseStoreUnavailable, LeaseTimes
@@ -49,6 +49,12 @@ class UnleasedClaim:
     def release(self) -> bool:
         """Nothing to release."""
         return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.release()
 
 
 def claim_date(leases: Leases, key: LeaseKey, owner: Mapping[str, Any], on_unavailable: OnUnavailable) -> Lease | UnleasedClaim:

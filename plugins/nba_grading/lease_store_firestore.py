@@ -13,7 +13,6 @@ from typing import Any
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud import firestore
-from google.cloud.firestore_v1.base_document import DocumentSnapshot
 
 from nba_grading.lease_store import (
     AlreadyExists,
@@ -44,7 +43,7 @@ class FirestoreLeaseStore:
         """See LeaseStore; one Commit with the precondition exists=false."""
         document = {**fields, "renewals": 0, "acquired_at": firestore.SERVER_TIMESTAMP, "renewed_at": firestore.SERVER_TIMESTAMP}
         with _store_errors():
-            result = self._document(key).create(document, retry=None, timeout=self._rpc_seconds)
+            result: Any = self._document(key).create(document, retry=None, timeout=self._rpc_seconds)
         return Written(token=microseconds(result.update_time), version=result.update_time)
 
     def read(self, key: LeaseKey) -> Record | None:
@@ -71,11 +70,11 @@ class FirestoreLeaseStore:
     def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
         """See LeaseStore; a Listen stream in a thread of the client library."""
 
-        def changed(snapshots: list[DocumentSnapshot], _changes: object, _read_time: object) -> None:
+        def changed(snapshots: list[Any], _changes: object, _read_time: object) -> None:
             on_change(any(snapshot.exists for snapshot in snapshots))
 
         with _store_errors():
-            listener = self._document(key).on_snapshot(changed)
+            listener: Any = self._document(key).on_snapshot(changed)
         try:
             yield
         finally:
@@ -100,7 +99,7 @@ def _key(operation: str, document_id: str) -> LeaseKey | None:
         return None
 
 
-def _record(key: LeaseKey, snapshot: DocumentSnapshot) -> Record:
+def _record(key: LeaseKey, snapshot: Any) -> Record:
     return Record(
         key=key,
         token=microseconds(snapshot.create_time),

@@ -6,6 +6,7 @@ The google libraries are imported when a task runs, not when a DAG file is parse
 
 from __future__ import annotations
 
+import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,9 +15,9 @@ from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import lease_owner, make_leases, make_warehouse, run_link, run_type
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from nba_grading.guard import UnleasedClaim
     from nba_grading.lease import Lease, LeaseHeld
+
+log = logging.getLogger(__name__)
 
 RESULT_KEY = "run"
 
@@ -55,7 +58,7 @@ class CheckInputsOperator(BaseOperator):
         except Exception as error:
             context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
             raise
-        log_event(self.log, "inputs_counted", **facts, **vars(inputs), outcome=inputs.outcome)
+        log_event(log, "inputs_counted", **facts, **vars(inputs), outcome=inputs.outcome)
         if inputs.outcome == "ready":
             return {**facts, **vars(inputs)}
         if inputs.outcome == "no_box_scores" and run_type(context) == "scheduled":
@@ -92,7 +95,7 @@ class CheckInputsOperator(BaseOperator):
         if left <= 0:
             return
         pause = timedelta(seconds=min(left, settings.grading_box_score_poll_seconds))
-        log_event(self.log, "box_scores_awaited", left_s=round(left), next_look_s=pause.total_seconds())
+        log_event(log, "box_scores_awaited", left_s=round(left), next_look_s=pause.total_seconds())
         self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume", kwargs={"waiting_since": since})
 
 
@@ -112,7 +115,7 @@ class GuardedWriteOperator(BaseOperator):
 
     def execute(self, context: Context, waiting_since: float | None = None, races_lost: int = 0) -> dict[str, Any]:
         """Claim the date, or defer until its lease may be free; then do the work."""
-        from nba_grading.guard import claim_date
+        from nba_grading.guard import UnleasedClaim, claim_date
         from nba_grading.lease import LeaseHeld, LeaseStoreUnavailable
         from nba_grading.lease_store import LeaseKey
 
@@ -126,7 +129,7 @@ class GuardedWriteOperator(BaseOperator):
             self._report(context, {"detail": str(error)})
             raise
         with claim:
-            if not claim.leased:
+            if isinstance(claim, UnleasedClaim):
                 send_alert(alerts.wrote_without_lease(run_link(context), game_date=self.game_date, reason=claim.reason))
             return self._work(context, claim, key.game_date, round((time.time() - since) * 1000) if waiting_since else 0)
 
@@ -135,6 +138,8 @@ class GuardedWriteOperator(BaseOperator):
         return self.execute(context, waiting_since, races_lost)
 
     def _work(self, context: Context, claim: Lease | UnleasedClaim, game_date: date, lease_wait_ms: int) -> dict[str, Any]:
+        from nba_grading.lease import Lease
+
         settings = get_settings()
         run = {
             "grading_run_id": uuid.uuid4().hex,
@@ -146,7 +151,7 @@ class GuardedWriteOperator(BaseOperator):
         self._report(context, run)
         warehouse = make_warehouse(context)
         self._cancel = warehouse.cancel_running
-        if claim.leased:
+        if isinstance(claim, Lease):
             claim.on_lost = warehouse.cancel_running
         if claim.taken_over is not None and claim.taken_over.inflight_job:
             warehouse.cancel(claim.taken_over.inflight_job)
@@ -178,7 +183,7 @@ class GuardedWriteOperator(BaseOperator):
         if waited_s >= max_wait_s:
             self._report(context, {"lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
             raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held}")
-        log_event(self.log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
+        log_event(log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
         self.defer(
             trigger=LeaseFreeTrigger(
                 operation=self.operation,

@@ -31,9 +31,7 @@ class Settings(BaseModel):
     grading_max_bytes_billed: int = Field(
         20_000_000_000, ge=10_485_760, description="Cap on the bytes one query may bill (BigQuery's least is 10 MiB)."
     )
-    grading_max_shrink: float = Field(
-        0.20, ge=0, le=1, description="Share of its keys a date may lose in a re-grade before the write stops."
-    )
+    grading_max_shrink: float = Field(0.20, ge=0, le=1, description="Share of its keys a date may lose in a re-grade before the write stops.")
     grading_on_duplicates: Literal["alert", "fail"] = Field(
         "alert", description="Duplicates found after a write: tell people, or fail the run as well."
     )
@@ -43,14 +41,10 @@ class Settings(BaseModel):
     grading_box_score_poll_seconds: int = Field(600, ge=1, description="How often a waiting run looks for the box score.")
     grading_retries: int = Field(3, ge=0, le=10, description="Task retries after a transient error.")
     grading_retry_seconds: float = Field(30, ge=0, description="Delay before the first task retry; doubled for each further one.")
-    grading_conflict_seconds: float = Field(
-        300, gt=0, description="How long a publish that conflicts with another transaction is tried again."
-    )
+    grading_conflict_seconds: float = Field(300, gt=0, description="How long a publish that conflicts with another transaction is tried again.")
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=60, description="Time for one attempt to post to Slack; three are made.")
-    grading_runbook_url: str = Field(
-        "docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor."
-    )
+    grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
 
     lease_store: str = Field("firestore", pattern=r"^(firestore|sqlite:///.+)$", description="Where leases live: firestore, or sqlite:///path.")
     lease_firestore_database: str = Field("(default)", min_length=1, description="Firestore database of the leases.")
@@ -69,9 +63,7 @@ class Settings(BaseModel):
         if renew >= self.lease_seconds:
             raise ValueError(f"LEASE_RENEW_SECONDS={renew:g} must be less than LEASE_SECONDS={self.lease_seconds:g}")
         if self.lease_seconds < 3 * self.lease_rpc_seconds:
-            raise ValueError(
-                f"LEASE_SECONDS={self.lease_seconds:g} must be at least three times LEASE_RPC_SECONDS={self.lease_rpc_seconds:g}"
-            )
+            raise ValueError(f"LEASE_SECONDS={self.lease_seconds:g} must be at least three times LEASE_RPC_SECONDS={self.lease_rpc_seconds:g}")
         return self
 
 

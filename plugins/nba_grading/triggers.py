@@ -21,7 +21,7 @@ class LeaseFreeTrigger(BaseTrigger):
     """
 
     def __init__(self, operation: str, game_date: str, deadline: float, jitter_s: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operation, self.game_date, self.deadline, self.jitter_s = operation, game_date, deadline, jitter_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -38,7 +38,7 @@ class LeaseFreeTrigger(BaseTrigger):
             event = await asyncio.to_thread(self._wait, stopped)
         finally:
             stopped.set()
-        yield TriggerEvent(event)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     def _wait(self, stopped: threading.Event) -> dict[str, Any]:
         from nba_grading.lease import LeaseStoreUnavailable, boottime

@@ -24,6 +24,7 @@ import tenacity
 from google.api_core import exceptions as api
 from google.cloud import bigquery
 
+from nba_grading.events import log_event
 from nba_grading.sql import load_sql
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInt
 CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
 LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
 UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
+# The client's own retries are off: they hide how often a statement ran. Its signature forgets that None is allowed.
+NO_RETRY: Any = None
 GUARD = re.compile(r"GUARD (\w+): (.+?)(?:;|$)", re.MULTILINE)
 
 
@@ -117,10 +120,10 @@ class Warehouse:
     def cancel(self, job_id: str) -> None:
         """Ask BigQuery to stop a job by its id; a job that is gone or done is no error."""
         try:
-            self.client.cancel_job(job_id, location=self.client.location, retry=None, timeout=10)
-            log.warning("job_cancelled", extra={"job_id": job_id})
+            self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=10)
+            log_event(log, "job_cancelled", level=logging.WARNING, job_id=job_id)
         except (api.GoogleAPICallError, *LOST_CONNECTION) as error:
-            log.warning("job_not_cancelled: %s", error, extra={"job_id": job_id})
+            log_event(log, "job_not_cancelled", level=logging.WARNING, job_id=job_id, error=error)
 
     def _run(self, text: str, params: Params | None, job_name: str | None) -> tuple[bigquery.QueryJob, Sequence[Any]]:
         name = job_name or f"nba_grading_{uuid.uuid4().hex}"
@@ -134,7 +137,7 @@ class Warehouse:
             stop=tenacity.stop_after_delay(self.retry_seconds),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
             retry=tenacity.retry_if_exception(is_transient),
-            before_sleep=lambda state: log.warning("statement_retried: %s", state.outcome and state.outcome.exception(), extra={"job": name}),
+            before_sleep=lambda state: _tell_retry(name, state),
             reraise=True,
         )
         try:
@@ -143,7 +146,7 @@ class Warehouse:
                     self.before_attempt()
                     with self._running_job(self._submit_or_adopt(text, config, f"{name}_{failed_attempts + 1:03d}")) as job:
                         try:
-                            return job, list(job.result(retry=None, timeout=self.statement_seconds))
+                            return job, list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
                         except api.GoogleAPICallError:
                             failed_attempts += 1
                             raise
@@ -155,19 +158,20 @@ class Warehouse:
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         try:
-            return self.client.query(text, job_config=config, job_id=job_id, retry=None, job_retry=None, timeout=self.statement_seconds)
+            return self.client.query(text, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=self.statement_seconds)
         except api.Conflict:
-            log.info("job_adopted", extra={"job_id": job_id})
-            return self.client.get_job(job_id, retry=None)
+            return self._adopt(job_id)
         except LOST_CONNECTION:
             try:
-                job = self.client.get_job(job_id, retry=None)
+                return self._adopt(job_id)
             except api.NotFound:
-                job = None
-            if job is None:
-                raise
-            log.info("job_adopted_after_lost_answer", extra={"job_id": job_id})
-            return job
+                log.info("job %s never arrived", job_id)
+            raise
+
+    def _adopt(self, job_id: str) -> bigquery.QueryJob:
+        job: Any = self.client.get_job(job_id, retry=NO_RETRY)
+        log.info("job_adopted %s", job_id)
+        return job  # type: ignore[no-any-return]
 
     @contextmanager
     def _running_job(self, job: bigquery.QueryJob) -> Iterator[bigquery.QueryJob]:
@@ -178,6 +182,11 @@ class Warehouse:
         finally:
             with self._lock:
                 self._running = None
+
+
+def _tell_retry(name: str, state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log_event(log, "statement_retried", level=logging.WARNING, job=name, attempt=state.attempt_number, error=error)
 
 
 def _final(error: api.GoogleAPICallError) -> GuardRefused | StatementFailed:

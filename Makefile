@@ -1,0 +1,82 @@
+# `make help` lists the targets. Everything is installed into .venv and .local of this checkout.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
+# A uv that is there is used; otherwise one is installed for this checkout.
+UV := $(shell command -v uv || echo .local/uv/bin/uv)
+UV_VERSION := 0.13.9
+INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
+
+.PHONY: help setup demo up down status schema load backfill test check fix docs lock clean
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
+
+setup: .venv/.installed .local/emulator-venv/.installed ## Install what is missing; every other target does so too.
+
+demo: setup ## Grade a sample, or DATA=dir, on a stack of its own; OUT=dir exports the grades, KEEP=1 leaves it running.
+	@$(PYTHON) -m commands.demo $(if $(DATA),--data "$(DATA)") $(if $(OUT),--out "$(OUT)") $(if $(KEEP),--keep)
+
+up: setup ## Start the local stack: Airflow at http://127.0.0.1:8080 (STACK_PORT_BASE=… for another port).
+	@$(PYTHON) -m commands.stack up
+
+down: setup ## Stop it.
+	@$(PYTHON) -m commands.stack down
+
+status: setup ## Say what runs.
+	@$(PYTHON) -m commands.stack status
+
+schema: setup ## Create the tables: in the local stack with LOCAL=1, else in GRADING_PROJECT.
+	@$(PYTHON) -m commands.schema $(if $(LOCAL),--local)
+
+load: setup ## Load DATA=dir into the local stack (a generated sample without DATA).
+	@$(PYTHON) -m commands.load $(if $(DATA),"$(DATA)",--sample) --local
+
+backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1 grades finished dates again.
+	@$(PYTHON) -m commands.backfill --from "$(FROM)" --to "$(TO)" $(if $(REGRADE),--regrade)
+
+test: setup ## Run every test, with the emulators and a whole stack; TESTS=path for some.
+	@$(PYTHON) -m pytest $(TESTS)
+
+check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit run.
+	ruff check .
+	ruff format --check .
+	mypy
+	sqlfluff lint --disable-progress-bar include/sql
+	$(PYTHON) -m commands.docs --check
+
+fix: setup ## Mend what the tools can mend.
+	ruff check --fix .
+	ruff format .
+	sqlfluff fix --disable-progress-bar include/sql
+
+docs: setup ## Write the generated pages of docs/ again.
+	$(PYTHON) -m commands.docs
+
+lock: $(UV) ## Compile the requirements again.
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements.in -o requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements-emulator.in -o requirements-emulator.txt
+
+clean: ## Stop the stack and remove everything that was installed or written.
+	-@test -x $(PYTHON) && $(PYTHON) -m commands.stack down
+	rm -rf .venv .local out
+
+.local/uv/bin/uv:
+	@echo "installing uv"
+	@python3 -m venv .local/uv
+	@.local/uv/bin/pip install --quiet uv==$(UV_VERSION)
+
+.venv/.installed: requirements.txt requirements-dev.txt | $(UV)
+	@echo "installing Airflow and the tools into .venv (about a minute)"
+	@test -x $(PYTHON) || $(UV) venv --quiet --python '>=3.11,<3.13' .venv
+	@VIRTUAL_ENV=.venv $(INSTALL) requirements.txt requirements-dev.txt
+	@touch $@
+
+.local/emulator-venv/.installed: requirements-emulator.txt | $(UV)
+	@echo "installing the BigQuery emulator into .local/emulator-venv"
+	@test -x .local/emulator-venv/bin/python || $(UV) venv --quiet --python '>=3.11,<3.13' .local/emulator-venv
+	@VIRTUAL_ENV=.local/emulator-venv $(INSTALL) requirements-emulator.txt
+	@touch $@

@@ -1,0 +1,248 @@
+"""Grade everything in a directory on a stack of its own: the whole project in one command.
+
+Usage: python -m commands.demo [--data DIRECTORY] [--out DIRECTORY] [--keep]
+
+Starts the stack, loads the directory (a generated sample by default), backfills every date through Airflow and, at the same time,
+triggers one of them twice over the API: the race of the incident. Then prints a table by date and one by system, stops
+everything, and ends with one line ``demo: dates=… gradable=… graded=… voided=… pending=… duplicates=… seconds=…``. Exit code 0
+only if graded + voided + pending = gradable, no key stands twice, and every run succeeded and is recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+from google.cloud import bigquery
+from rich.table import Table
+
+from commands.airflow_api import FINISHED, AirflowApi
+from commands.backfill import DAG_ID, DateResult, results_table, run_with_progress
+from commands.console import CommandError, console, sentences
+from commands.load import SAMPLE_DIRECTORY, Loaded, load_directory
+from commands.sample import write_sample
+from commands.schema import create_schema
+from commands.stack import Stack, demo_config
+from commands.stack_config import StackConfig
+from nba_grading.clients import make_bigquery_client
+from nba_grading.settings import get_settings
+from nba_grading.sql import identifier, load_sql, render_sql
+
+EXPORTED = ("prediction_accuracy", "grading_runs")
+RACERS = 2
+RACE_SECONDS = 300
+BUCKET = "demo"
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The demo's figures over all dates with predictions."""
+
+    dates: int
+    gradable: int
+    graded: int
+    voided: int
+    pending: int
+    duplicates: int
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every gradable prediction is accounted for, once."""
+        return self.graded + self.voided + self.pending == self.gradable and self.duplicates == 0
+
+    def line(self, seconds: float) -> str:
+        """The closing line."""
+        return (
+            f"demo: dates={self.dates} gradable={self.gradable} graded={self.graded} voided={self.voided} pending={self.pending} "
+            f"duplicates={self.duplicates} seconds={seconds:.0f}"
+        )
+
+
+def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals, list[str]]:
+    """Load, backfill and race on a stack that runs; returns the totals and what went wrong, in sentences."""
+    client = make_bigquery_client(get_settings())
+    create_schema(client)
+    with timed("loading"):
+        loaded = load_directory(client, data or _sample())
+    console.print(f"loaded {loaded.predictions:,} predictions and {loaded.box_scores:,} box-score rows of {len(loaded.dates)} dates")
+    if not loaded.dates:
+        raise CommandError(f"{data}: there are no predictions to grade.")
+    api = AirflowApi(stack.config.url("airflow"))
+    with timed("backfill and race"):
+        racer = Racer(api, loaded)
+        results = run_with_progress(api, loaded.dates[0], loaded.dates[-1], regrade=False)
+        problems = racer.finish()
+    console.print(results_table(results, "runs by date"))
+    problems += [f"{result.game_date}: {result.outcome}" for result in results if result.failed]
+    totals = _summaries(client)
+    problems += _unrecorded(client, results, racer)
+    if out:
+        with timed("export"):
+            _export(client, stack.config, out)
+    return totals, problems
+
+
+class Racer:
+    """Triggers one date twice over the API while the backfill grades it as well."""
+
+    def __init__(self, api: AirflowApi, loaded: Loaded) -> None:
+        self.game_date = loaded.dates[len(loaded.dates) // 2]
+        self.run_ids: list[str] = []
+        self._api = api
+        self._thread = threading.Thread(target=self._trigger, daemon=True)
+        self._thread.start()
+
+    def _trigger(self) -> None:
+        for _ in range(RACERS):
+            self.run_ids.append(self._api.trigger(DAG_ID, {"game_date": str(self.game_date)}))
+
+    def finish(self) -> list[str]:
+        """Wait for the triggered runs; returns a sentence for each that did not succeed."""
+        self._thread.join(timeout=60)
+        deadline = time.monotonic() + RACE_SECONDS
+        states: dict[str, str] = {}
+        while len(states) < len(self.run_ids) and time.monotonic() < deadline:
+            found = {run_id: self._api.run(DAG_ID, run_id).state for run_id in self.run_ids}
+            states = {run_id: state for run_id, state in found.items() if state in FINISHED}
+            time.sleep(0.5)
+        console.print(f"race on {self.game_date}: {len(self.run_ids)} runs against the backfill, {list(states.values())}")
+        wrong = [f"race: run {run_id} ended {states.get(run_id, 'not at all')}" for run_id in self.run_ids if states.get(run_id) != "success"]
+        return wrong if len(self.run_ids) == RACERS else [*wrong, f"race: only {len(self.run_ids)} of {RACERS} runs could be triggered"]
+
+
+def _sample() -> Path:
+    write_sample(SAMPLE_DIRECTORY)
+    return SAMPLE_DIRECTORY
+
+
+def _summaries(client: bigquery.Client) -> Totals:
+    rows = [dict(row.items()) for row in client.query(load_sql("local/summarize_dates")).result()]
+    _print_table("grades by date", rows)
+    _print_table("grades by system", [dict(row.items()) for row in client.query(load_sql("local/summarize_systems")).result()])
+    sums = {name: sum(int(row[name]) for row in rows) for name in ("gradable", "graded", "voided", "pending", "duplicates")}
+    return Totals(dates=len(rows), **sums)
+
+
+def _print_table(title: str, rows: list[dict[str, Any]]) -> None:
+    table = Table(*(rows[0] if rows else ["nothing"]), title=title)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value) if isinstance(value, (str, date)) else "" if value is None else f"{float(value):.4f}"
+
+
+def _unrecorded(client: bigquery.Client, results: Sequence[DateResult], racer: Racer) -> list[str]:
+    recorded = [row["run_id"] for row in client.query(load_sql("local/list_recorded_runs")).result()]
+    missing = [run_id for run_id in racer.run_ids if recorded.count(run_id) != 1]
+    missing += [str(result.recorded.get("run_id", result.game_date)) for result in results if recorded.count(result.recorded.get("run_id")) != 1]
+    return [f"grading_runs has not exactly one row of run {run_id}" for run_id in missing]
+
+
+def _export(client: bigquery.Client, config: StackConfig, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for table in EXPORTED:
+        folder = config.buckets / BUCKET / table
+        folder.mkdir(parents=True, exist_ok=True)
+        uri = f"'gs://{BUCKET}/{table}/part-*.parquet'"
+        client.query(render_sql("local/export_table", table=identifier(f"nba_predictions.{table}"), uri=uri)).result(timeout=120)
+        pq.write_table(pa.concat_tables(pq.read_table(part) for part in sorted(folder.glob("*.parquet"))), out / f"{table}.parquet")
+    console.print(f"exported {', '.join(EXPORTED)} to {out}")
+
+
+class PeakMemory:
+    """The most memory (PSS, so that shared pages count once) that this process and the stack under it used, in MiB."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.mib = 0.0
+        self._stack = stack
+        self._stopped = threading.Event()
+        threading.Thread(target=self._sample, daemon=True).start()
+
+    def _sample(self) -> None:
+        while not self._stopped.wait(2):
+            roots = [psutil.Process(pid) for pid in [os.getpid(), *self._stack.pids()] if psutil.pid_exists(pid)]
+            total = 0
+            for process in {p.pid: p for root in roots for p in [root, *_children(root)]}.values():
+                try:
+                    full = process.memory_full_info()
+                except psutil.Error:
+                    continue
+                total += getattr(full, "pss", full.rss)
+            self.mib = max(self.mib, total / 2**20)
+
+    def stop(self) -> float:
+        """Stop looking; returns the peak."""
+        self._stopped.set()
+        return self.mib
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    try:
+        return list(process.children(recursive=True))
+    except psutil.Error:
+        return []
+
+
+@contextmanager
+def timed(step: str) -> Iterator[None]:
+    """Print how long a step took."""
+    started = time.monotonic()
+    yield
+    console.print(f"{step}: {time.monotonic() - started:.1f} s", style="dim")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line."""
+    started = time.monotonic()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="directory with player_prop_predictions and player_game_summary; a generated sample if left out")
+    parser.add_argument("--out", type=Path, help="directory to export prediction_accuracy.parquet and grading_runs.parquet to")
+    parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it in the browser")
+    given = parser.parse_args(arguments)
+    with sentences() as outcome:
+        config = demo_config()
+        stack = Stack(config, say=lambda line: console.print(line, style="dim"))
+        if stack.is_running():
+            raise CommandError("A demo is running already: `make down` stops it.")
+        shutil.rmtree(config.state, ignore_errors=True)
+        os.environ.update(config.client_environment())
+        with timed("starting the stack"):
+            stack.up()
+        try:
+            memory = PeakMemory(stack)
+            totals, problems = run_demo(stack, given.data, given.out)
+            console.print(f"peak memory of the stack: {memory.stop():.0f} MiB", style="dim")
+            if given.keep:
+                console.print(f"Airflow: {config.url('airflow')}   Slack: {config.url('slack')}   stop: make down", style="bold")
+        finally:
+            if not given.keep:
+                stack.down()
+        for problem in problems:
+            console.print(problem, style="red", markup=False)
+        console.print(totals.line(time.monotonic() - started), markup=False)
+        outcome.code = 0 if totals.balanced and not problems else 1
+    return outcome.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What tests share: the real emulators on free ports, one session long, and BigQuery tables emptied before each test.
+
+Unit tests use none of it. In CI a missing emulator fails; on a laptop without gcloud or Java, Firestore's tests are skipped aloud.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery, firestore
+
+from commands.schema import create_schema
+from commands.stack import Stack
+from commands.stack_config import PORT_NAMES, PROJECT, StackConfig
+from nba_grading.warehouse import Warehouse
+
+BYTES = 20_000_000_000
+
+
+def free_port_base() -> int:
+    """A port that is free together with those behind it that a stack uses."""
+    for _ in range(100):
+        base = random.randint(20_000, 55_000)
+        if all(_is_free(base + offset) for offset in range(len(PORT_NAMES))):
+            return base
+    raise RuntimeError("found no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackConfig]:
+    """The BigQuery emulator (in memory), Slack's stand-in, and Firestore's emulator where it can run; the schema is there."""
+    config = StackConfig(state=tmp_path_factory.mktemp("stack"), base=free_port_base(), persistent=False)
+    stack = Stack(config)
+    stack.up(airflow=False)
+    os.environ.update(config.client_environment())
+    try:
+        create_schema(bigquery_client_of(config))
+        yield config
+    finally:
+        stack.down()
+
+
+def bigquery_client_of(config: StackConfig) -> bigquery.Client:
+    """A client of a stack's BigQuery."""
+    options = {"api_endpoint": config.url("bigquery")}
+    return bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), location="US", client_options=options)
+
+
+@pytest.fixture
+def bigquery_client(emulators: StackConfig) -> bigquery.Client:
+    """A client of BigQuery with every table empty and no staging table left."""
+    client = bigquery_client_of(emulators)
+    for dataset in ("nba_predictions", "nba_box_scores"):
+        for table in client.list_tables(dataset):
+            if table.table_id.startswith("_"):
+                client.delete_table(table.reference, not_found_ok=True)
+            else:
+                client.query(f"DELETE FROM {dataset}.{table.table_id} WHERE TRUE").result(timeout=60)
+    return client
+
+
+@pytest.fixture
+def warehouse(bigquery_client: bigquery.Client) -> Warehouse:
+    """A warehouse on the emulator, tables empty."""
+    return Warehouse(bigquery_client, maximum_bytes_billed=BYTES, retry_seconds=30)
+
+
+@pytest.fixture(scope="session")
+def firestore_client(emulators: StackConfig) -> firestore.Client:
+    """A client of Firestore's emulator."""
+    if not emulators.has_firestore:
+        reason = "gcloud and Java are needed for the Firestore emulator"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    os.environ["FIRESTORE_EMULATOR_HOST"] = f"127.0.0.1:{emulators.port('firestore')}"
+    return firestore.Client(project=PROJECT)
+
+
+@pytest.fixture
+def repository() -> Path:
+    """The root of the checkout."""
+    return Path(__file__).resolve().parents[1]

@@ -1,17 +1,23 @@
-"""Airflow's REST API, the few calls that the commands need. 409 and 503 are tried again: another backfill runs, or SQLite was busy."""
+"""Airflow's REST API, the few calls that the commands need.
+
+409 (another backfill runs), 503 and a database error (SQLite was busy) are tried again.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import tenacity
 
 FINISHED = ("success", "failed")
+BUSY_SECONDS = 60.0
 
 
 class AirflowApiError(RuntimeError):
@@ -38,28 +44,32 @@ class AirflowApi:
 
     def has_dag(self, dag_id: str) -> bool:
         """Whether the DAG is known and parsed."""
-        return self._send("GET", f"/api/v2/dags/{dag_id}", ok=(200, 404)).status_code == httpx.codes.OK
+        return self._get(f"/api/v2/dags/{dag_id}", ok=(200, 404)).status_code == httpx.codes.OK
 
     def import_errors(self) -> list[str]:
         """DAG files that cannot be loaded, each with the end of its traceback."""
-        entries = self._send("GET", "/api/v2/importErrors").json()["import_errors"]
+        entries = self._get("/api/v2/importErrors").json()["import_errors"]
         return [f"{entry['filename']}: {entry['stack_trace'].strip().splitlines()[-1]}" for entry in entries]
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a manual run with params; returns its run id."""
-        answer = self._send("POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf})
-        return str(answer.json()["dag_run_id"])
+        """Start a manual run with params; returns its run id. The id is chosen here, so that trying again cannot start two."""
+        run_id = f"manual__{datetime.now(tz=UTC).isoformat()}__{uuid.uuid4().hex[:8]}"
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
+        answer = self._retrying(BUSY_SECONDS, lambda reason: None)(
+            self._send, "POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, ok=(200, 201, 409)
+        )
+        return str(answer.json()["dag_run_id"]) if answer.status_code != httpx.codes.CONFLICT else run_id
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
         """One run."""
-        return _dag_run(self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json())
+        return _dag_run(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json())
 
     def runs_between(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
         """Runs whose logical date is in the range, both ends included."""
         params: dict[str, Any] = {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat(), "limit": 100, "offset": 0}
         found: list[DagRun] = []
         while True:
-            page = self._send("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=params).json()
+            page = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params=params).json()
             found += [_dag_run(entry) for entry in page["dag_runs"]]
             params["offset"] = len(found)
             if len(found) >= page["total_entries"] or not page["dag_runs"]:
@@ -68,32 +78,35 @@ class AirflowApi:
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
         """What a task returned, or None while it has not."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        answer = self._send("GET", path, params={"deserialize": "false"}, ok=(200, 404))
+        answer = self._get(path, params={"deserialize": "false"}, ok=(200, 404))
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         value = answer.json()["value"]
         if isinstance(value, str):
-            import json
-
             value = json.loads(value)
         return dict(value)
 
     def create_backfill(self, dag_id: str, first: datetime, last: datetime, *, reprocess: str, wait_s: float, on_wait: Callable[[str], None]) -> None:
         """Create a backfill, waiting up to ``wait_s`` for another one of the DAG to end; ``on_wait`` gets why it waits."""
         body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), "reprocess_behavior": reprocess, "max_active_runs": 16}
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(lambda error: isinstance(error, _TryAgain)),
-            wait=tenacity.wait_random(1, 3),
+        self._retrying(wait_s, on_wait)(self._create_backfill, body)
+
+    def _retrying(self, wait_s: float, on_wait: Callable[[str], None]) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_TryAgain),
+            wait=tenacity.wait_random(0.5, 2),
             stop=tenacity.stop_after_delay(wait_s),
             before_sleep=lambda state: on_wait(str(state.outcome and state.outcome.exception())),
             reraise=True,
         )
-        retrying(self._create_backfill, body)
 
     def _create_backfill(self, body: dict[str, Any]) -> None:
-        answer = self._send("POST", "/api/v2/backfills", json=body, ok=(200, 201, 409, 503))
-        if answer.status_code in (httpx.codes.CONFLICT, httpx.codes.SERVICE_UNAVAILABLE):
+        answer = self._send("POST", "/api/v2/backfills", json=body, ok=(200, 201, 409))
+        if answer.status_code == httpx.codes.CONFLICT:
             raise _TryAgain(_detail(answer))
+
+    def _get(self, path: str, *, ok: tuple[int, ...] = (200,), **kwargs: Any) -> httpx.Response:
+        return self._retrying(BUSY_SECONDS, lambda reason: None)(self._send, "GET", path, ok=ok, **kwargs)
 
     def _send(self, method: str, path: str, *, ok: tuple[int, ...] = (200, 201), **kwargs: Any) -> httpx.Response:
         try:
@@ -102,6 +115,8 @@ class AirflowApi:
             answer = self._client.request(method, path, **kwargs)
         except httpx.HTTPError as error:
             raise AirflowApiError(f"Airflow at {self._url} does not answer ({error}): is it running? `make up` starts the local one.") from error
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE or "Database error" in answer.text[:200]:
+            raise _TryAgain(f"Airflow at {self._url} was busy: {_detail(answer)}")
         if answer.status_code not in ok:
             raise AirflowApiError(f"Airflow at {self._url} refused {method} {path} with {answer.status_code}: {_detail(answer)}")
         return answer
@@ -136,10 +151,3 @@ def _detail(answer: httpx.Response) -> str:
 def _dag_run(entry: dict[str, Any]) -> DagRun:
     logical_date = datetime.fromisoformat(entry["logical_date"]) if entry.get("logical_date") else None
     return DagRun(run_id=entry["dag_run_id"], run_type=entry["run_type"], state=entry["state"], logical_date=logical_date)
-
-
-def day(moment: datetime) -> date:
-    """The New York date of a moment."""
-    from zoneinfo import ZoneInfo
-
-    return moment.astimezone(ZoneInfo("America/New_York")).date()

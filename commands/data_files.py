@@ -18,8 +18,9 @@ from commands.console import CommandError
 
 NUMERIC = pa.decimal128(38, 9)
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-NUMBER_PATTERN = r"^[+-]?(\d+(\.\d*)?|\.\d+)$"
-INTEGER_PATTERN = r"^[+-]?\d+$"
+# NUMERIC keeps nine decimals; noughts behind them cost nothing. No figure here needs more than 20 digits, and Arrow parses 38 in all.
+NUMBER_PATTERN = r"^[+-]?(\d{1,20}(\.\d{0,9}0{0,9})?|\.\d{1,9}0{0,9})$"
+INTEGER_PATTERN = r"^[+-]?\d{1,18}$"
 DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
 BOOLEAN_PATTERN = r"(?i)^(true|false|1|0)$"
 NULLS = ["", "NULL", "null"]
@@ -109,6 +110,10 @@ def _read(directory: Path, spec: InputTable, problems: list[str]) -> pa.Table:
     if missing:
         problems.append(f"{path}: required column {', '.join(missing)} is missing; the file has {', '.join(raw.column_names)}.")
         return None
+    doubled = [name for name in spec.columns if raw.column_names.count(name) > 1]
+    if doubled:
+        problems.append(f"{path}: column {', '.join(doubled)} stands more than once; the file has {', '.join(raw.column_names)}.")
+        return None
     columns = {name: _column(path, raw, name, type_, problems) for name, type_ in spec.columns.items()}
     if any(column is None for column in columns.values()):
         return None
@@ -131,15 +136,16 @@ def _column(path: Path, raw: pa.Table, name: str, type_: pa.DataType, problems: 
         return values.cast(type_)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         return _from_text(path, values.cast(pa.string()), name, type_, problems)
-    wrong = None if _is_kin(values.type, type_) else values
-    if wrong is None:
-        try:
-            return _to_type(values, type_)
-        except pa.ArrowException:
-            wrong = values
-    first = next((value for value in wrong.drop_null()[:1].to_pylist()), None)
-    problems.append(f"{path}: column {name} holds {values.type} values where {_word(type_)} are needed; the first is {first!r}.")
-    return None
+    if not _is_kin(values.type, type_):
+        first = next(iter(values.drop_null()[:1].to_pylist()), None)
+        problems.append(f"{path}: column {name} holds {values.type} values where {_word(type_)} are needed; the first is {first!r}.")
+        return None
+    try:
+        return _to_type(values, type_)
+    except pa.ArrowException:
+        wrong = [index for index in range(len(values)) if not _fits(values[index : index + 1], type_)]
+        problems.append(_misfits(path, name, type_, len(wrong), values[wrong[0]].as_py(), wrong[0]))
+        return None
 
 
 def _from_text(path: Path, text: pa.ChunkedArray, name: str, type_: pa.DataType, problems: list[str]) -> pa.ChunkedArray | None:
@@ -149,30 +155,34 @@ def _from_text(path: Path, text: pa.ChunkedArray, name: str, type_: pa.DataType,
     if pa.types.is_timestamp(type_):
         parsed = _parse_timestamps(text)
     elif pa.types.is_date(type_):
-        parsed = pc.strptime(pc.if_else(pc.match_substring_regex(text, DATE_PATTERN), text, None), format="%Y-%m-%d", unit="s", error_is_null=True)
-        parsed = parsed.cast(pa.date32())
+        parsed = _parse_dates(text)
     else:
         pattern = {pa.bool_(): BOOLEAN_PATTERN, pa.int64(): INTEGER_PATTERN}.get(type_, NUMBER_PATTERN)
-        fitting = pc.if_else(pc.match_substring_regex(text, pattern), text, None)
-        try:
-            parsed = fitting.cast(type_)
-        except pa.ArrowException as error:
-            problems.append(f"{path}: column {name}: {str(error).splitlines()[0]}.")
-            return None
+        parsed = pc.if_else(pc.match_substring_regex(text, pattern), text, None).cast(type_)
     bad = pc.and_(pc.is_valid(text), pc.is_null(parsed))
     count = pc.sum(bad).as_py() or 0
     if count:
-        first, row = text.filter(bad)[0].as_py(), pc.index(bad, True).as_py() + 1
-        problems.append(f"{path}: column {name} has {count} value(s) that are not {_word(type_)}; the first is {first!r} in row {row}.")
+        problems.append(_misfits(path, name, type_, count, text.filter(bad)[0].as_py(), pc.index(bad, True).as_py()))
         return None
     return parsed
 
 
+def _misfits(path: Path, name: str, type_: pa.DataType, count: int, first: object, index: int) -> str:
+    return f"{path}: column {name} has {count} value(s) that are not {_word(type_)}; the first is {first!r} in row {index + 1}."
+
+
+def _parse_dates(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    shaped = pc.if_else(pc.match_substring_regex(text, DATE_PATTERN), text, None)
+    days = pc.strptime(shaped, format="%Y-%m-%d", unit="s", error_is_null=True)
+    # strptime takes 30 February for 2 March.
+    return pc.if_else(pc.equal(pc.strftime(days, format="%Y-%m-%d"), shaped), days, None).cast(pa.date32())
+
+
 def _parse_timestamps(text: pa.ChunkedArray) -> pa.ChunkedArray:
     plain = pc.replace_substring_regex(text, r"(\.\d{1,6})\d*", r"\1")
-    plain = pc.replace_substring_regex(pc.replace_substring(plain, "T", " ", max_replacements=1), r"( ?UTC|Z|\+00:?(00)?)$", "")
+    plain = pc.replace_substring_regex(pc.replace_substring_regex(plain, r"^([\d-]{10})T", r"\1 "), r"( ?UTC|Z|\+00:?(00)?)$", "")
     shaped = pc.match_substring_regex(plain, r"^\d{4}-\d{2}-\d{2} ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?$")
-    days = pc.strptime(pc.utf8_slice_codeunits(plain, 0, 10), format="%Y-%m-%d", unit="s", error_is_null=True)
+    days = _parse_dates(pc.utf8_slice_codeunits(plain, 0, 10))
     usable = pc.and_(pc.fill_null(shaped, False), pc.is_valid(days))
     return pc.assume_timezone(pc.if_else(usable, plain, None).cast(pa.timestamp("us")), "UTC")
 
@@ -186,6 +196,14 @@ def _is_kin(given: pa.DataType, wanted: pa.DataType) -> bool:
         pa.string(): (pa.types.is_dictionary,),
     }
     return any(check(given) for check in kin.get(wanted, ()))
+
+
+def _fits(value: pa.ChunkedArray, type_: pa.DataType) -> bool:
+    try:
+        _to_type(value, type_)
+    except pa.ArrowException:
+        return False
+    return True
 
 
 def _to_type(values: pa.ChunkedArray, type_: pa.DataType) -> pa.ChunkedArray:
@@ -222,7 +240,7 @@ def _word(type_: pa.DataType) -> str:
         pa.bool_(): "booleans (true, false)",
         pa.int64(): "whole numbers",
         pa.date32(): "dates (YYYY-MM-DD)",
-        NUMERIC: "numbers",
+        NUMERIC: "numbers (at most 9 decimals)",
         pa.string(): "text",
     }
     return words.get(type_, "timestamps (YYYY-MM-DD HH:MM:SS, in UTC)")

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pyarrow as pa
@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from google.cloud import bigquery
 from rich.table import Table
 
-from commands.airflow_api import FINISHED, AirflowApi
+from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from commands.backfill import DAG_ID, DateResult, results_table, run_with_progress
 from commands.console import CommandError, console, sentences
 from commands.load import SAMPLE_DIRECTORY, Loaded, load_directory
@@ -101,13 +101,17 @@ class Racer:
     def __init__(self, api: AirflowApi, loaded: Loaded) -> None:
         self.game_date = loaded.dates[len(loaded.dates) // 2]
         self.run_ids: list[str] = []
+        self._problems: list[str] = []
         self._api = api
         self._thread = threading.Thread(target=self._trigger, daemon=True)
         self._thread.start()
 
     def _trigger(self) -> None:
-        for _ in range(RACERS):
-            self.run_ids.append(self._api.trigger(DAG_ID, {"game_date": str(self.game_date)}))
+        try:
+            for _ in range(RACERS):
+                self.run_ids.append(self._api.trigger(DAG_ID, {"game_date": str(self.game_date)}))
+        except AirflowApiError as error:
+            self._problems.append(f"race: {error}")
 
     def finish(self) -> list[str]:
         """Wait for the triggered runs; returns a sentence for each that did not succeed."""
@@ -120,7 +124,7 @@ class Racer:
             time.sleep(0.5)
         console.print(f"race on {self.game_date}: {len(self.run_ids)} runs against the backfill, {list(states.values())}")
         wrong = [f"race: run {run_id} ended {states.get(run_id, 'not at all')}" for run_id in self.run_ids if states.get(run_id) != "success"]
-        return wrong if len(self.run_ids) == RACERS else [*wrong, f"race: only {len(self.run_ids)} of {RACERS} runs could be triggered"]
+        return [*self._problems, *wrong]
 
 
 def _sample() -> Path:
@@ -176,24 +180,29 @@ class PeakMemory:
         self.mib = 0.0
         self._stack = stack
         self._stopped = threading.Event()
-        threading.Thread(target=self._sample, daemon=True).start()
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._stopped.set()
+        self._thread.join()
 
     def _sample(self) -> None:
         while not self._stopped.wait(2):
             roots = [psutil.Process(pid) for pid in [os.getpid(), *self._stack.pids()] if psutil.pid_exists(pid)]
-            total = 0
-            for process in {p.pid: p for root in roots for p in [root, *_children(root)]}.values():
-                try:
-                    full = process.memory_full_info()
-                except psutil.Error:
-                    continue
-                total += getattr(full, "pss", full.rss)
-            self.mib = max(self.mib, total / 2**20)
+            processes = {process.pid: process for root in roots for process in [root, *_children(root)]}
+            self.mib = max(self.mib, sum(_memory(process) for process in processes.values()) / 2**20)
 
-    def stop(self) -> float:
-        """Stop looking; returns the peak."""
-        self._stopped.set()
-        return self.mib
+
+def _memory(process: psutil.Process) -> int:
+    try:
+        full = process.memory_full_info()
+    except psutil.Error:
+        return 0
+    return int(getattr(full, "pss", full.rss))
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:
@@ -229,9 +238,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with timed("starting the stack"):
             stack.up()
         try:
-            memory = PeakMemory(stack)
-            totals, problems = run_demo(stack, given.data, given.out)
-            console.print(f"peak memory of the stack: {memory.stop():.0f} MiB", style="dim")
+            with PeakMemory(stack) as memory:
+                totals, problems = run_demo(stack, given.data, given.out)
+            console.print(f"peak memory of the stack: {memory.mib:.0f} MiB", style="dim")
             if given.keep:
                 console.print(f"Airflow: {config.url('airflow')}   Slack: {config.url('slack')}   stop: make down", style="bold")
         finally:

@@ -13,7 +13,7 @@ predicts a player at several lines half a point apart. On every date but the las
   minutes; each injury status, for players who played as well;
 - one star who scores 26, with lines of 25.5 and 26.0 (a push); on every third date a postponed game without any box score.
 
-The last date has one game, which is not played yet: all of its predictions are pending.
+The last date has one game, which is not played yet: all of its predictions, at most 640, are pending.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ FEWEST_DATES = 2
 FEWEST_PREDICTIONS = 200
 PLAYERS_PER_TEAM = 10
 STAR_POINTS = 26
+MOST_PREDICTIONS_OF_ONE_GAME = 640
 
 TEAMS = (
     *("ATL", "BKN", "BOS", "CHA", "CHI", "CLE", "DAL", "DEN", "DET", "GSW", "HOU", "IND", "LAC", "LAL", "MEM"),
@@ -110,7 +111,8 @@ def write_sample(directory: Path, *, seed: int = 7, dates: int = 10, predictions
             is_last = index == dates - 1
             players = _players(rng, game_date, skills, games=1 if is_last else rng.randint(5, 8))
             unplayed = {player.game_id for player in players} if is_last else {players[-1].game_id} if index % 3 == 1 else set()
-            prediction_rows += _predictions(rng, game_date, players, predictions)
+            wanted = min(predictions, MOST_PREDICTIONS_OF_ONE_GAME) if is_last else predictions
+            prediction_rows += _predictions(rng, game_date, players, wanted)
             box_score_rows += _box_scores(rng, game_date, [player for player in players if player.game_id not in unplayed])
             progress.advance(task)
     try:
@@ -134,7 +136,7 @@ def _skills(rng: random.Random) -> dict[str, list[tuple[str, float]]]:
 
 
 def _players(rng: random.Random, game_date: date, skills: dict[str, list[tuple[str, float]]], games: int) -> list[Player]:
-    """Everybody in the date's games, the star first, then one after another who is odd, in the order of their games."""
+    """Everybody in the date's games, game by game; the first of them is the star, who is never odd."""
     teams = rng.sample(TEAMS, 2 * games)
     pairs = list(zip(teams[::2], teams[1::2], strict=True))
     drawn = [
@@ -188,13 +190,13 @@ def _predictions(rng: random.Random, game_date: date, players: Sequence[Player],
     stars = [(player, system) for player in players if player.is_star for system in SYSTEMS]
     others = [(player, system) for player in players if not player.is_star for system in SYSTEMS]
     rng.shuffle(others)
-    lines = min(1 + math.ceil(wanted / len(stars + others)), 4 if len(others) < wanted // 4 else wanted)
-    first_of_day = datetime.combine(game_date, datetime.min.time(), UTC) + timedelta(hours=12)
+    lines = 1 + math.ceil(wanted / len(stars + others))
+    noon = datetime.combine(game_date, datetime.min.time(), UTC) + timedelta(hours=12)
     rows: list[Row] = []
     for number, (player, system) in enumerate(stars + others):
         if len(rows) >= wanted:
             break
-        created_at = first_of_day + timedelta(seconds=number)
+        created_at = noon + timedelta(seconds=number)
         rows += _ladder(rng, game_date, player, system, lines, created_at)
     _make_odd(rng, rows, kept=len(stars) * (lines + 1))
     return rows

@@ -72,8 +72,8 @@ class Stack:
         """Stop everything, within 40 s; False when nothing ran."""
         if not self.is_running():
             return False
-        pid = self._supervisor().supervisor.getPID()
-        self._supervisor().supervisor.shutdown()
+        pid = self._call("getPID")
+        self._call("shutdown")
         deadline = time.monotonic() + STOP_SECONDS
         while _is_alive(pid):
             if time.monotonic() > deadline:
@@ -84,25 +84,29 @@ class Stack:
     def is_running(self) -> bool:
         """Whether this stack's supervisord answers."""
         try:
-            self._supervisor().supervisor.getState()
+            self._call("getState")
         except (OSError, xmlrpc.client.Error):
             return False
         return True
 
     def pids(self) -> list[int]:
-        """The processes that supervisord started."""
-        return [info["pid"] for info in self._supervisor().supervisor.getAllProcessInfo() if info["pid"]]
+        """The processes that supervisord started; none once it stops."""
+        if not self.is_running():
+            return []
+        return [info["pid"] for info in self._call("getAllProcessInfo") if info["pid"]]
 
     def states(self) -> list[tuple[str, str]]:
         """Each process with its state and what supervisord says of it."""
-        return [(info["name"], f"{info['statename'].lower()}: {info['description']}") for info in self._supervisor().supervisor.getAllProcessInfo()]
+        return [(info["name"], f"{info['statename'].lower()}: {info['description']}") for info in self._call("getAllProcessInfo")]
 
     def environment(self) -> dict[str, str]:
         """The environment of the stack's processes."""
         return self.config.environment(os.environ)
 
-    def _supervisor(self) -> Any:
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=SupervisorTransport(None, None, f"unix://{self._socket}"))
+    def _call(self, name: str, *arguments: Any) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        with contextlib.closing(transport):
+            return getattr(xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor, name)(*arguments)
 
     def _refuse_taken_ports(self) -> None:
         for name in PORT_NAMES:
@@ -138,7 +142,7 @@ class Stack:
 
     def _start(self, programs: Sequence[Program]) -> None:
         for program in programs:
-            self._supervisor().supervisor.startProcess(program.name, False)
+            self._call("startProcess", program.name, False)
             self.say(
                 f"started {program.name}, log {self._logs.relative_to(ROOT) if self._logs.is_relative_to(ROOT) else self._logs}/{program.name}.log"
             )
@@ -158,7 +162,7 @@ class Stack:
                 if is_ready():
                     self.say(f"{name} is ready")
                     return
-            for info in self._supervisor().supervisor.getAllProcessInfo():
+            for info in self._call("getAllProcessInfo"):
                 if info["statename"] in ("FATAL", "EXITED"):
                     raise StackError(f"{info['name']} does not run: {_tail(self._logs / (info['name'] + '.log'))}")
             if time.monotonic() > deadline:

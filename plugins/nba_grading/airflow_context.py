@@ -61,12 +61,20 @@ def make_warehouse(context: Context) -> Warehouse:
 
 
 def make_leases() -> Leases:
-    """The leases of the settings' store; Firestore with the credentials of the Airflow connection."""
+    """The leases of the settings' store; Firestore with the credentials of the Airflow connection.
+
+    Raises LeaseStoreUnavailable when those credentials cannot be had: the guard then does what it does for a store that is down.
+    """
+    from google.auth.exceptions import GoogleAuthError
+
     from nba_grading.guard import lease_times, make_lease_store
-    from nba_grading.lease import Leases
+    from nba_grading.lease import Leases, LeaseStoreUnavailable
 
     settings = get_settings()
-    return Leases(make_lease_store(settings, _make_firestore), lease_times(settings))
+    try:
+        return Leases(make_lease_store(settings, _make_firestore), lease_times(settings))
+    except GoogleAuthError as error:
+        raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
 
 
 def _make_firestore() -> firestore.Client:

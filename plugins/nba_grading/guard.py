@@ -57,10 +57,10 @@ class UnleasedClaim:
         self.release()
 
 
-def claim_date(leases: Leases, key: LeaseKey, owner: Mapping[str, Any], on_unavailable: OnUnavailable) -> Lease | UnleasedClaim:
+def claim_date(make_leases: Callable[[], Leases], key: LeaseKey, owner: Mapping[str, Any], on_unavailable: OnUnavailable) -> Lease | UnleasedClaim:
     """The claim to write ``key``, without waiting; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail."""
     try:
-        return leases.try_acquire(key, owner)
+        return make_leases().try_acquire(key, owner)
     except LeaseStoreUnavailable as error:
         if on_unavailable == "fail":
             raise

@@ -23,7 +23,8 @@ import random
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -62,7 +63,7 @@ class LeaseHeld(Exception):
 
 
 class LeaseLost(Exception):
-    """The lease is no longer ours; ``reason`` is taken_over, deleted or expired."""
+    """The lease is no longer ours; ``reason`` is taken_over, deleted, expired or released."""
 
     def __init__(self, key: LeaseKey, holder_id: str, reason: str) -> None:
         self.reason = reason
@@ -84,8 +85,8 @@ class LeaseTimes:
     max_wait_s: float = 300.0
 
     def __post_init__(self) -> None:
-        if self.renewal_s >= self.lease_s:
-            raise ValueError(f"renewing every {self.renewal_s:g} s cannot keep a lease of {self.lease_s:g} s")
+        if not 0 < self.renewal_s < self.valid_s:
+            raise ValueError(f"renewing every {self.renewal_s:g} s cannot keep a lease of {self.lease_s:g} s, trusted for {self.valid_s:g} s")
         if self.lease_s < 3 * self.rpc_s:
             raise ValueError(f"a lease of {self.lease_s:g} s is shorter than three calls of up to {self.rpc_s:g} s")
         if self.max_wait_s < 0 or self.grace_s < 0:
@@ -134,6 +135,7 @@ class Lease:
         self._version = version
         self._valid_until = sent + times.valid_s
         self._mutex = threading.Lock()
+        self._losing = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._renew_until_stopped, name=f"renew-{key}", daemon=True)
 
@@ -149,7 +151,9 @@ class Lease:
 
     def check(self) -> None:
         """Raise LeaseLost unless the lease is known to be ours right now; costs no call."""
-        if not self.lost.is_set() and self.remaining_s <= 0:
+        if self._stopped.is_set():
+            raise LeaseLost(self.key, self.holder_id, self.loss_reason or "released")
+        if self.remaining_s <= 0:
             self._lose("expired")
         if self.lost.is_set():
             raise LeaseLost(self.key, self.holder_id, self.loss_reason or "expired")
@@ -236,8 +240,12 @@ class Lease:
         return False
 
     def _lose(self, reason: str) -> None:
-        self.loss_reason = reason
-        self.lost.set()
+        # The renewal thread and the holder's own check may both find out; the first reason stands and on_lost is called once.
+        with self._losing:
+            if self.lost.is_set():
+                return
+            self.loss_reason = reason
+            self.lost.set()
         log_event(log, "lease_lost", level=logging.ERROR, **self._facts(), reason=reason)
         try:
             self.on_lost()
@@ -311,7 +319,7 @@ class Leases:
             (absent.clear if exists else absent.set)()
             changed.set()
 
-        with self.store.watch(seen.key, on_change):
+        with self._watch(seen.key, on_change):
             while not stopped.is_set() and self._clock() < deadline:
                 expires_in = max(seen.lease_s + self.times.grace_s - seen.age_s, 0.0) + 0.005
                 timeout = min(deadline - self._clock(), expires_in, FALLBACK_READ_SECONDS)
@@ -335,8 +343,10 @@ class Leases:
             raise LeaseHeld(record)
         try:
             self.store.delete(record.key, record.version)
-        except (Changed, StoreUnavailable):
+        except Changed:
             return None
+        except StoreUnavailable:
+            return record  # the delete may have taken effect: if our create succeeds now, this is the claim it replaces
         log_event(
             log,
             "lease_taken_over",
@@ -349,6 +359,14 @@ class Leases:
             inflight_job=record.inflight_job,
         )
         return record
+
+    @contextmanager
+    def _watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+        try:
+            with self.store.watch(key, on_change):
+                yield
+        except StoreUnavailable as error:
+            raise LeaseStoreUnavailable(f"lease {key}: {error}") from error
 
     def _read(self, key: LeaseKey) -> Record | None:
         problem: StoreUnavailable | None = None

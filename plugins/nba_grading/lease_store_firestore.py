@@ -25,6 +25,8 @@ from nba_grading.lease_store import (
     fields_of,
 )
 
+PRECONDITION = (api.FailedPrecondition, api.NotFound)
+
 
 def microseconds(moment: datetime) -> int:
     """A server timestamp as whole microseconds since 1970: the fencing token's unit."""
@@ -56,14 +58,14 @@ class FirestoreLeaseStore:
         """See LeaseStore; the increment makes every write move update_time, which a write without a change would not."""
         changes = {**fields, "renewals": firestore.Increment(1), "renewed_at": firestore.SERVER_TIMESTAMP}
         option = self._client.write_option(last_update_time=version)
-        with _store_errors():
+        with _store_errors(*PRECONDITION):
             result = self._document(key).update(changes, option=option, retry=None, timeout=self._rpc_seconds)
         return Written(token=0, version=result.update_time)
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         """See LeaseStore; one Commit with the precondition on update_time."""
         option = self._client.write_option(last_update_time=version)
-        with _store_errors():
+        with _store_errors(*PRECONDITION):
             self._document(key).delete(option=option, retry=None, timeout=self._rpc_seconds)
 
     @contextmanager
@@ -111,12 +113,13 @@ def _record(key: LeaseKey, snapshot: Any) -> Record:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def _store_errors(*changed: type[Exception]) -> Iterator[None]:
+    """Translate the library's errors. Only a write with a precondition says what means Changed: elsewhere NotFound is a missing database."""
     try:
         yield
+    except changed as error:
+        raise Changed from error
     except api.AlreadyExists as error:
         raise AlreadyExists from error
-    except (api.FailedPrecondition, api.NotFound) as error:
-        raise Changed from error
     except (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError) as error:
         raise StoreUnavailable(f"Firestore: {error}") from error

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,7 @@ class SqliteLeaseStore:
         self._path = path
         self._rpc_seconds = rpc_seconds
         self._now_us = now_us
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
+        self._is_prepared = False
 
     def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
         """See LeaseStore."""
@@ -84,6 +81,8 @@ class SqliteLeaseStore:
             gone = connection.execute("DELETE FROM leases WHERE operation = ? AND id = ? AND version = ?", (*_id(key), version))
             if gone.rowcount == 0:
                 raise Changed
+            # Renewals may have counted the version past the token; the next document of this key starts beyond both.
+            connection.execute("UPDATE last_tokens SET token = MAX(token, ?) WHERE operation = ? AND id = ?", (version, *_id(key)))
 
     @contextmanager
     def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
@@ -93,14 +92,12 @@ class SqliteLeaseStore:
         def look() -> None:
             seen: object = object()
             while not stopped.is_set():
-                try:
+                with suppress(StoreUnavailable):  # a file that cannot be read now does not mean a lease that is gone
                     record = self.read(key)
-                except StoreUnavailable:
-                    record = None
-                version = record.version if record else None
-                if version != seen:
-                    seen = version
-                    on_change(record is not None)
+                    version = record.version if record else None
+                    if version != seen:
+                        seen = version
+                        on_change(record is not None)
                 stopped.wait(WATCH_SECONDS)
 
         thread = threading.Thread(target=look, name=f"watch-{key}", daemon=True)
@@ -136,12 +133,22 @@ class SqliteLeaseStore:
     @contextmanager
     def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         try:
+            self._prepare()
             with closing(self._connect()) as connection:
                 connection.execute(begin)
                 yield connection
                 connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(f"SQLite file {self._path}: {error}") from error
+
+    def _prepare(self) -> None:
+        if self._is_prepared:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+        self._is_prepared = True
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=self._rpc_seconds, isolation_level=None)

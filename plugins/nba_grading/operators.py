@@ -45,7 +45,7 @@ class CheckInputsOperator(BaseOperator):
     reason is in XCom ``run`` (outcome, detail) for the record of the run.
     """
 
-    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
+    def execute(self, context: Context) -> dict[str, Any]:
         """Returns game_date (ISO) and the counts of ``grading.Inputs``."""
         from nba_grading.grading import count_inputs
 
@@ -62,7 +62,7 @@ class CheckInputsOperator(BaseOperator):
         if inputs.outcome == "ready":
             return {**facts, **vars(inputs)}
         if inputs.outcome == "no_box_scores" and run_type(context) == "scheduled":
-            self._wait_for_box_scores(waiting_since or time.time())
+            self._wait_for_box_scores(context)
         detail = {
             "no_predictions": f"no gradable predictions for {game_date}: nothing to grade",
             "no_box_scores": f"none of the {inputs.games} games predicted for {game_date} has a box score: grade the date once they are in",
@@ -71,9 +71,9 @@ class CheckInputsOperator(BaseOperator):
         context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **pending, "outcome": inputs.outcome, "detail": detail})
         raise AirflowSkipException(detail)
 
-    def resume(self, context: Context, event: Any, waiting_since: float) -> dict[str, Any]:
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
         """Look again after a while of waiting for box scores."""
-        return self.execute(context, waiting_since)
+        return self.execute(context)
 
     def _game_date(self, context: Context) -> date:
         dag_run = context["dag_run"]
@@ -89,14 +89,15 @@ class CheckInputsOperator(BaseOperator):
             context["ti"].xcom_push(key=RESULT_KEY, value={"detail": str(error)})
             raise AirflowFailException(str(error)) from None
 
-    def _wait_for_box_scores(self, since: float) -> None:
-        settings = get_settings()
-        left = since + settings.grading_box_score_wait_seconds - time.time()
-        if left <= 0:
+    def _wait_for_box_scores(self, context: Context) -> None:
+        settings, dag_run = get_settings(), context["dag_run"]
+        since = dag_run.start_date or dag_run.run_after
+        left_s = settings.grading_box_score_wait_seconds - (datetime.now(tz=UTC) - since).total_seconds()
+        if left_s <= 0:
             return
-        pause = timedelta(seconds=min(left, settings.grading_box_score_poll_seconds))
-        log_event(log, "box_scores_awaited", left_s=round(left), next_look_s=pause.total_seconds())
-        self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume", kwargs={"waiting_since": since})
+        pause = timedelta(seconds=min(left_s, settings.grading_box_score_poll_seconds))
+        log_event(log, "box_scores_awaited", left_s=round(left_s), next_look_s=pause.total_seconds())
+        self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume")
 
 
 class GuardedWriteOperator(BaseOperator):
@@ -122,7 +123,7 @@ class GuardedWriteOperator(BaseOperator):
         since = waiting_since or time.time()
         key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
         try:
-            claim = claim_date(make_leases(), key, lease_owner(context), get_settings().lease_on_unavailable)
+            claim = claim_date(make_leases, key, lease_owner(context), get_settings().lease_on_unavailable)
         except LeaseHeld as held:
             self._wait_for_lease(context, held, since, races_lost)
         except LeaseStoreUnavailable as error:
@@ -133,9 +134,9 @@ class GuardedWriteOperator(BaseOperator):
                 send_alert(alerts.wrote_without_lease(run_link(context), game_date=self.game_date, reason=claim.reason))
             return self._work(context, claim, key.game_date, round((time.time() - since) * 1000) if waiting_since else 0)
 
-    def resume(self, context: Context, event: Any, waiting_since: float, races_lost: int) -> dict[str, Any]:
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
-        return self.execute(context, waiting_since, races_lost)
+        return self.execute(context, event["waiting_since"], event["races_lost"])
 
     def _work(self, context: Context, claim: Lease | UnleasedClaim, game_date: date, lease_wait_ms: int) -> dict[str, Any]:
         from nba_grading.lease import Lease
@@ -175,8 +176,6 @@ class GuardedWriteOperator(BaseOperator):
         getattr(self, "_cancel", lambda: None)()
 
     def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, races_lost: int) -> None:
-        from nba_grading.lease import FIRST_JITTER_SECONDS, LOST_RACE_JITTER_SECONDS
-
         max_wait_s = get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
         held.waited_s = waited_s
@@ -189,10 +188,10 @@ class GuardedWriteOperator(BaseOperator):
                 operation=self.operation,
                 game_date=self.game_date,
                 deadline=since + max_wait_s,
-                jitter_s=LOST_RACE_JITTER_SECONDS if races_lost else FIRST_JITTER_SECONDS,
+                waiting_since=since,
+                races_lost=races_lost + 1,
             ),
             method_name="resume",
-            kwargs={"waiting_since": since, "races_lost": races_lost + 1},
         )
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import date
 from functools import cache
+from itertools import dropwhile
 from pathlib import Path
 
 SQL_DIR = Path(__file__).resolve().parents[2] / "include" / "sql"
@@ -19,8 +20,9 @@ _PLAIN_STRING = re.compile(r"^[A-Za-z0-9_.:+-]*$")
 
 @cache
 def load_sql(name: str) -> str:
-    """Text of ``include/sql/<name>.sql``."""
-    return (SQL_DIR / f"{name}.sql").read_text(encoding="utf-8")
+    """The statement in ``include/sql/<name>.sql``, without its header comment."""
+    lines = (SQL_DIR / f"{name}.sql").read_text(encoding="utf-8").splitlines(keepends=True)
+    return "".join(dropwhile(lambda line: line.startswith("--"), lines))
 
 
 def identifier(name: str) -> str:

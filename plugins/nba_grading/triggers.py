@@ -17,31 +17,39 @@ from nba_grading.airflow_context import make_leases
 class LeaseFreeTrigger(BaseTrigger):
     """Fires when the lease may be free, or at ``deadline`` (seconds since 1970). It only looks, so running twice is harmless.
 
-    A lost race is the task's affair: it tries to acquire, and defers again with the same deadline.
+    A lost race is the task's affair: it tries to acquire, and defers again with the same deadline. ``waiting_since`` and
+    ``races_lost`` come back in the event for that.
     """
 
-    def __init__(self, operation: str, game_date: str, deadline: float, jitter_s: float) -> None:
+    def __init__(self, operation: str, game_date: str, deadline: float, waiting_since: float, races_lost: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operation, self.game_date, self.deadline, self.jitter_s = operation, game_date, deadline, jitter_s
+        self.operation, self.game_date, self.deadline = operation, game_date, deadline
+        self.waiting_since, self.races_lost = waiting_since, races_lost
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Path and arguments to build the trigger again."""
         return (
             "nba_grading.triggers.LeaseFreeTrigger",
-            {"operation": self.operation, "game_date": self.game_date, "deadline": self.deadline, "jitter_s": self.jitter_s},
+            {
+                "operation": self.operation,
+                "game_date": self.game_date,
+                "deadline": self.deadline,
+                "waiting_since": self.waiting_since,
+                "races_lost": self.races_lost,
+            },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: ``{"free": bool}``, or ``{"error": str}`` when the store does not answer."""
+        """Yield one event: ``free`` or ``error``, with waiting_since and races_lost."""
         stopped = threading.Event()
         try:
             event = await asyncio.to_thread(self._wait, stopped)
         finally:
             stopped.set()
-        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+        yield TriggerEvent({**event, "waiting_since": self.waiting_since, "races_lost": self.races_lost})  # type: ignore[no-untyped-call]
 
     def _wait(self, stopped: threading.Event) -> dict[str, Any]:
-        from nba_grading.lease import LeaseStoreUnavailable, boottime
+        from nba_grading.lease import FIRST_JITTER_SECONDS, LOST_RACE_JITTER_SECONDS, LeaseStoreUnavailable, boottime
         from nba_grading.lease_store import LeaseKey, StoreUnavailable
 
         key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
@@ -50,6 +58,7 @@ class LeaseFreeTrigger(BaseTrigger):
             seen = leases.inspect(key)
             if seen is None or seen.is_expired(leases.times.grace_s):
                 return {"free": True}
-            return {"free": leases.wait_until_free(seen, boottime() + self.deadline - time.time(), self.jitter_s, stopped)}
+            jitter_s = LOST_RACE_JITTER_SECONDS if self.races_lost else FIRST_JITTER_SECONDS
+            return {"free": leases.wait_until_free(seen, boottime() + self.deadline - time.time(), jitter_s, stopped)}
         except (LeaseStoreUnavailable, StoreUnavailable) as error:
             return {"error": str(error)}

@@ -1,0 +1,31 @@
+"""What the races and kills share: a writer's type, and what a date holds."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import date
+from typing import Protocol
+
+from google.cloud import bigquery
+
+ROWS = 120
+
+
+class Writer(Protocol):
+    """Starts a writer process with the arguments of grader_process.py."""
+
+    def __call__(self, *arguments: str) -> subprocess.Popen[str]: ...
+
+
+def stored(client: bigquery.Client, day: date) -> tuple[int, int, set[str]]:
+    """Rows of the date, distinct keys, and the runs they come from."""
+    row = next(
+        iter(
+            client.query(
+                "SELECT COUNT(*) AS n, (SELECT COUNT(*) FROM (SELECT DISTINCT player_lookup, game_id, system_id, line_value "
+                f"FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{day}')) AS keys, ARRAY_AGG(DISTINCT grading_run_id IGNORE NULLS) "
+                f"AS runs FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{day}'"
+            ).result(timeout=60)
+        )
+    )
+    return int(row["n"]), int(row["keys"]), set(row["runs"] or [])

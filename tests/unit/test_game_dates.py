@@ -1,0 +1,66 @@
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_game_date
+
+SIX_IN_NEW_YORK = datetime(2026, 1, 11, 6, 0, tzinfo=NEW_YORK)
+
+
+def resolve(**given: Any) -> date:
+    defaults: dict[str, Any] = {
+        "game_date": None,
+        "partition_key": None,
+        "run_type": "manual",
+        "logical_date": None,
+        "run_after": SIX_IN_NEW_YORK,
+    }
+    return resolve_game_date(**{**defaults, **given})
+
+
+def test_a_scheduled_run_grades_its_logical_date_in_new_york() -> None:
+    logical = datetime(2026, 1, 10, 11, 0, tzinfo=UTC)
+    assert resolve(run_type="scheduled", logical_date=logical) == date(2026, 1, 10)
+
+
+def test_a_backfill_run_grades_its_logical_date_in_new_york_even_past_midnight_utc() -> None:
+    logical = datetime(2026, 1, 11, 4, 30, tzinfo=UTC)
+    assert resolve(run_type="backfill", logical_date=logical) == date(2026, 1, 10)
+
+
+def test_a_manual_run_without_a_date_grades_the_day_before_it() -> None:
+    assert resolve() == date(2026, 1, 10)
+
+
+def test_a_manual_run_just_after_midnight_utc_still_counts_new_york_days() -> None:
+    assert resolve(run_after=datetime(2026, 1, 11, 2, 0, tzinfo=UTC)) == date(2026, 1, 9)
+
+
+def test_the_logical_date_of_a_manual_run_is_not_its_game_date() -> None:
+    assert resolve(logical_date=datetime(2026, 1, 5, tzinfo=UTC)) == date(2026, 1, 10)
+
+
+def test_an_explicit_date_wins_over_a_partition_key() -> None:
+    assert resolve(game_date="2026-01-02", partition_key="2026-01-03") == date(2026, 1, 2)
+
+
+def test_a_partition_key_wins_over_the_run() -> None:
+    assert resolve(partition_key="2026-01-03", run_type="asset_triggered") == date(2026, 1, 3)
+
+
+@pytest.mark.parametrize("text", ["2026-13-01", "10.01.2026", "yesterday", "2026-1-1x", "2026-02-30"])
+def test_a_malformed_date_is_refused_with_the_form_to_use(text: str) -> None:
+    with pytest.raises(GameDateError, match="YYYY-MM-DD"):
+        resolve(game_date=text)
+
+
+@pytest.mark.parametrize("text", ["2999-01-01", str(datetime.now(tz=NEW_YORK).date())])
+def test_a_date_whose_games_cannot_be_over_is_refused(text: str) -> None:
+    with pytest.raises(GameDateError, match="not over yet"):
+        resolve(game_date=text)
+
+
+def test_a_game_date_given_to_a_backfill_is_refused_as_it_would_grade_one_date_over_and_over() -> None:
+    with pytest.raises(GameDateError, match="in every run"):
+        resolve(run_type="backfill", game_date="2026-01-02", logical_date=datetime(2026, 1, 10, 11, tzinfo=UTC))

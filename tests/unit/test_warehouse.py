@@ -1,0 +1,203 @@
+"""The warehouse on a client that fails as BigQuery does: what is adopted, retried, or raised at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+import tenacity
+from google.api_core import exceptions as api
+
+from nba_grading.warehouse import GuardRefused, StatementFailed, Typed, Warehouse, _parameter, is_transient
+
+
+@pytest.fixture(autouse=True)
+def no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenacity.nap.time, "sleep", lambda seconds: None)
+
+
+class FakeJob:
+    num_dml_affected_rows = 3
+
+    def __init__(self, job_id: str, error: Exception | None = None) -> None:
+        self.job_id = job_id
+        self._error = error
+
+    def result(self, **_kwargs: Any) -> list[dict[str, Any]]:
+        if self._error:
+            raise self._error
+        return [{"n": 1}]
+
+
+class FakeClient:
+    """Answers submits from a script of behaviours; remembers which job ids arrived."""
+
+    project = "nba-local"
+    location = "US"
+
+    def __init__(self, *answers: Callable[[FakeClient, str], FakeJob]) -> None:
+        self.answers = list(answers)
+        self.submitted: list[str] = []
+        self.jobs: dict[str, FakeJob] = {}
+        self.cancelled: list[str] = []
+
+    def query(self, text: str, *, job_id: str, **_kwargs: Any) -> FakeJob:
+        self.submitted.append(job_id)
+        return self.answers.pop(0)(self, job_id)
+
+    def get_job(self, job_id: str, **_kwargs: Any) -> FakeJob:
+        if job_id not in self.jobs:
+            raise api.NotFound(f"no job {job_id}")
+        return self.jobs[job_id]
+
+    def cancel_job(self, job_id: str, **_kwargs: Any) -> None:
+        self.cancelled.append(job_id)
+
+
+def done(client: FakeClient, job_id: str) -> FakeJob:
+    client.jobs[job_id] = FakeJob(job_id)
+    return client.jobs[job_id]
+
+
+def failing(error: Exception) -> Callable[[FakeClient, str], FakeJob]:
+    def answer(client: FakeClient, job_id: str) -> FakeJob:
+        client.jobs[job_id] = FakeJob(job_id, error)
+        return client.jobs[job_id]
+
+    return answer
+
+
+def raising(error: Exception, *, arrived: bool) -> Callable[[FakeClient, str], FakeJob]:
+    def answer(client: FakeClient, job_id: str) -> FakeJob:
+        if arrived:
+            client.jobs[job_id] = FakeJob(job_id)
+        raise error
+
+    return answer
+
+
+def warehouse_of(client: FakeClient) -> Warehouse:
+    return Warehouse(client, maximum_bytes_billed=10**9, retry_seconds=5)  # type: ignore[arg-type]
+
+
+CONFLICT = api.BadRequest("Transaction is aborted due to concurrent update against table nba_predictions.write_fences")
+REFUSED = api.BadRequest("Query failed: GUARD fenced_out: prediction_accuracy 2026-01-10 holds token 9, this writer has 5; reason: invalidQuery")
+SYNTAX = api.BadRequest("Syntax error: Unexpected keyword FORM at [1:10]")
+
+
+def test_a_conflict_is_tried_again_with_a_new_job_id() -> None:
+    client = FakeClient(failing(CONFLICT), failing(CONFLICT), done)
+    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert client.submitted == ["publish_001", "publish_002", "publish_003"]
+
+
+def test_a_guard_is_never_tried_again_and_says_which_it_was() -> None:
+    client = FakeClient(failing(REFUSED), done)
+    with pytest.raises(GuardRefused, match="holds token 9") as refused:
+        warehouse_of(client).run("SELECT 1")
+    assert refused.value.guard == "fenced_out"
+    assert len(client.submitted) == 1
+
+
+def test_a_statement_that_is_wrong_fails_at_once() -> None:
+    client = FakeClient(failing(SYNTAX), done)
+    with pytest.raises(StatementFailed, match="Unexpected keyword"):
+        warehouse_of(client).run("SELECT 1")
+    assert len(client.submitted) == 1
+
+
+def test_a_job_that_exists_already_is_adopted() -> None:
+    client = FakeClient(raising(api.Conflict("Already Exists: Job publish_001"), arrived=True))
+    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert client.submitted == ["publish_001"]
+
+
+def test_a_job_whose_submit_was_not_answered_is_adopted_and_not_run_twice() -> None:
+    client = FakeClient(raising(requests.ConnectionError("reset"), arrived=True))
+    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert client.submitted == ["publish_001"]
+
+
+def test_a_submit_that_never_arrived_is_sent_again_under_the_same_id() -> None:
+    client = FakeClient(raising(requests.ConnectionError("reset"), arrived=False), done)
+    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert client.submitted == ["publish_001", "publish_001"]
+
+
+def test_a_server_error_is_tried_again_until_the_time_is_up() -> None:
+    client = FakeClient(*[raising(api.ServiceUnavailable("down"), arrived=False)] * 10_000)
+    warehouse = warehouse_of(client)
+    warehouse.retry_seconds = 0.05
+    with pytest.raises(api.ServiceUnavailable):
+        warehouse.run("SELECT 1")
+    assert len(client.submitted) > 1
+
+
+def test_the_claim_is_checked_before_every_attempt() -> None:
+    client = FakeClient(failing(CONFLICT), done)
+    warehouse = warehouse_of(client)
+    checks: list[int] = []
+
+    def check() -> None:
+        checks.append(1)
+        if len(checks) == 2:
+            raise RuntimeError("lease lost")
+
+    warehouse.before_attempt = check
+    with pytest.raises(RuntimeError, match="lease lost"):
+        warehouse.run("SELECT 1")
+    assert len(client.submitted) == 1
+
+
+def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> None:
+    client = FakeClient(done)
+    warehouse = warehouse_of(client)
+    warehouse.cancel_running()
+    assert client.cancelled == []
+    with warehouse._running_job(FakeJob("publish_001")):  # type: ignore[arg-type]
+        warehouse.cancel_running()
+    assert client.cancelled == ["publish_001"]
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (CONFLICT, True),
+        (REFUSED, False),
+        (SYNTAX, False),
+        (api.NotFound("table"), False),
+        (api.Forbidden("no", errors=[{"reason": "rateLimitExceeded"}]), True),
+        (api.Forbidden("no", errors=[{"reason": "accessDenied"}]), False),
+        (api.BadRequest("stopped", errors=[{"reason": "backendError"}]), True),
+        (api.ServiceUnavailable("x"), True),
+        (requests.Timeout("x"), True),
+        (ValueError("x"), False),
+    ],
+)
+def test_errors_are_sorted_into_those_worth_another_try_and_the_rest(error: Exception, transient: bool) -> None:
+    assert is_transient(error) is transient
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"),
+    [
+        (True, "BOOL"),
+        (7, "INT64"),
+        (date(2026, 1, 10), "DATE"),
+        (datetime(2026, 1, 10, tzinfo=UTC), "TIMESTAMP"),
+        (Decimal("25.5"), "NUMERIC"),
+        ("x", "STRING"),
+        (Typed("STRING", None), "STRING"),
+    ],
+)
+def test_parameters_are_typed(value: Any, type_: str) -> None:
+    assert _parameter("p", value).type_ == type_
+
+
+def test_a_bare_null_has_no_type_and_is_refused() -> None:
+    with pytest.raises(TypeError, match="needs Typed"):
+        _parameter("p", None)

@@ -51,6 +51,10 @@ class AirflowApi:
         entries = self._get("/api/v2/importErrors").json()["import_errors"]
         return [f"{entry['filename']}: {entry['stack_trace'].strip().splitlines()[-1]}" for entry in entries]
 
+    def pool_slots(self, name: str) -> int:
+        """Slots of a pool; AirflowApiError when there is none."""
+        return int(self._get(f"/api/v2/pools/{name}").json()["slots"])
+
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
         """Start a manual run with params; returns its run id. The id is chosen here, so that trying again cannot start two."""
         run_id = f"manual__{datetime.now(tz=UTC).isoformat()}__{uuid.uuid4().hex[:8]}"

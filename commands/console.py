@@ -17,7 +17,8 @@ from commands.airflow_api import AirflowApiError
 from commands.stack_config import StackError
 from nba_grading.settings import SettingsError
 
-console = Console(highlight=False, soft_wrap=True)
+# A file or a pipe has no width: wide enough there that no table breaks its words.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, style="red")
 
 

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from google.cloud import bigquery
 
 from commands.console import console, sentences
-from commands.stack import use_local_stack
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
 from nba_grading.sql import SQL_DIR, load_sql
@@ -35,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with sentences() as outcome:
         if given.local:
+            # Imported here, as the production image has no supervisor.
+            from commands.stack import use_local_stack
+
             use_local_stack()
         settings = get_settings()
         names = create_schema(make_bigquery_client(settings))

@@ -21,8 +21,10 @@ PREDICTIONS = f"""
 INSERT INTO nba_predictions.player_prop_predictions
     (prediction_id, system_id, player_lookup, game_id, game_date, predicted_points, confidence_score, recommendation, current_points_line, created_at)
 SELECT
-    CONCAT('p', CAST(n AS STRING)), CONCAT('system', CAST(MOD(n, 3) AS STRING)), CONCAT('player', CAST(DIV(n, 3) AS STRING)), 'game1',
-    DATE '{GAME_DATE}', CAST(20 + MOD(n, 7) AS NUMERIC), NUMERIC '0.6', 'OVER', IF(MOD(n, 5) = 0, NULL, NUMERIC '20.5'), TIMESTAMP '2026-01-10 12:00:00'
+    CONCAT('p', CAST(n AS STRING)), CONCAT('system', CAST(MOD(n, 3) AS STRING)),
+    CONCAT('player', CAST(DIV(n, 3) AS STRING)), 'game1',
+    DATE '{GAME_DATE}', CAST(20 + MOD(n, 7) AS NUMERIC), NUMERIC '0.6', 'OVER',
+    IF(MOD(n, 5) = 0, NULL, NUMERIC '20.5'), TIMESTAMP '2026-01-10 12:00:00'
 FROM UNNEST(GENERATE_ARRAY(0, {3 * PLAYERS - 1})) AS n
 """
 BOX_SCORES = f"""

@@ -8,6 +8,11 @@ from typing import Protocol
 
 from google.cloud import bigquery
 
+from nba_grading.grading import grade_date
+from nba_grading.guard import UnleasedClaim
+from nba_grading.lease_store import LeaseKey
+from nba_grading.warehouse import Warehouse
+
 ROWS = 120
 
 
@@ -17,15 +22,21 @@ class Writer(Protocol):
     def __call__(self, *arguments: str) -> subprocess.Popen[str]: ...
 
 
+def grade_unleased(warehouse: Warehouse, day: date, run_id: str) -> None:
+    """Grade the date here and now, behind the fence alone."""
+    claim = UnleasedClaim(LeaseKey("grading", day), "test")
+    grade_date(warehouse, claim, day, grading_run_id=run_id, max_shrink=0.2, allow_shrink=False)
+
+
 def stored(client: bigquery.Client, day: date) -> tuple[int, int, set[str]]:
     """Rows of the date, distinct keys, and the runs they come from."""
     row = next(
         iter(
             client.query(
                 "SELECT COUNT(*) AS n, (SELECT COUNT(*) FROM (SELECT DISTINCT player_lookup, game_id, system_id, line_value "
-                f"FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{day}')) AS keys, ARRAY_AGG(DISTINCT grading_run_id IGNORE NULLS) "
+                f"FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{day}')) AS keys, STRING_AGG(DISTINCT grading_run_id, ',') "
                 f"AS runs FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{day}'"
             ).result(timeout=60)
         )
     )
-    return int(row["n"]), int(row["keys"]), set(row["runs"] or [])
+    return int(row["n"]), int(row["keys"]), set((row["runs"] or "").split(",")) - {""}

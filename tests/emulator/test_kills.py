@@ -7,9 +7,9 @@ import signal
 from datetime import date
 
 import pytest
-from google.cloud import bigquery
 
-from tests.emulator.small_date import ROWS, Writer, stored
+from nba_grading.warehouse import Warehouse
+from tests.emulator.small_date import ROWS, Writer, grade_unleased, stored
 
 # create staging, insert, audit, count outcomes, seed fence, publish, drop staging
 STATEMENTS = range(1, 8)
@@ -18,9 +18,10 @@ STATEMENTS = range(1, 8)
 @pytest.mark.parametrize("when", ["before", "after", "inside"])
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_killed_writer_leaves_a_whole_date_and_the_next_one_finishes(
-    when: str, statement: int, bigquery_client: bigquery.Client, small_date: date, start_writer: Writer
+    when: str, statement: int, warehouse: Warehouse, small_date: date, start_writer: Writer
 ) -> None:
-    assert start_writer("unleased", str(small_date), "before").wait(timeout=120) == 0
+    bigquery_client = warehouse.client
+    grade_unleased(warehouse, small_date, "before")
     victim = start_writer("leased", str(small_date), "victim", f"--die-{when}", str(statement))
     assert victim.wait(timeout=120) == -signal.SIGKILL, victim.communicate()
     rows, keys, runs = stored(bigquery_client, small_date)

@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 from google.cloud import bigquery
 
-from tests.emulator.small_date import ROWS, Writer, stored
+from nba_grading.warehouse import Warehouse
+from tests.emulator.small_date import ROWS, Writer, grade_unleased, stored
 
 WRITERS = 4
 
@@ -16,10 +17,11 @@ WRITERS = 4
 @pytest.mark.parametrize("recipe", ["leased", "unleased"])
 @pytest.mark.parametrize("filled", [False, True], ids=["empty date", "filled date"])
 def test_racing_writers_leave_one_whole_write_and_no_duplicates(
-    recipe: str, filled: bool, bigquery_client: bigquery.Client, small_date: date, start_writer: Writer
+    recipe: str, filled: bool, warehouse: Warehouse, small_date: date, start_writer: Writer
 ) -> None:
+    bigquery_client = warehouse.client
     if filled:
-        assert start_writer("unleased", str(small_date), "before").wait(timeout=120) == 0
+        grade_unleased(warehouse, small_date, "before")
     writers = [start_writer(recipe, str(small_date), f"run{n}") for n in range(WRITERS)]
     ended = [writer.communicate(timeout=180) for writer in writers]
     tokens = [json.loads(out)["fencing_token"] for (out, _), writer in zip(ended, writers, strict=True) if writer.returncode == 0]

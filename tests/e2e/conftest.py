@@ -1,0 +1,75 @@
+"""A whole stack: the emulators and Airflow's four processes, with a small sample loaded, one session long."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import pytest
+from google.cloud import bigquery
+
+from commands.airflow_api import AirflowApi
+from commands.load import load_directory
+from commands.sample import write_sample
+from commands.schema import create_schema
+from commands.stack import Stack
+from commands.stack_config import ROOT, StackConfig
+from tests.conftest import bigquery_client_of, free_port_base
+
+DATES = 4
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackConfig]:
+    """The stack, ready, with four dates of about 300 predictions; the last has no box score yet."""
+    state = tmp_path_factory.mktemp("e2e")
+    config = StackConfig(state=state / "stack", base=free_port_base(), persistent=False)
+    stack = Stack(config)
+    stack.up()
+    try:
+        client = bigquery_client_of(config)
+        create_schema(client)
+        write_sample(state / "sample", seed=11, dates=DATES, predictions=300)
+        load_directory(client, state / "sample")
+        yield config
+    finally:
+        stack.down()
+
+
+@pytest.fixture(scope="session")
+def client(running: StackConfig) -> bigquery.Client:
+    """BigQuery of the stack."""
+    return bigquery_client_of(running)
+
+
+@pytest.fixture(scope="session")
+def api(running: StackConfig) -> AirflowApi:
+    """Airflow of the stack."""
+    return AirflowApi(running.url("airflow"))
+
+
+@pytest.fixture(scope="session")
+def dates(client: bigquery.Client) -> list[date]:
+    """The dates with predictions, in order."""
+    rows = client.query("SELECT DISTINCT game_date FROM nba_predictions.player_prop_predictions ORDER BY game_date").result(timeout=60)
+    return [row["game_date"] for row in rows]
+
+
+@pytest.fixture
+def start_command(running: StackConfig) -> Callable[..., subprocess.Popen[str]]:
+    """Start ``python -m commands.<name>`` with arguments, as a shell would."""
+
+    def start(name: str, *arguments: str) -> subprocess.Popen[str]:
+        environment = {
+            **os.environ,
+            **running.client_environment(),
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+            "STACK_PORT_BASE": str(running.base),
+        }
+        command = [sys.executable, "-m", f"commands.{name}", *arguments]
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return start

@@ -1,0 +1,89 @@
+"""Through a running Airflow, as a person uses it: backfills that overlap, a trigger among them, and what they leave."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, datetime
+from datetime import time as time_of_day
+
+from google.cloud import bigquery
+
+from commands.airflow_api import FINISHED, AirflowApi
+from nba_grading.game_dates import NEW_YORK
+from nba_grading.sql import load_sql
+
+Start = Callable[..., "subprocess.Popen[str]"]
+DAG_ID = "grade_predictions"
+
+
+def window(dates: list[date]) -> tuple[datetime, datetime]:
+    return datetime.combine(dates[0], time_of_day.min, NEW_YORK), datetime.combine(dates[-1], time_of_day.max, NEW_YORK)
+
+
+def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_every_run(
+    start_command: Start, api: AirflowApi, client: bigquery.Client, dates: list[date]
+) -> None:
+    span = ("--from", str(dates[0]), "--to", str(dates[-1]))
+    first = start_command("backfill", *span)
+    deadline = time.monotonic() + 60
+    while not api.runs_between(DAG_ID, *window(dates)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    second = start_command("backfill", *span, "--regrade")
+    triggered = [api.trigger(DAG_ID, {"game_date": str(dates[1])}) for _ in range(2)]
+    ends = [process.communicate(timeout=280) for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], ends
+    deadline = time.monotonic() + 120
+    while any(api.run(DAG_ID, run_id).state not in FINISHED for run_id in triggered):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+    summary = [dict(row.items()) for row in client.query(load_sql("local/summarize_dates")).result(timeout=60)]
+    assert [row["game_date"] for row in summary] == dates
+    for row in summary:
+        assert row["graded"] + row["voided"] + row["pending"] == row["gradable"] > 0
+        assert row["duplicates"] == 0
+
+    runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs").result(timeout=60)]
+    told = Counter(run["run_id"] for run in runs if run["run_id"].startswith("backfill"))
+    assert len(told) == len(dates)
+    assert set(told.values()) == {2}, "the second backfill graded every date again, and says so"
+    assert [sum(run["run_id"] == run_id for run in runs) for run_id in triggered] == [1, 1]
+    assert {run["outcome"] for run in runs if run["game_date"] in dates[:-1]} == {"graded"}
+    assert {run["outcome"] for run in runs if run["game_date"] == dates[-1]} == {"no_box_scores"}
+    tokens = [run["fencing_token"] for run in runs if run["fencing_token"]]
+    assert len(set(tokens)) == len(tokens)
+
+    for out, _ in ends:
+        for day in dates[:-1]:
+            assert any(str(day) in line and "graded" in line for line in out.splitlines()), out
+
+
+def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:
+    count = "SELECT COUNT(*) AS n FROM nba_predictions.grading_runs"
+    before = next(iter(client.query(count).result(timeout=60)))["n"]
+    again = start_command("backfill", "--from", str(dates[0]), "--to", str(dates[0]))
+    out, errors = again.communicate(timeout=280)
+    assert again.returncode == 0, errors
+    assert "earlier run" in out
+    assert next(iter(client.query(count).result(timeout=60)))["n"] == before
+
+
+def test_bad_ranges_are_refused_with_a_sentence(start_command: Start) -> None:
+    for first, last, told in [
+        ("2026-01-10", "2026-01-04", "reversed"),
+        ("2026-01-10", "2999-01-01", "not over yet"),
+        ("10.01.2026", "2026-01-10", "YYYY-MM-DD"),
+    ]:
+        process = start_command("backfill", "--from", first, "--to", last)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert told in errors
+        assert "Traceback" not in errors
+
+
+def test_the_pool_is_there_without_a_manual_step(api: AirflowApi) -> None:
+    assert api.pool_slots("grading") == 4

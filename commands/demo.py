@@ -167,7 +167,7 @@ def _export(client: bigquery.Client, config: StackConfig, out: Path) -> None:
     for table in EXPORTED:
         folder = config.buckets / BUCKET / table
         folder.mkdir(parents=True, exist_ok=True)
-        uri = f"'gs://{BUCKET}/{table}/part-*.parquet'"
+        uri = f"gs://{BUCKET}/{table}/part-*.parquet"
         client.query(render_sql("local/export_table", table=identifier(f"nba_predictions.{table}"), uri=uri)).result(timeout=120)
         pq.write_table(pa.concat_tables(pq.read_table(part) for part in sorted(folder.glob("*.parquet"))), out / f"{table}.parquet")
     console.print(f"exported {', '.join(EXPORTED)} to {out}")

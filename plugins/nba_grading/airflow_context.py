@@ -67,12 +67,12 @@ def make_leases() -> Leases:
     """
     from google.auth.exceptions import GoogleAuthError
 
-    from nba_grading.guard import lease_times, make_lease_store
+    from nba_grading.guard import make_lease_store
     from nba_grading.lease import Leases, LeaseStoreUnavailable
 
     settings = get_settings()
     try:
-        return Leases(make_lease_store(settings, _make_firestore), lease_times(settings))
+        return Leases(make_lease_store(settings, _make_firestore), settings.lease_times)
     except GoogleAuthError as error:
         raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
 

@@ -20,9 +20,9 @@ OPERATION = "grading"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a date holds before grading: gradable prediction rows, their games, those with a box score, and rows graded earlier."""
+    """What a date holds before grading: gradable predictions, their games, those with a box score, and rows graded earlier."""
 
-    gradable_rows: int
+    gradable: int
     games: int
     games_with_box_score: int
     stored_rows: int
@@ -30,7 +30,7 @@ class Inputs:
     @property
     def outcome(self) -> str:
         """ready, no_predictions or no_box_scores. A date whose predictions all went but that has grades is ready: the audit decides."""
-        if self.gradable_rows == 0:
+        if self.gradable == 0:
             return "ready" if self.stored_rows else "no_predictions"
         return "ready" if self.games_with_box_score else "no_box_scores"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nba_grading.events import log_event
-from nba_grading.lease import Lease, Leases, LeaseStoreUnavailable, LeaseTimes
+from nba_grading.lease import Lease, Leases, LeaseStoreUnavailable
 from nba_grading.lease_store import LeaseKey, LeaseStore
 
 if TYPE_CHECKING:
@@ -87,14 +87,3 @@ def make_lease_store(settings: Settings, make_firestore: Callable[[], firestore.
     from nba_grading.lease_store_sqlite import SqliteLeaseStore
 
     return SqliteLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=settings.lease_rpc_seconds)
-
-
-def lease_times(settings: Settings) -> LeaseTimes:
-    """The durations of the settings."""
-    return LeaseTimes(
-        lease_s=settings.lease_seconds,
-        renew_every_s=settings.lease_renew_seconds,
-        grace_s=settings.lease_grace_seconds,
-        rpc_s=settings.lease_rpc_seconds,
-        max_wait_s=settings.lease_max_wait_seconds,
-    )

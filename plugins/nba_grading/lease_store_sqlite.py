@@ -145,10 +145,18 @@ class SqliteLeaseStore:
         if self._is_prepared:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect()) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(SCHEMA)
-        self._is_prepared = True
+        deadline = time.monotonic() + self._rpc_seconds
+        while not self._is_prepared:
+            try:
+                with closing(self._connect()) as connection:
+                    connection.execute("PRAGMA journal_mode = WAL")
+                    connection.executescript(SCHEMA)
+                self._is_prepared = True
+            except sqlite3.OperationalError:
+                # Two that prepare a new file collide, and SQLite does not wait for the lock while the mode changes.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=self._rpc_seconds, isolation_level=None)

@@ -67,7 +67,7 @@ class CheckInputsOperator(BaseOperator):
             "no_predictions": f"no gradable predictions for {game_date}: nothing to grade",
             "no_box_scores": f"none of the {inputs.games} games predicted for {game_date} has a box score: grade the date once they are in",
         }[inputs.outcome]
-        pending = {"gradable": inputs.gradable_rows, "pending": inputs.gradable_rows, "graded": 0, "voided": 0}
+        pending = {"gradable": inputs.gradable, "pending": inputs.gradable, "graded": 0, "voided": 0}
         context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **pending, "outcome": inputs.outcome, "detail": detail})
         raise AirflowSkipException(detail)
 

@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from nba_grading.lease import LeaseTimes
+
 PREFIXES = ("GRADING_", "LEASE_")
 
 
@@ -57,13 +59,23 @@ class Settings(BaseModel):
         "degrade", description="Lease store down: write without a lease (CRITICAL alert, the fence keeps it safe), or fail."
     )
 
+    @property
+    def lease_times(self) -> LeaseTimes:
+        """The durations of a lease."""
+        return LeaseTimes(
+            lease_s=self.lease_seconds,
+            renew_every_s=self.lease_renew_seconds,
+            grace_s=self.lease_grace_seconds,
+            rpc_s=self.lease_rpc_seconds,
+            max_wait_s=self.lease_max_wait_seconds,
+        )
+
     @model_validator(mode="after")
     def _durations_can_work(self) -> Settings:
-        renew = self.lease_renew_seconds if self.lease_renew_seconds is not None else self.lease_seconds / 3
-        if renew >= self.lease_seconds:
-            raise ValueError(f"LEASE_RENEW_SECONDS={renew:g} must be less than LEASE_SECONDS={self.lease_seconds:g}")
-        if self.lease_seconds < 3 * self.lease_rpc_seconds:
-            raise ValueError(f"LEASE_SECONDS={self.lease_seconds:g} must be at least three times LEASE_RPC_SECONDS={self.lease_rpc_seconds:g}")
+        try:
+            self.lease_times  # noqa: B018 - it refuses durations that cannot work
+        except ValueError as error:
+            raise ValueError(f"LEASE_SECONDS, LEASE_RENEW_SECONDS and LEASE_RPC_SECONDS do not go together: {error}") from None
         return self
 
 

@@ -93,7 +93,8 @@ class Warehouse:
     statement_seconds: float = 3600
     before_attempt: Callable[[], None] = lambda: None
     _running: bigquery.QueryJob | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
+    _lock: Any = field(default_factory=threading.RLock)
 
     def rows(self, name: str, params: Params | None = None) -> list[Row]:
         """Rows of the SELECT in ``include/sql/<name>.sql``."""

@@ -39,12 +39,12 @@ def test_an_impossible_value_is_refused_by_name_and_value(name: str, value: str)
 
 
 def test_a_lease_that_renewals_cannot_keep_is_refused() -> None:
-    with pytest.raises(SettingsError, match="LEASE_RENEW_SECONDS=60 must be less than LEASE_SECONDS=60"):
+    with pytest.raises(SettingsError, match=r"LEASE_RENEW_SECONDS .*renewing every 60 s cannot keep a lease of 60 s"):
         read_settings({"LEASE_RENEW_SECONDS": "60"})
 
 
 def test_a_lease_shorter_than_three_calls_is_refused() -> None:
-    with pytest.raises(SettingsError, match="at least three times LEASE_RPC_SECONDS"):
+    with pytest.raises(SettingsError, match=r"LEASE_RPC_SECONDS .*shorter than three calls"):
         read_settings({"LEASE_SECONDS": "10", "LEASE_RPC_SECONDS": "5"})
 
 

@@ -5,7 +5,7 @@ SELECT
     @table_name AS table_name,
     @game_date AS game_date,
     0 AS fencing_token
-FROM (SELECT 1)
+FROM (SELECT 1) AS one_row
 WHERE NOT EXISTS (
     SELECT 1 FROM nba_predictions.write_fences
     WHERE table_name = @table_name AND game_date = @game_date

@@ -38,7 +38,7 @@ matched AS (
         CASE
             WHEN gradable.confidence_score BETWEEN 0 AND 1 THEN gradable.confidence_score
             WHEN gradable.confidence_score > 1 AND gradable.confidence_score <= 100
-                THEN CAST(gradable.confidence_score * NUMERIC '0.01' AS NUMERIC)
+                THEN ROUND(gradable.confidence_score * NUMERIC '0.01', 9)
         END AS confidence
     FROM gradable
     INNER JOIN played_games USING (game_id)

@@ -1,13 +1,19 @@
 -- One row: what there is to grade on a game date, and against what.
 -- Params: game_date DATE
 WITH
-gradable_games AS (
-    SELECT
+gradable AS (
+    SELECT DISTINCT
         game_id,
-        COUNT(*) AS predictions
+        player_lookup,
+        system_id,
+        current_points_line
     FROM nba_predictions.player_prop_predictions
     WHERE game_date = @game_date AND is_active IS NOT FALSE AND invalidation_reason IS NULL
-    GROUP BY game_id
+),
+
+gradable_games AS (
+    SELECT DISTINCT game_id
+    FROM gradable
 ),
 
 played_games AS (
@@ -17,7 +23,7 @@ played_games AS (
 )
 
 SELECT
-    (SELECT COALESCE(SUM(predictions), 0) FROM gradable_games) AS gradable_rows,
+    (SELECT COUNT(*) FROM gradable) AS gradable,
     (SELECT COUNT(*) FROM gradable_games) AS games,
     (SELECT COUNT(*) FROM gradable_games INNER JOIN played_games USING (game_id)) AS games_with_box_score,
     (SELECT COUNT(*) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS stored_rows;

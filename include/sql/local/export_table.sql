@@ -1,4 +1,4 @@
 -- Exports a whole table as Parquet files.
--- Identifiers: table. Literals: uri
-EXPORT DATA OPTIONS (uri = {uri}, format = 'PARQUET', overwrite = TRUE)
+-- Identifiers: table. Text: uri, gs://bucket/name-*.parquet
+EXPORT DATA OPTIONS (uri = '{uri}', format = 'PARQUET', overwrite = TRUE)
 AS SELECT * FROM {table};

@@ -26,7 +26,7 @@ SELECT
     @duration_ms AS duration_ms,
     @outcome AS outcome,
     @detail AS detail
-FROM (SELECT 1)
+FROM (SELECT 1) AS one_row
 WHERE NOT EXISTS (
     SELECT 1 FROM nba_predictions.grading_runs WHERE grading_run_id = @grading_run_id
 );

@@ -1,4 +1,5 @@
 -- One row per duplicate key found, per detection: at most the first 20 keys of a detection, each with the total.
+-- NUMERIC(38, 9) is NUMERIC written out: the emulator keeps three decimals in a bare one.
 CREATE TABLE IF NOT EXISTS nba_predictions.grading_duplicate_audit (
     detected_at TIMESTAMP NOT NULL OPTIONS (description = 'When the check ran'),
     game_date DATE NOT NULL OPTIONS (description = 'Date checked'),
@@ -6,7 +7,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_duplicate_audit (
     processor STRING OPTIONS (description = 'Operation that looked'),
     player_lookup STRING OPTIONS (description = 'Key: player'),
     system_id STRING OPTIONS (description = 'Key: system'),
-    line_value NUMERIC OPTIONS (description = 'Key: line, NULL without one'),
+    line_value NUMERIC(38, 9) OPTIONS (description = 'Key: line, NULL without one'),
     duplicate_occurrence_count INT64 OPTIONS (description = 'Rows that share the key'),
     investigation_url STRING OPTIONS (description = 'The run that found it'),
     resolved_at TIMESTAMP OPTIONS (description = 'When a repair removed it'),

@@ -1,4 +1,5 @@
 -- One row per player and game that the box score knows; business key (game_id, player_lookup).
+-- NUMERIC(38, 9) is NUMERIC written out: the emulator keeps three decimals in a bare one.
 CREATE TABLE IF NOT EXISTS nba_box_scores.player_game_summary (
     player_lookup STRING NOT NULL OPTIONS (description = 'Normalised player name; part of the business key'),
     game_id STRING NOT NULL OPTIONS (description = 'Game; part of the business key'),
@@ -6,7 +7,7 @@ CREATE TABLE IF NOT EXISTS nba_box_scores.player_game_summary (
     team_abbr STRING OPTIONS (description = 'Team of the player'),
     opponent_team_abbr STRING OPTIONS (description = 'Team played against'),
     points INT64 OPTIONS (description = 'Points scored; NULL when the player did not play'),
-    minutes_played NUMERIC OPTIONS (description = 'Minutes played; some sources round to whole minutes'),
+    minutes_played NUMERIC(38, 9) OPTIONS (description = 'Minutes played; some sources round to whole minutes'),
     is_dnp BOOL OPTIONS (description = 'TRUE when the box score says did not play'),
     updated_at TIMESTAMP OPTIONS (description = 'When the row was last corrected')
 )

@@ -1,14 +1,15 @@
 -- One row per prediction made; business key (game_id, player_lookup, system_id, current_points_line), NULL equal to NULL.
+-- NUMERIC(38, 9) is NUMERIC written out: the emulator keeps three decimals in a bare one.
 CREATE TABLE IF NOT EXISTS nba_predictions.player_prop_predictions (
     prediction_id STRING OPTIONS (description = 'Id the predicting system gave the row'),
     system_id STRING NOT NULL OPTIONS (description = 'Predicting system; part of the business key'),
     player_lookup STRING NOT NULL OPTIONS (description = 'Normalised player name; part of the business key'),
     game_id STRING NOT NULL OPTIONS (description = 'Game; part of the business key'),
     game_date DATE NOT NULL OPTIONS (description = 'Date of the game in New York; the partition'),
-    predicted_points NUMERIC OPTIONS (description = 'Points predicted'),
-    confidence_score NUMERIC OPTIONS (description = 'Confidence, 0-1 or 0-100'),
+    predicted_points NUMERIC(38, 9) OPTIONS (description = 'Points predicted'),
+    confidence_score NUMERIC(38, 9) OPTIONS (description = 'Confidence, 0-1 or 0-100'),
     recommendation STRING OPTIONS (description = 'OVER, UNDER, PASS, HOLD or NO_LINE'),
-    current_points_line NUMERIC OPTIONS (description = 'Betting line, NULL without one; part of the business key'),
+    current_points_line NUMERIC(38, 9) OPTIONS (description = 'Betting line, NULL without one; part of the business key'),
     line_source STRING OPTIONS (description = 'Where the line came from'),
     sportsbook STRING OPTIONS (description = 'Sportsbook of the line'),
     is_active BOOL OPTIONS (description = 'FALSE once superseded; NULL means active'),

@@ -1,0 +1,644 @@
+"""The algorithm with a clock that moves when told to, and calls that get lost one at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+import pytest
+
+from nba_grading import lease as lease_module
+from nba_grading.lease import Lease, LeaseHeld, LeaseLost, Leases, LeaseStoreUnavailable, LeaseTimes
+from nba_grading.lease_store import LeaseKey, Record, StoreUnavailable
+from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
+
+KEY = LeaseKey("grading", date(2026, 1, 10))
+# The renewal thread sleeps in real seconds: at 200 it never wakes during a test, and the tests renew themselves.
+TIMES = LeaseTimes(lease_s=600, grace_s=2, rpc_s=5)
+VALID_S = 570
+MILLISECOND = 0.001
+
+Acquire = Callable[[], Lease]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def store(clock: ManualClock) -> FakeStore:
+    return FakeStore(clock)
+
+
+@pytest.fixture
+def leases(store: FakeStore, clock: ManualClock) -> Leases:
+    return Leases(store, TIMES, clock)
+
+
+@pytest.fixture
+def acquire(leases: Leases, store: FakeStore) -> Iterator[Acquire]:
+    """Acquires KEY; what was acquired stops renewing after the test."""
+    acquired: list[Lease] = []
+
+    def try_acquire() -> Lease:
+        acquired.append(leases.try_acquire(KEY, {"run_id": "manual__1"}))
+        return acquired[-1]
+
+    yield try_acquire
+    store.outage = None
+    for lease in acquired:
+        lease.release()
+
+
+def stored(store: FakeStore) -> Record:
+    record = store.read(KEY)
+    assert record is not None
+    return record
+
+
+def evict(store: FakeStore) -> None:
+    store.delete(KEY, stored(store).version)
+
+
+def put_claim(store: FakeStore, holder_id: str = "other", lease_s: float = 600, **fields: Any) -> None:
+    store.create(KEY, {"holder_id": holder_id, "lease_ms": round(lease_s * 1000), **fields})
+
+
+def calls_of(store: FakeStore, action: Callable[[], object]) -> list[str]:
+    before = len(store.calls)
+    action()
+    return store.calls[before:]
+
+
+# What it costs
+
+
+def test_an_uncontended_acquire_is_one_call(store: FakeStore, acquire: Acquire) -> None:
+    acquire()
+    assert store.calls == ["create"]
+
+
+def test_a_renewal_is_one_call(store: FakeStore, acquire: Acquire) -> None:
+    assert calls_of(store, acquire().renew) == ["replace"]
+
+
+def test_a_release_is_one_call(store: FakeStore, acquire: Acquire) -> None:
+    assert calls_of(store, acquire().release) == ["delete"]
+
+
+def test_a_takeover_is_four_calls(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store)
+    clock.advance(603)
+    assert calls_of(store, acquire) == ["create", "read", "delete", "create"]
+
+
+def test_a_check_costs_no_call(store: FakeStore, acquire: Acquire) -> None:
+    assert calls_of(store, acquire().check) == []
+
+
+# Acquire
+
+
+def test_a_create_whose_answer_was_lost_is_adopted(store: FakeStore, acquire: Acquire) -> None:
+    store.inject("create", ANSWER_LOST)
+    lease = acquire()
+    assert store.calls == ["create", "read"]
+    assert (lease.holder_id, lease.token) == (stored(store).holder_id, stored(store).token)
+    lease.renew()
+
+
+def test_an_adopted_lease_counts_its_validity_from_the_first_send(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    store.inject("create", Fault("never", meanwhile=lambda: clock.advance(5)), Fault("now", meanwhile=lambda: clock.advance(5)))
+    store.inject("read", slow(lambda: clock.advance(1)), slow(lambda: clock.advance(1)))
+    assert acquire().remaining_s == pytest.approx(VALID_S - 12)
+
+
+def test_an_answered_create_counts_its_validity_from_before_the_send(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    store.inject("create", slow(lambda: clock.advance(4)))
+    assert acquire().remaining_s == pytest.approx(VALID_S - 4)
+
+
+def test_a_create_that_was_dropped_is_sent_again(store: FakeStore, acquire: Acquire) -> None:
+    store.inject("create", DROPPED)
+    lease = acquire()
+    assert store.calls == ["create", "read", "create"]
+    assert stored(store).holder_id == lease.holder_id
+
+
+def test_a_create_that_lands_late_is_adopted(store: FakeStore, acquire: Acquire) -> None:
+    store.inject("create", LANDS_LATE)
+    lease = acquire()
+    assert store.calls == ["create", "read", "create", "read"]
+    assert (lease.holder_id, lease.token) == (stored(store).holder_id, stored(store).token)
+    lease.renew()
+
+
+def test_a_lost_answer_does_not_hide_who_holds_the_lease(store: FakeStore, acquire: Acquire) -> None:
+    put_claim(store, holder_id="other")
+    store.inject("create", ANSWER_LOST)
+    with pytest.raises(LeaseHeld) as held:
+        acquire()
+    assert held.value.record.holder_id == "other"
+
+
+def test_a_create_answered_after_its_own_validity_is_given_back(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    store.inject("create", slow(lambda: clock.advance(VALID_S)))
+    lease = acquire()
+    assert store.calls == ["create", "delete", "create"]
+    assert lease.remaining_s == pytest.approx(VALID_S)
+
+
+def test_a_silent_store_is_unavailable_after_four_calls(store: FakeStore, acquire: Acquire) -> None:
+    store.outage = DROPPED
+    with pytest.raises(LeaseStoreUnavailable, match="grading_2026-01-10"):
+        acquire()
+    assert store.calls == ["create", "read", "read", "read"]
+
+
+def test_a_store_that_only_reads_is_unavailable_after_six_rounds(store: FakeStore, acquire: Acquire) -> None:
+    store.inject("create", *[DROPPED] * 6)
+    with pytest.raises(LeaseStoreUnavailable, match="6 tries"):
+        acquire()
+    assert store.calls == ["create", "read"] * 6
+
+
+def test_a_read_is_repeated_until_it_is_answered(store: FakeStore, acquire: Acquire) -> None:
+    store.inject("create", ANSWER_LOST)
+    store.inject("read", DROPPED, DROPPED)
+    acquire()
+    assert store.calls == ["create", "read", "read", "read"]
+
+
+def test_a_held_lease_says_who_holds_it_and_for_how_long(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store, run_id="backfill__7", hostname="worker-3")
+    clock.advance(90)
+    with pytest.raises(LeaseHeld, match=r"held by other \(run_id backfill__7, hostname worker-3\) since .* UTC, 90 s ago, renewed 90 s ago"):
+        acquire()
+
+
+# Take over
+
+
+def test_a_lease_is_taken_over_after_its_duration_and_the_grace_not_earlier(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store, holder_id="dead", inflight_job="publish_001")
+    clock.advance(602)
+    with pytest.raises(LeaseHeld):
+        acquire()
+    clock.advance(MILLISECOND)
+    taken_over = acquire().taken_over
+    assert taken_over is not None
+    assert (taken_over.holder_id, taken_over.inflight_job) == ("dead", "publish_001")
+
+
+def test_the_holders_own_lease_decides_when_it_expires(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store, lease_s=30)
+    clock.advance(32.001)
+    assert acquire().taken_over is not None
+
+
+def test_a_document_without_lease_ms_counts_as_300_seconds(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    store.create(KEY, {"holder_id": "old_code"})
+    clock.advance(302)
+    with pytest.raises(LeaseHeld):
+        acquire()
+    clock.advance(MILLISECOND)
+    assert acquire().taken_over is not None
+
+
+def test_a_renewal_counts_from_its_own_moment(store: FakeStore, clock: ManualClock, leases: Leases, acquire: Acquire) -> None:
+    holder = acquire()
+    clock.advance(500)
+    holder.renew()
+    clock.advance(500)
+    with pytest.raises(LeaseHeld):
+        leases.try_acquire(KEY, {})
+
+
+def test_a_holder_that_renews_during_the_takeover_keeps_its_lease(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store, holder_id="slow")
+    clock.advance(603)
+    version = stored(store).version
+    store.inject("read", slow(lambda: store.replace(KEY, version, {})))
+    with pytest.raises(LeaseHeld) as held:
+        acquire()
+    assert held.value.record.holder_id == "slow"
+
+
+def test_a_takeover_whose_answer_was_lost_still_tells_whom_it_replaced(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store, holder_id="dead", inflight_job="publish_001")
+    clock.advance(603)
+    store.inject("delete", ANSWER_LOST)
+    taken_over = acquire().taken_over
+    assert taken_over is not None
+    assert taken_over.inflight_job == "publish_001"
+
+
+def test_tokens_grow_from_holder_to_holder(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    first = acquire()
+    clock.advance(603)
+    assert acquire().token > first.token
+
+
+# Validity
+
+
+def test_validity_ends_five_percent_before_the_lease(clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    clock.advance(VALID_S - MILLISECOND)
+    lease.check()
+    clock.advance(MILLISECOND)
+    with pytest.raises(LeaseLost) as lost:
+        lease.check()
+    assert (lost.value.reason, lease.loss_reason) == ("expired", "expired")
+
+
+def test_a_holder_stops_trusting_its_lease_before_anyone_may_take_it(clock: ManualClock, leases: Leases, acquire: Acquire) -> None:
+    lease = acquire()
+    clock.advance(VALID_S)
+    with pytest.raises(LeaseLost):
+        lease.check()
+    with pytest.raises(LeaseHeld):
+        leases.try_acquire(KEY, {})
+
+
+def test_a_renewal_extends_validity_from_before_its_send(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    clock.advance(500)
+    store.inject("replace", slow(lambda: clock.advance(3)))
+    lease.renew()
+    assert lease.remaining_s == pytest.approx(VALID_S - 3)
+
+
+def test_an_expired_lease_stays_lost_even_if_a_renewal_succeeds_after_all(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+
+    def expire() -> None:
+        clock.advance(VALID_S)
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+    store.inject("replace", slow(expire))
+    with pytest.raises(LeaseLost, match="expired"):
+        lease.renew()
+    with pytest.raises(LeaseLost, match="expired"):
+        lease.check()
+
+
+def test_a_released_lease_is_no_right_to_write(acquire: Acquire) -> None:
+    lease = acquire()
+    lease.release()
+    with pytest.raises(LeaseLost, match="released"):
+        lease.check()
+    with pytest.raises(LeaseLost, match="released"):
+        lease.note_job("publish_001")
+
+
+# Renew
+
+
+def test_a_renewal_whose_answer_was_lost_is_adopted(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    clock.advance(100)
+    store.inject("replace", Fault("now", meanwhile=lambda: clock.advance(5)))
+    assert calls_of(store, lease.renew) == ["replace", "replace", "read"]
+    assert stored(store).renewals == 1
+    assert lease.remaining_s == pytest.approx(VALID_S - 5)
+    lease.renew()
+
+
+def test_a_renewal_that_cannot_learn_whose_the_lease_is_asks_again(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.inject("replace", ANSWER_LOST)
+    store.inject("read", DROPPED)
+    assert calls_of(store, lease.renew) == ["replace", "replace", "read", "replace", "read"]
+
+
+def test_a_renewal_that_lands_late_is_adopted(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.inject("replace", LANDS_LATE)
+    lease.renew()
+    lease.renew()
+    assert stored(store).holder_id == lease.holder_id
+
+
+def test_a_job_is_noted_although_the_answer_was_lost(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.inject("replace", ANSWER_LOST)
+    assert calls_of(store, lambda: lease.note_job("publish_001")) == ["replace", "replace", "read"]
+    assert stored(store).inflight_job == "publish_001"
+
+
+def test_a_job_is_noted_although_an_earlier_renewal_had_lost_its_answer(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.replace(KEY, stored(store).version, {})
+    lease.note_job("publish_001")
+    assert stored(store).inflight_job == "publish_001"
+
+
+def test_a_renewal_of_a_lease_taken_over_is_a_loss_told_once(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    told: list[str | None] = []
+    lease.on_lost = lambda: told.append(lease.loss_reason)
+    evict(store)
+    put_claim(store, holder_id="other")
+    for _ in range(2):
+        with pytest.raises(LeaseLost) as lost:
+            lease.renew()
+        assert lost.value.reason == "taken_over"
+    assert told == ["taken_over"]
+    assert stored(store).holder_id == "other"
+
+
+def test_a_renewal_of_a_deleted_lease_is_a_loss(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    evict(store)
+    with pytest.raises(LeaseLost) as lost:
+        lease.renew()
+    assert (lost.value.reason, store.read(KEY)) == ("deleted", None)
+
+
+def test_the_same_holder_id_on_a_newer_document_is_a_loss(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    evict(store)
+    put_claim(store, holder_id=lease.holder_id)
+    with pytest.raises(LeaseLost, match="taken_over"):
+        lease.renew()
+
+
+def test_a_loss_found_twice_at_the_same_time_is_told_once_and_keeps_its_first_reason(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    told: list[str | None] = []
+    lease.on_lost = lambda: told.append(lease.loss_reason)
+    evict(store)
+
+    def expire() -> None:
+        clock.advance(VALID_S)
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+    store.inject("read", slow(expire))
+    with pytest.raises(LeaseLost, match="expired"):
+        lease.renew()
+    assert told == ["expired"]
+
+
+def test_a_failing_on_lost_does_not_hide_the_loss(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    lease.on_lost = fail
+    evict(store)
+    with pytest.raises(LeaseLost, match="deleted"):
+        lease.renew()
+
+
+def test_a_store_that_is_down_costs_the_lease_when_validity_ends_not_earlier(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    started = clock.now
+    asked_at: list[float] = []
+
+    def time_passes() -> None:
+        lease.check()
+        asked_at.append(clock.now - started)
+        clock.advance(100)
+
+    store.outage = Fault("never", meanwhile=time_passes)
+    with pytest.raises(LeaseLost) as lost:
+        lease.renew()
+    assert lost.value.reason == "expired"
+    assert asked_at == [0, 100, 200, 300, 400, 500]
+
+
+def test_a_store_that_comes_back_before_validity_ends_keeps_the_lease(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    store.inject("replace", *[Fault("never", meanwhile=lambda: clock.advance(250))] * 2)
+    lease.renew()
+    lease.check()
+    assert lease.remaining_s == pytest.approx(VALID_S)
+
+
+def test_the_thread_renews_at_its_period(store: FakeStore, clock: ManualClock) -> None:
+    renewed = threading.Event()
+    store.inject("replace", slow(lambda: None), slow(renewed.set))
+    with Leases(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
+        assert renewed.wait(timeout=10)
+
+
+def test_the_thread_outlives_an_error_nobody_expected(store: FakeStore, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+    renewed = threading.Event()
+    store.inject("replace", slow(lambda: 1 / 0), slow(renewed.set))
+    with Leases(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
+        assert renewed.wait(timeout=10)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_the_thread_tells_of_a_loss(store: FakeStore, clock: ManualClock) -> None:
+    told = threading.Event()
+    with Leases(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}) as lease:
+        lease.on_lost = told.set
+        evict(store)
+        assert told.wait(timeout=10)
+    assert lease.loss_reason == "deleted"
+
+
+# Release
+
+
+@pytest.mark.parametrize("fault", [ANSWER_LOST, DROPPED, LANDS_LATE], ids=["answer lost", "dropped", "lands late"])
+def test_a_release_that_was_not_answered_is_confirmed(store: FakeStore, acquire: Acquire, fault: Fault) -> None:
+    lease = acquire()
+    store.inject("delete", fault)
+    assert lease.release() is True
+    assert store.read(KEY) is None
+
+
+def test_a_release_whose_answer_was_lost_leaves_the_next_holder_alone(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.inject("delete", Fault("now", meanwhile=lambda: put_claim(store, holder_id="next")))
+    assert lease.release() is True
+    assert stored(store).holder_id == "next"
+
+
+def test_a_release_after_a_renewal_whose_answer_was_lost_removes_the_document(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.replace(KEY, stored(store).version, {})
+    assert lease.release() is True
+    assert store.read(KEY) is None
+
+
+def test_a_release_of_a_lease_taken_over_leaves_it_alone(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    evict(store)
+    put_claim(store, holder_id="other")
+    assert lease.release() is False
+    assert stored(store).holder_id == "other"
+
+
+def test_a_release_of_a_lost_lease_asks_nobody(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    clock.advance(VALID_S)
+    with pytest.raises(LeaseLost):
+        lease.check()
+    assert calls_of(store, lambda: lease.release() and pytest.fail("a lost lease cannot be released")) == []
+
+
+def test_a_release_without_any_answer_gives_up_and_leaves_the_lease_to_expire(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.outage = DROPPED
+    assert calls_of(store, lambda: lease.release() and pytest.fail("nothing confirmed it")) == ["delete"] * 3
+
+
+def test_leaving_the_context_releases_the_lease_when_the_work_fails(store: FakeStore, leases: Leases) -> None:
+    with pytest.raises(ZeroDivisionError), leases.try_acquire(KEY, {}):
+        raise ZeroDivisionError
+    assert store.read(KEY) is None
+
+
+def test_a_renewal_that_waited_for_the_release_takes_it_for_no_loss(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    told: list[str] = []
+    lease.on_lost = lambda: told.append("lost")
+    outcomes: list[str] = []
+
+    def renew() -> None:
+        try:
+            lease.renew()
+        except LeaseLost as lost:
+            outcomes.append(lost.reason)
+
+    thread = threading.Thread(target=renew)
+    store.inject("delete", slow(thread.start))
+    assert lease.release() is True
+    thread.join(timeout=10)
+    assert (outcomes, told, lease.lost.is_set()) == (["released"], [], False)
+
+
+# Wait
+
+
+class Watched(FakeStore):
+    """A store whose watch says what the test has it say: ``tells``, at its start."""
+
+    tells: tuple[bool, ...] = ()
+
+    @contextmanager
+    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+        for exists in self.tells:
+            on_change(exists)
+        yield
+
+
+def test_a_silent_watch_is_covered_by_reads(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "FALLBACK_READ_SECONDS", 0.01)
+    store = Watched(clock)
+    put_claim(store)
+    seen = stored(store)
+    store.inject("read", slow(lambda: None), slow(lambda: store.delete(KEY, seen.version)))
+    assert Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 100) is True
+    assert store.calls[-4:] == ["read", "read", "delete", "read"]
+
+
+def test_a_waiter_wakes_when_the_holder_has_expired(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    clock.advance(602)
+    seen = stored(store)
+    clock.advance(1)
+    assert Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 100) is True
+
+
+def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    seen = stored(store)
+    store.tells = (False, True)
+    stopped = threading.Event()
+    store.inject("read", slow(stopped.set))
+    free = Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 0.1, stopped=stopped)
+    assert (free, store.calls[2:]) == (False, ["read"])  # the read is the one at the deadline
+
+
+def test_a_waiter_that_is_stopped_stops(store: FakeStore, leases: Leases, clock: ManualClock) -> None:
+    put_claim(store)
+    stopped = threading.Event()
+    stopped.set()
+    assert leases.wait_until_free(stored(store), deadline=clock.now + 100, stopped=stopped) is False
+
+
+def test_a_wait_of_no_time_looks_once(store: FakeStore, leases: Leases) -> None:
+    put_claim(store)
+    with pytest.raises(LeaseHeld):
+        calls_of(store, lambda: leases.acquire(KEY, {}, max_wait_s=0))
+    assert store.calls[1:] == ["create", "read"]
+
+
+def test_a_watch_that_cannot_be_opened_is_an_unavailable_store(store: FakeStore, leases: Leases) -> None:
+    put_claim(store)
+    store.inject("watch", DROPPED)
+    with pytest.raises(LeaseStoreUnavailable, match="watch"):
+        leases.acquire(KEY, {})
+
+
+def test_a_store_that_falls_silent_during_the_wait_is_unavailable(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "FALLBACK_READ_SECONDS", 0.01)
+    store = Watched(clock)
+    put_claim(store)
+    seen = stored(store)
+    store.outage = DROPPED
+    with pytest.raises(LeaseStoreUnavailable):
+        Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 100)
+
+
+def test_inspect_tells_who_holds_the_lease(store: FakeStore, leases: Leases) -> None:
+    assert leases.inspect(KEY) is None
+    put_claim(store, holder_id="other")
+    record = leases.inspect(KEY)
+    assert record is not None
+    assert record.holder_id == "other"
+
+
+# Durations and keys
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ({"lease_s": 60, "renew_every_s": 60}, "renewing every 60 s cannot keep a lease of 60 s"),
+        ({"lease_s": 60, "renew_every_s": 57}, "renewing every 57 s .* trusted for 57 s"),
+        ({"lease_s": 60, "renew_every_s": 0}, "renewing every 0 s"),
+        ({"lease_s": 0, "rpc_s": 0}, "renewing every 0 s"),
+        ({"lease_s": 14.9, "rpc_s": 5}, "shorter than three calls"),
+        ({"max_wait_s": -1}, "cannot be negative"),
+        ({"grace_s": -1}, "cannot be negative"),
+    ],
+)
+def test_durations_that_cannot_work_are_refused(times: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        LeaseTimes(**times)
+
+
+def test_a_lease_is_renewed_at_a_third_of_its_duration_unless_told_otherwise() -> None:
+    assert LeaseTimes(lease_s=60).renewal_s == 20
+    assert LeaseTimes(lease_s=60, renew_every_s=56).renewal_s == 56
+
+
+def test_an_operation_that_is_not_guarded_has_no_key() -> None:
+    with pytest.raises(ValueError, match=r"'\.\./x' is not a guarded operation"):
+        LeaseKey("../x", date(2026, 1, 10))
+
+
+def test_the_names_of_the_document_are_those_of_the_old_lock() -> None:
+    assert (KEY.collection, KEY.document_id) == ("grading_locks", "grading_2026-01-10")
+
+
+def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases: Leases) -> None:
+    store.outage = DROPPED
+    with pytest.raises(LeaseStoreUnavailable) as unavailable:
+        leases.try_acquire(KEY, {})
+    assert isinstance(unavailable.value.__cause__, StoreUnavailable)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable
+from nba_grading.lease_store_sqlite import SqliteLeaseStore
+from tests.unit.lease_contract import LeasesContract, LeaseStoreContract, claim_of
+
+KEY = LeaseKey("grading", date(2026, 1, 10))
+
+
+class TestSqliteStore(LeaseStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> SqliteLeaseStore:
+        return SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5)
+
+
+class TestLeasesOnSqlite(LeasesContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> SqliteLeaseStore:
+        return SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5)
+
+
+def test_two_stores_of_one_file_share_its_leases(tmp_path: Path) -> None:
+    one, other = (SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5) for _ in range(2))
+    one.create(KEY, claim_of("a"))
+    with pytest.raises(AlreadyExists):
+        other.create(KEY, claim_of("b"))
+
+
+def test_tokens_grow_while_the_clock_goes_back(tmp_path: Path) -> None:
+    clock = iter(range(1_000_000, 0, -1000))
+    store = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5, now_us=lambda: next(clock))
+    tokens = []
+    for _ in range(20):
+        written = store.create(KEY, claim_of("a"))
+        tokens.append(written.token)
+        store.delete(KEY, store.replace(KEY, written.version, {}).version)
+    assert all(earlier < later for earlier, later in pairwise(tokens))
+
+
+def test_a_version_never_comes_back_while_the_clock_stands_still(tmp_path: Path) -> None:
+    store = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5, now_us=lambda: 1_000_000)
+    gone = store.replace(KEY, store.create(KEY, claim_of("a")).version, {}).version
+    store.delete(KEY, gone)
+    store.create(KEY, claim_of("b"))
+    with pytest.raises(Changed):
+        store.delete(KEY, gone)
+
+
+def test_a_file_that_stays_locked_is_an_unavailable_store(tmp_path: Path) -> None:
+    store = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=0.05)
+    with closing(sqlite3.connect(tmp_path / "leases.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailable, match=r"leases\.db.*locked"):
+            store.create(KEY, claim_of("a"))
+
+
+def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("not a directory")
+    with pytest.raises(StoreUnavailable, match="plain"):
+        SqliteLeaseStore(tmp_path / "plain" / "leases.db", rpc_seconds=0.05).read(KEY)
+
+
+def test_stores_that_open_a_new_file_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
+    barrier = threading.Barrier(4)
+
+    def create(path: Path) -> bool:
+        store = SqliteLeaseStore(path, rpc_seconds=5)
+        barrier.wait(timeout=10)
+        try:
+            store.create(KEY, claim_of("a"))
+        except AlreadyExists:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(20):
+            created = list(pool.map(create, [tmp_path / f"{number}.db"] * 4))
+            assert created.count(True) == 1
+
+
+def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None:
+    broken = threading.Event()
+    failures: SimpleQueue[None] = SimpleQueue()
+
+    class Flaky(SqliteLeaseStore):
+        def read(self, key: LeaseKey) -> Record | None:
+            if broken.is_set():
+                failures.put(None)
+                raise StoreUnavailable("locked")
+            return super().read(key)
+
+    store = Flaky(tmp_path / "leases.db", rpc_seconds=5)
+    version = store.create(KEY, claim_of("a")).version
+    told: SimpleQueue[bool] = SimpleQueue()
+    with store.watch(KEY, told.put):
+        assert told.get(timeout=10) is True
+        broken.set()
+        for _ in range(2):  # at the second, what the first made of it has been told
+            failures.get(timeout=10)
+        assert told.empty()
+        broken.clear()
+        store.delete(KEY, version)
+        assert told.get(timeout=10) is False

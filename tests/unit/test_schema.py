@@ -1,0 +1,93 @@
+"""The tables as the code names them against the tables as include/sql/schema creates them."""
+
+from __future__ import annotations
+
+import re
+
+import pyarrow as pa
+import pytest
+
+from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
+from commands.load import SCHEMA_TYPES
+from nba_grading.runs import COLUMN_TYPES
+from nba_grading.sql import SQL_DIR, load_sql
+from nba_grading.tables import PREDICTION_ACCURACY
+
+COLUMN = re.compile(r"^    (\w+) ([A-Z0-9]+(?:\(38, 9\))?)( NOT NULL)? OPTIONS", re.MULTILINE)
+# A load job's schema has the older names of two types, and no precision.
+DDL_TYPES = {"BOOLEAN": "BOOL", "INTEGER": "INT64", "NUMERIC": "NUMERIC(38, 9)"}
+
+
+def columns_of(table: str) -> dict[str, str]:
+    """Column → type of include/sql/schema/create_<table>.sql, in order."""
+    return {name: type_ for name, type_, _ in COLUMN.findall(load_sql(f"schema/create_{table}"))}
+
+
+def required_columns_of(table: str) -> set[str]:
+    return {name for name, _, required in COLUMN.findall(load_sql(f"schema/create_{table}")) if required}
+
+
+def selected_columns(query: str) -> list[str]:
+    """Names of the last SELECT of a query, which stands alone at the line's start, one column at a depth of four blanks."""
+    select = query.rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0]
+    lines = [line for line in select.splitlines() if not line.strip().startswith("--")]
+    columns = re.split(r",\n(?=    \S)", "\n".join(lines))
+    return [re.split(r"[\s.]", column.strip())[-1] for column in columns]
+
+
+@pytest.mark.parametrize("table", ["prediction_accuracy", "player_prop_predictions", "player_game_summary", "grading_runs"])
+def test_every_line_of_the_ddl_is_read(table: str) -> None:
+    body = load_sql(f"schema/create_{table}").split("(\n", 1)[1].split("\n)\n", 1)[0]
+    assert len(columns_of(table)) == len(body.splitlines())
+
+
+def test_no_statement_uses_a_bare_numeric_type_which_the_emulator_cuts_to_three_decimals() -> None:
+    texts = {path: path.read_text(encoding="utf-8") for path in SQL_DIR.rglob("*.sql")}
+    assert [str(path) for path, text in texts.items() if re.search(r"\bAS NUMERIC\)|^    \w+ NUMERIC\b(?!\()", text, re.MULTILINE)] == []
+
+
+def test_prediction_accuracy_has_the_columns_of_its_ddl_and_the_fencing_token_last() -> None:
+    assert [*PREDICTION_ACCURACY.columns, "fencing_token"] == list(columns_of("prediction_accuracy"))
+
+
+def test_the_key_that_must_not_be_null_is_not_null_in_the_ddl() -> None:
+    assert set(PREDICTION_ACCURACY.required_key) | {"game_date"} == required_columns_of("prediction_accuracy")
+    assert set(PREDICTION_ACCURACY.key) - set(PREDICTION_ACCURACY.required_key) == {"line_value"}
+
+
+def test_the_grading_query_selects_the_columns_in_the_order_they_are_inserted() -> None:
+    assert selected_columns(load_sql("grading/grade_predictions")) == list(PREDICTION_ACCURACY.columns)
+
+
+@pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])
+def test_input_files_have_the_columns_and_types_of_their_table(table: str, spec: InputTable) -> None:
+    loaded = {name: DDL_TYPES.get(SCHEMA_TYPES[type_], SCHEMA_TYPES[type_]) for name, type_ in spec.columns.items()}
+    assert spec.stem == table
+    assert list(loaded.items()) == list(columns_of(table).items())
+
+
+@pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])
+def test_what_the_table_refuses_as_null_the_file_check_refuses_first(table: str, spec: InputTable) -> None:
+    assert required_columns_of(table) <= set(spec.required)
+
+
+def test_every_type_of_the_input_files_can_be_loaded() -> None:
+    used: set[pa.DataType] = {*PREDICTIONS.columns.values(), *BOX_SCORES.columns.values()}
+    assert used == set(SCHEMA_TYPES)
+
+
+def test_a_recorded_run_has_the_columns_and_types_of_grading_runs() -> None:
+    assert list(COLUMN_TYPES.items()) == list(columns_of("grading_runs").items())
+
+
+def test_the_insert_of_a_run_names_every_column_of_grading_runs_in_order() -> None:
+    listed = load_sql("runs/insert_grading_run").split("grading_runs (", 1)[1].split(")", 1)[0]
+    assert re.findall(r"\w+", listed) == list(COLUMN_TYPES)
+    assert selected_parameters() == list(COLUMN_TYPES)
+
+
+def selected_parameters() -> list[str]:
+    text = load_sql("runs/insert_grading_run")
+    pairs = re.findall(r"^    @(\w+) AS (\w+),?$", text, re.MULTILINE)
+    assert all(parameter == column for parameter, column in pairs)
+    return [column for _, column in pairs]

@@ -10,16 +10,21 @@ from dataclasses import dataclass
 
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
+from google.cloud import bigquery
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from commands.airflow_api import AirflowApiError
 from commands.stack_config import StackError
-from nba_grading.settings import SettingsError
+from nba_grading.settings import SettingsError, get_settings
+from nba_grading.warehouse import LOST_CONNECTION, GuardRefused, StatementFailed, Warehouse
 
 # A file or a pipe has no width: wide enough there that no table breaks its words.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, style="red")
+
+
+RETRY_SECONDS = 30
 
 
 class CommandError(Exception):
@@ -43,7 +48,7 @@ def sentences() -> Iterator[Outcome]:
     except (CommandError, StackError, SettingsError, AirflowApiError) as error:
         errors.print(str(error), markup=False)
         outcome.code = 1
-    except (GoogleAPICallError, GoogleAuthError, ConnectionError) as error:
+    except (StatementFailed, GuardRefused, GoogleAPICallError, GoogleAuthError, *LOST_CONNECTION) as error:
         errors.print(f"BigQuery did not do it: {error}", markup=False)
         outcome.code = 1
     except KeyboardInterrupt:
@@ -51,6 +56,11 @@ def sentences() -> Iterator[Outcome]:
         outcome.code = 130
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def warehouse_of(client: bigquery.Client) -> Warehouse:
+    """A warehouse for a person who waits: it gives up after half a minute of errors that may pass."""
+    return Warehouse(client, maximum_bytes_billed=get_settings().grading_max_bytes_billed, retry_seconds=RETRY_SECONDS)
 
 
 def progress_bar() -> Progress:

@@ -31,7 +31,7 @@ from rich.table import Table
 
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from commands.backfill import DAG_ID, DateResult, results_table, run_with_progress
-from commands.console import CommandError, console, sentences
+from commands.console import CommandError, console, sentences, warehouse_of
 from commands.load import SAMPLE_DIRECTORY, Loaded, load_directory
 from commands.sample import write_sample
 from commands.schema import create_schema
@@ -39,7 +39,7 @@ from commands.stack import Stack, demo_config
 from commands.stack_config import StackConfig
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
-from nba_grading.sql import identifier, load_sql, render_sql
+from nba_grading.sql import identifier, render_sql
 
 EXPORTED = ("prediction_accuracy", "grading_runs")
 RACERS = 2
@@ -133,9 +133,10 @@ def _sample() -> Path:
 
 
 def _summaries(client: bigquery.Client) -> Totals:
-    rows = [dict(row.items()) for row in client.query(load_sql("local/summarize_dates")).result()]
+    warehouse = warehouse_of(client)
+    rows = warehouse.rows("local/summarize_dates")
     _print_table("grades by date", rows)
-    _print_table("grades by system", [dict(row.items()) for row in client.query(load_sql("local/summarize_systems")).result()])
+    _print_table("grades by system", warehouse.rows("local/summarize_systems"))
     sums = {name: sum(int(row[name]) for row in rows) for name in ("gradable", "graded", "voided", "pending", "duplicates")}
     return Totals(dates=len(rows), **sums)
 
@@ -156,7 +157,7 @@ def _cell(value: Any) -> str:
 
 
 def _unrecorded(client: bigquery.Client, results: Sequence[DateResult], racer: Racer) -> list[str]:
-    recorded = [row["run_id"] for row in client.query(load_sql("local/list_recorded_runs")).result()]
+    recorded = [row["run_id"] for row in warehouse_of(client).rows("local/list_recorded_runs")]
     missing = [run_id for run_id in racer.run_ids if recorded.count(run_id) != 1]
     missing += [str(result.recorded.get("run_id", result.game_date)) for result in results if recorded.count(result.recorded.get("run_id")) != 1]
     return [f"grading_runs has not exactly one row of run {run_id}" for run_id in missing]
@@ -168,7 +169,7 @@ def _export(client: bigquery.Client, config: StackConfig, out: Path) -> None:
         folder = config.buckets / BUCKET / table
         folder.mkdir(parents=True, exist_ok=True)
         uri = f"gs://{BUCKET}/{table}/part-*.parquet"
-        client.query(render_sql("local/export_table", table=identifier(f"nba_predictions.{table}"), uri=uri)).result(timeout=120)
+        warehouse_of(client).run(render_sql("local/export_table", table=identifier(f"nba_predictions.{table}"), uri=uri))
         pq.write_table(pa.concat_tables(pq.read_table(part) for part in sorted(folder.glob("*.parquet"))), out / f"{table}.parquet")
     console.print(f"exported {', '.join(EXPORTED)} to {out}")
 

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google.cloud import bigquery
 
-from commands.console import CommandError, console, progress_bar, sentences
+from commands.console import CommandError, console, progress_bar, sentences, warehouse_of
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
 from commands.sample import write_sample
 from commands.schema import create_schema
@@ -80,7 +80,7 @@ def _load(client: bigquery.Client, inputs: InputFiles, advance: Callable[[], Non
             prediction_columns=identifiers(tuple(PREDICTIONS.columns)),
             box_score_columns=identifiers(tuple(BOX_SCORES.columns)),
         )
-        client.query(script).result()
+        warehouse_of(client).run(script)
         advance()
     finally:
         for table in names.values():

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from google.cloud import bigquery
 
-from commands.console import console, sentences
+from commands.console import console, sentences, warehouse_of
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
 from nba_grading.sql import SQL_DIR, load_sql
@@ -22,8 +22,9 @@ from nba_grading.sql import SQL_DIR, load_sql
 def create_schema(client: bigquery.Client) -> list[str]:
     """Run every file of include/sql/schema, datasets first; returns the names of the files."""
     names = sorted(path.stem for path in (SQL_DIR / "schema").glob("*.sql"))
+    warehouse = warehouse_of(client)
     for name in names:
-        client.query(load_sql(f"schema/{name}")).result()
+        warehouse.run(load_sql(f"schema/{name}"))
     return names
 
 

@@ -10,24 +10,22 @@ import contextlib
 import hashlib
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.console import Console
 from supervisor.xmlrpc import SupervisorTransport
 
 from commands.airflow_api import AirflowApi, AirflowApiError
+from commands.console import console, sentences
 from commands.stack_config import EMULATOR_HOME, EMULATOR_VENV, PORT_NAMES, ROOT, Program, StackConfig, StackError, port_base
 
 READY_SECONDS = 240
@@ -241,16 +239,6 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-@contextmanager
-def stopped_by_signals() -> Iterator[None]:
-    """Let SIGTERM unwind like Ctrl-C, so that what was started is stopped."""
-    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
 def default_config() -> StackConfig:
     """The stack that `make up` serves."""
     return StackConfig(state=ROOT / ".local" / "stack", base=port_base())
@@ -274,29 +262,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["up", "down", "status"])
     action = parser.parse_args(arguments).action
-    console = Console(highlight=False, soft_wrap=True)
-    try:
-        stack = Stack(default_config(), say=console.print)
-        demo = Stack(demo_config())
+    with sentences() as outcome:
+        stack, demo = Stack(default_config(), say=console.print), Stack(demo_config())
         if action == "up":
-            with stopped_by_signals():
-                stack.up()
+            stack.up()
             console.print(f"Airflow: {stack.config.url('airflow')}   Slack: {stack.config.url('slack')}   stop: make down", style="bold")
         elif action == "down":
             stopped = [one.down() for one in (stack, demo)]
             console.print("stopped" if any(stopped) else "nothing was running")
-        elif not stack.is_running():
-            console.print("not running")
         else:
-            for name, state in stack.states():
+            running = [one for one in (stack, demo) if one.is_running()]
+            for name, state in [pair for one in running for pair in one.states()]:
                 console.print(f"{name:15} {state}")
-    except StackError as error:
-        console.print(str(error), style="red")
-        return 1
-    except KeyboardInterrupt:
-        console.print("stopped")
-        return 130
-    return 0
+            if not running:
+                console.print("not running")
+    return outcome.code
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Read in this order:
 
 - ``grading``: one game date, from predictions and box scores to published grades;
 - ``fenced_write``: write, audit, publish: the only way rows reach a guarded table;
-- ``lease`` (and ``lease_store_firestore``, ``lease_store_sqlite``): who may write a date now;
+- ``lease``, ``leases`` (on ``lease_store_firestore`` or ``lease_store_sqlite``): who may write a date now;
 - ``guard``: what happens when the lease is held, lost or its store is down;
 - ``validation``, ``runs``, ``alerts``: what is checked after the write, recorded, and told to people;
 - ``warehouse``, ``sql``, ``tables``, ``settings``, ``clients``: how statements reach BigQuery.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from google.cloud import firestore
 
-    from nba_grading.lease import Leases
+    from nba_grading.leases import Leases
     from nba_grading.warehouse import Warehouse
 
 
@@ -68,7 +68,8 @@ def make_leases() -> Leases:
     from google.auth.exceptions import GoogleAuthError
 
     from nba_grading.guard import make_lease_store
-    from nba_grading.lease import Leases, LeaseStoreUnavailable
+    from nba_grading.lease import LeaseStoreUnavailable
+    from nba_grading.leases import Leases
 
     settings = get_settings()
     try:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from nba_grading.events import log_event
-from nba_grading.lease import Lease, Leases, LeaseStoreUnavailable
+from nba_grading.lease import Lease, LeaseStoreUnavailable
 from nba_grading.lease_store import LeaseKey, LeaseStore
+from nba_grading.leases import Leases
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -49,8 +49,9 @@ class LeaseFreeTrigger(BaseTrigger):
         yield TriggerEvent({**event, "waiting_since": self.waiting_since, "races_lost": self.races_lost})  # type: ignore[no-untyped-call]
 
     def _wait(self, stopped: threading.Event) -> dict[str, Any]:
-        from nba_grading.lease import FIRST_JITTER_SECONDS, LOST_RACE_JITTER_SECONDS, LeaseStoreUnavailable, boottime
+        from nba_grading.lease import LeaseStoreUnavailable, boottime
         from nba_grading.lease_store import LeaseKey, StoreUnavailable
+        from nba_grading.leases import FIRST_JITTER_SECONDS, LOST_RACE_JITTER_SECONDS
 
         key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
         try:

@@ -11,9 +11,10 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.lease import Leases, LeaseTimes
+from nba_grading.lease import LeaseTimes
 from nba_grading.lease_store import LeaseKey
 from nba_grading.lease_store_firestore import FirestoreLeaseStore
+from nba_grading.leases import Leases
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 

@@ -20,8 +20,9 @@ from typing import Any
 from nba_grading.clients import make_bigquery_client, make_firestore_client
 from nba_grading.grading import grade_date
 from nba_grading.guard import UnleasedClaim, make_lease_store
-from nba_grading.lease import Leases, LeaseTimes
+from nba_grading.lease import LeaseTimes
 from nba_grading.lease_store import LeaseKey
+from nba_grading.leases import Leases
 from nba_grading.settings import get_settings
 from nba_grading.sql import load_sql
 from nba_grading.tables import PREDICTION_ACCURACY

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from nba_grading.lease import Lease, LeaseHeld, LeaseLost, Leases, LeaseTimes, boottime
+from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseTimes, boottime
 from nba_grading.lease_store import OPERATIONS, AlreadyExists, Changed, LeaseKey, LeaseStore, Record
+from nba_grading.leases import Leases
 
 OWNER: Mapping[str, Any] = {
     "dag_id": "grade_predictions",

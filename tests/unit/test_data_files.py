@@ -1,8 +1,10 @@
-"""Input files, good and bad: what is read exactly, and which sentence each mistake gets."""
+"""Input files, good and bad: what is read exactly, which sentence each mistake gets, and what the generated sample holds."""
 
 from __future__ import annotations
 
 import csv
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.console import CommandError
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable, read_inputs
+from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
+from commands.sample import INJURY_STATUSES, write_sample
 
 Row = dict[str, Any]
 
@@ -410,3 +413,101 @@ def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
     )
     [sentence] = refusal(tmp_path)
     assert "points" in sentence
+
+
+# The generated sample
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> InputFiles:
+    directory = tmp_path_factory.mktemp("sample")
+    write_sample(directory, dates=3, predictions=400)
+    return read_inputs(directory)
+
+
+def test_the_same_seed_gives_identical_sample_files_and_another_seed_others(tmp_path: Path) -> None:
+    for name, seed in (("one", 7), ("two", 7), ("three", 8)):
+        write_sample(tmp_path / name, seed=seed, dates=2, predictions=200)
+    for spec in (PREDICTIONS, BOX_SCORES):
+        one, two, three = ((tmp_path / name / f"{spec.stem}.parquet").read_bytes() for name in ("one", "two", "three"))
+        assert one == two
+        assert one != three
+
+
+def test_the_sample_has_the_dates_and_about_the_predictions_that_are_asked_for(sample: InputFiles) -> None:
+    counts = Counter(sample.predictions["game_date"].to_pylist())
+    assert sorted(counts) == [date(2026, 1, 4), date(2026, 1, 5), date(2026, 1, 6)]
+    assert all(390 <= count <= 430 for count in counts.values())
+    assert len(set(sample.predictions["system_id"].to_pylist())) >= 6
+
+
+def test_the_last_date_of_the_sample_has_one_game_that_is_not_played_and_the_second_date_a_postponed_one(sample: InputFiles) -> None:
+    games = {(row["game_date"], row["game_id"]) for row in sample.predictions.to_pylist()}
+    played = {(row["game_date"], row["game_id"]) for row in sample.box_scores.to_pylist()}
+    assert Counter(day for day, _ in games - played) == {date(2026, 1, 5): 1, date(2026, 1, 6): 1}
+    assert [day for day, _ in games].count(date(2026, 1, 6)) == 1
+
+
+@pytest.mark.parametrize(
+    ("case", "holds"),
+    [
+        ("NO_LINE without a line", lambda row: row["current_points_line"] is None and row["recommendation"] == "NO_LINE"),
+        ("OVER without a line", lambda row: row["current_points_line"] is None and row["recommendation"] == "OVER"),
+        *[(word, lambda row, word=word: row["recommendation"] == word) for word in ("OVER", "UNDER", "PASS", "HOLD", None)],
+        ("a line of 25.5", lambda row: row["current_points_line"] == Decimal("25.5")),
+        ("a line of 26", lambda row: row["current_points_line"] == 26),
+        ("confidence in percent", lambda row: (row["confidence_score"] or 0) > 1),
+        ("confidence as a share", lambda row: 0 < (row["confidence_score"] or 0) < 1),
+        ("confidence below 0", lambda row: (row["confidence_score"] or 0) < 0),
+        ("confidence above 100", lambda row: (row["confidence_score"] or 0) > 100),
+        ("no confidence", lambda row: row["confidence_score"] is None),
+        ("no predicted points", lambda row: row["predicted_points"] is None),
+        ("inactive", lambda row: row["is_active"] is False),
+        ("activity unknown", lambda row: row["is_active"] is None),
+        ("invalidated", lambda row: row["invalidation_reason"] is not None),
+        *[(status, lambda row, status=status: row["injury_status_at_prediction"] == status) for status in INJURY_STATUSES],
+    ],
+)
+def test_the_sample_has_every_odd_prediction(sample: InputFiles, case: str | None, holds: Callable[[Row], bool]) -> None:
+    assert any(holds(row) for row in sample.predictions.to_pylist()), case
+
+
+@pytest.mark.parametrize(
+    ("case", "holds"),
+    [
+        ("did not play", lambda row: row["is_dnp"] is True),
+        ("no points", lambda row: row["points"] is None and not row["is_dnp"]),
+        ("0 points in 0 minutes", lambda row: row["points"] == 0 and row["minutes_played"] == 0),
+        ("0 points in unknown minutes", lambda row: row["points"] == 0 and row["minutes_played"] is None and not row["is_dnp"]),
+        ("points in 0 minutes", lambda row: (row["points"] or 0) > 0 and row["minutes_played"] == 0),
+        ("whole minutes", lambda row: (row["minutes_played"] or Decimal("0.5")) % 1 == 0 < (row["points"] or 0)),
+    ],
+)
+def test_the_sample_has_every_odd_box_score(sample: InputFiles, case: str, holds: Callable[[Row], bool]) -> None:
+    assert any(holds(row) for row in sample.box_scores.to_pylist()), case
+
+
+def test_the_sample_has_players_missing_from_a_box_score_and_pushes_and_keys_that_stand_twice(sample: InputFiles) -> None:
+    points = {(row["game_id"], row["player_lookup"]): row["points"] for row in sample.box_scores.to_pylist()}
+    played = {game_id for game_id, _ in points}
+    keys: dict[tuple[Any, ...], list[Row]] = {}
+    for row in sample.predictions.to_pylist():
+        keys.setdefault((row["game_id"], row["player_lookup"], row["system_id"], row["current_points_line"]), []).append(row)
+    assert any(game_id in played and (game_id, player) not in points for game_id, player, _, _ in keys)
+    assert any(line is not None and points.get((game_id, player)) == line for game_id, player, _, line in keys)
+    doubled = [rows for rows in keys.values() if len(rows) == 2]
+    assert any(first["created_at"] == second["created_at"] for first, second in doubled)
+    assert any(first["created_at"] != second["created_at"] and second["is_active"] for first, second in doubled)
+    assert any(first["created_at"] < second["created_at"] and second["is_active"] is False for first, second in doubled)
+
+
+@pytest.mark.parametrize(("dates", "predictions"), [(1, 3000), (10, 199)])
+def test_a_sample_too_small_for_every_case_is_refused(tmp_path: Path, dates: int, predictions: int) -> None:
+    with pytest.raises(CommandError, match=f"at least 2 dates of 200 predictions, not {dates} of {predictions}"):
+        write_sample(tmp_path, dates=dates, predictions=predictions)
+
+
+def test_a_sample_that_cannot_be_written_is_told_by_its_directory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(CommandError, match="file: the sample cannot be written there"):
+        write_sample(tmp_path / "file", dates=2, predictions=200)

@@ -11,10 +11,11 @@ from google.cloud import firestore
 
 from nba_grading.fenced_write import Claim
 from nba_grading.guard import UnleasedClaim, claim_date, make_lease_store
-from nba_grading.lease import Lease, LeaseHeld, Leases, LeaseStoreUnavailable, LeaseTimes
+from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes
 from nba_grading.lease_store import LeaseKey
 from nba_grading.lease_store_firestore import FirestoreLeaseStore
 from nba_grading.lease_store_sqlite import SqliteLeaseStore
+from nba_grading.leases import Leases
 from nba_grading.settings import read_settings
 from tests.unit.fake_store import DROPPED, FakeStore, ManualClock
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from nba_grading import lease as lease_module
-from nba_grading.lease import Lease, LeaseHeld, LeaseLost, Leases, LeaseStoreUnavailable, LeaseTimes
+from nba_grading import leases as leases_module
+from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
 from nba_grading.lease_store import LeaseKey, Record, StoreUnavailable
+from nba_grading.leases import Leases
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
@@ -535,7 +536,7 @@ class Watched(FakeStore):
 
 
 def test_a_silent_watch_is_covered_by_reads(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "FALLBACK_READ_SECONDS", 0.01)
+    monkeypatch.setattr(leases_module, "FALLBACK_READ_SECONDS", 0.01)
     store = Watched(clock)
     put_claim(store)
     seen = stored(store)
@@ -586,7 +587,7 @@ def test_a_watch_that_cannot_be_opened_is_an_unavailable_store(store: FakeStore,
 
 
 def test_a_store_that_falls_silent_during_the_wait_is_unavailable(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "FALLBACK_READ_SECONDS", 0.01)
+    monkeypatch.setattr(leases_module, "FALLBACK_READ_SECONDS", 0.01)
     store = Watched(clock)
     put_claim(store)
     seen = stored(store)

@@ -4,7 +4,7 @@
 -- severity: fail
 WITH stored AS (
     SELECT
-        COUNT(DISTINCT fencing_token) AS tokens,
+        COUNT(DISTINCT COALESCE(fencing_token, -1)) AS tokens,
         MAX(fencing_token) AS newest_token,
         COUNTIF(NOT is_voided) AS graded,
         COUNTIF(is_voided) AS voided

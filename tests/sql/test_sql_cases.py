@@ -1,0 +1,137 @@
+"""Runs the SQL cases: every <area>/<query>/<case>.yaml beside this file, on the emulator, through the project's own Warehouse.
+
+A case has ``description``; ``tables``, the rows of each table (an omitted column is NULL); ``params``; for a query with
+placeholders ``identifiers``; and ``expect``, the rows that come back, in any order. Only the columns of ``expect`` are compared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.cloud import bigquery
+
+from nba_grading.sql import SQL_DIR, identifier, load_sql
+from nba_grading.warehouse import Warehouse
+
+HERE = Path(__file__).parent
+CASES = sorted(HERE.glob("*/*/*.yaml"))
+FIELDS = {"description", "tables", "params", "identifiers", "expect"}
+COVERED = (
+    *("grading/grade_predictions", "grading/count_outcomes", "inputs/count_inputs"),
+    *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
+    *("local/summarize_dates", "local/summarize_systems"),
+)
+
+Row = Mapping[str, Any]
+
+
+def name_of(case: Path) -> str:
+    return str(case.relative_to(HERE).with_suffix(""))
+
+
+def literal(value: Any) -> str:
+    """A GoogleSQL literal of what YAML read."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, (float, Decimal)):
+        return f"NUMERIC '{value}'"
+    if isinstance(value, datetime):
+        return f"TIMESTAMP '{value.replace(tzinfo=UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
+    if isinstance(value, date):
+        return f"DATE '{value}'"
+    return json.dumps(str(value))
+
+
+def insert_rows(client: bigquery.Client, table: str, rows: Sequence[Row]) -> None:
+    """All rows of one table in one INSERT."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    values = ",\n".join(f"({', '.join(literal(row.get(column)) for column in columns)})" for row in rows)
+    client.query(f"INSERT INTO {identifier(table)} ({', '.join(columns)}) VALUES {values}").result(timeout=60)
+
+
+def comparable(value: Any) -> Any:
+    """Numbers of whatever type as one, to nine decimals (what NUMERIC keeps), and timestamps in UTC."""
+    if isinstance(value, (int, float, Decimal)) and not isinstance(value, bool):
+        return f"{round(Decimal(str(value)), 9).normalize():f}"
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    return value
+
+
+def comparable_rows(rows: Sequence[Row], columns: Sequence[str]) -> list[dict[str, Any]]:
+    projected = [{column: comparable(row[column]) for column in columns} for row in rows]
+    return sorted(projected, key=lambda row: repr(list(row.values())))
+
+
+@pytest.mark.parametrize("path", CASES, ids=name_of)
+def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for table, rows in case["tables"].items():
+        insert_rows(bigquery_client, table, rows)
+    text = load_sql(str(path.parent.relative_to(HERE)))
+    if case.get("identifiers"):
+        text = text.format(**{name: identifier(value) for name, value in case["identifiers"].items()})
+    found = warehouse.run(text, case.get("params"))
+    expected = case["expect"]
+    columns = list(expected[0]) if expected else []
+    assert comparable_rows(found, columns) == comparable_rows(expected, columns)
+
+
+@pytest.mark.parametrize("path", CASES, ids=name_of)
+def test_a_case_is_whole(path: Path) -> None:
+    case = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert case.keys() <= FIELDS
+    assert case.keys() >= {"description", "tables", "expect"}
+    assert (SQL_DIR / path.parent.relative_to(HERE)).with_suffix(".sql").is_file()
+    assert all(row.keys() == case["expect"][0].keys() for row in case["expect"]), "every expected row names the same columns"
+
+
+def test_no_covered_query_has_lost_its_cases() -> None:
+    assert {str(path.parent.relative_to(HERE)) for path in CASES} >= set(COVERED)
+
+
+def grades(count: int, *, copies: int) -> list[Row]:
+    """``copies`` rows of each of ``count`` keys of one date."""
+    row = {"game_id": "20260110_DET_LAC", "game_date": date(2026, 1, 10), "system_id": "ewma_v1", "line_value": 25.5}
+    return [{**row, "player_lookup": f"player{number:02d}"} for number in range(count) for _ in range(copies)]
+
+
+def test_duplicate_keys_are_listed_up_to_twenty_and_counted_in_full(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
+    insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", grades(25, copies=3))
+    found = warehouse.rows("validation/find_duplicate_keys", {"game_date": date(2026, 1, 10)})
+    assert [row["player_lookup"] for row in found] == [f"player{number:02d}" for number in range(20)]
+    assert {(row["duplicate_keys"], row["surplus_rows"]) for row in found} == {(25, 50)}
+
+
+def test_null_keys_are_counted_in_one_row(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
+    # The table itself refuses them, so the query reads a copy that does not.
+    copy = "nba_predictions._prediction_accuracy_without_constraints"
+    bigquery_client.query(f"CREATE TABLE {copy} AS SELECT * FROM nba_predictions.prediction_accuracy WHERE FALSE").result(timeout=60)
+    for missing in ("player_lookup", "game_id", "system_id"):
+        insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], missing: None, "grading_run_id": "run-1"}])
+    insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], "line_value": None}])
+    insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], "player_lookup": None, "game_date": date(2026, 1, 9)}])
+    text = load_sql("validation/find_null_keys").replace("nba_predictions.prediction_accuracy", copy)
+    [found] = warehouse.run(text, {"game_date": date(2026, 1, 10)})
+    assert found == {"null_key_rows": 3, "grading_run_id": "run-1"}
+
+
+def test_whole_keys_and_a_null_line_are_no_finding(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
+    insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", [{**grades(1, copies=1)[0], "line_value": None}])
+    assert warehouse.rows("validation/find_null_keys", {"game_date": date(2026, 1, 10)}) == []
+
+
+def test_the_table_refuses_a_null_key(bigquery_client: bigquery.Client) -> None:
+    with pytest.raises(Exception, match=r"(?i)null"):
+        insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", [{**grades(1, copies=1)[0], "player_lookup": None}])

@@ -69,7 +69,7 @@ class AirflowApi:
         return _dag_run(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json())
 
     def runs_between(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
-        """Runs whose logical date is in the range, both ends included."""
+        """Scheduled and backfill runs whose logical date is in the range, both ends included; a manual run's date is its parameter."""
         params: dict[str, Any] = {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat(), "limit": 100, "offset": 0}
         found: list[DagRun] = []
         while True:
@@ -77,7 +77,7 @@ class AirflowApi:
             found += [_dag_run(entry) for entry in page["dag_runs"]]
             params["offset"] = len(found)
             if len(found) >= page["total_entries"] or not page["dag_runs"]:
-                return found
+                return [run for run in found if run.run_type != "manual"]
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
         """What a task returned, or None while it has not."""

@@ -9,7 +9,7 @@ UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
-.PHONY: help setup demo up down status schema load backfill test check fix docs lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test check fix docs lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -24,6 +24,9 @@ up: setup ## Start the local stack: Airflow at http://127.0.0.1:8080 (STACK_PORT
 
 down: setup ## Stop it.
 	@$(PYTHON) -m commands.stack down
+
+airflow: setup ## Airflow's own command line on the running stack: make airflow CMD="backfill create --dag-id …".
+	@$(PYTHON) -m commands.stack run airflow $(CMD)
 
 status: setup ## Say what runs.
 	@$(PYTHON) -m commands.stack status

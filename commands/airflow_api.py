@@ -37,9 +37,9 @@ class DagRun:
 class AirflowApi:
     """A client of one Airflow; ``AIRFLOW_API_TOKEN``, or ``AIRFLOW_API_USER`` and ``AIRFLOW_API_PASSWORD``, log it in."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
         self._url = url
-        self._client = httpx.Client(base_url=url, timeout=30)
+        self._client = httpx.Client(base_url=url, timeout=30, transport=transport)
         self._logged_in = False
 
     def has_dag(self, dag_id: str) -> bool:

@@ -1,6 +1,6 @@
 """Start and stop the local stack: BigQuery and Firestore emulators, a Slack stand-in, and Airflow, under supervisord.
 
-Usage: python -m commands.stack up | down | status
+Usage: python -m commands.stack up | down | status | run COMMAND …      (run: a command in the environment of the running stack)
 """
 
 from __future__ import annotations
@@ -251,17 +251,23 @@ def demo_config() -> StackConfig:
 
 def use_local_stack() -> None:
     """Point this process's clients at the running local stack; StackError when none runs."""
-    configs = [config for config in (default_config(), demo_config()) if Stack(config).is_running()]
-    if not configs:
-        raise StackError("The local stack does not run: `make up` starts it.")
-    os.environ.update(configs[0].client_environment())
+    os.environ.update(_running(Stack(default_config()), Stack(demo_config())).config.client_environment())
+
+
+def _running(*stacks: Stack) -> Stack:
+    for stack in stacks:
+        if stack.is_running():
+            return stack
+    raise StackError("The local stack does not run: `make up` starts it.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; the exit code is 0, 1 for a StackError, 130 when interrupted."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["up", "down", "status"])
-    action = parser.parse_args(arguments).action
+    parser.add_argument("action", choices=["up", "down", "status", "run"])
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args(arguments)
+    action = given.action
     with sentences() as outcome:
         stack, demo = Stack(default_config(), say=console.print), Stack(demo_config())
         if action == "up":
@@ -270,6 +276,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif action == "down":
             stopped = [one.down() for one in (stack, demo)]
             console.print("stopped" if any(stopped) else "nothing was running")
+        elif action == "run":
+            outcome.code = subprocess.run(given.command, env=_running(stack, demo).environment(), check=False).returncode
         else:
             running = [one for one in (stack, demo) if one.is_running()]
             for name, state in [pair for one in running for pair in one.states()]:

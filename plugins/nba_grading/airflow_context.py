@@ -55,7 +55,7 @@ def make_warehouse(context: Context) -> Warehouse:
     return Warehouse(
         client=hook.get_client(project_id=settings.grading_project, location=settings.grading_location),
         maximum_bytes_billed=settings.grading_max_bytes_billed,
-        labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id), "operation": _label(ti.dag_id)},
+        labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id)},
         retry_seconds=settings.grading_conflict_seconds,
     )
 

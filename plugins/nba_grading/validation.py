@@ -83,8 +83,8 @@ def _balance(rows: list[Row]) -> list[Finding]:
         Finding(
             "unbalanced_date",
             "fail",
-            f"the date holds {row['stored_graded']} graded and {row['stored_voided']} voided rows of {row['writes_mixed']} write(s), "
-            f"reported were {row['reported_graded']} and {row['reported_voided']}",
+            f"the date holds {row['stored_graded']} graded and {row['stored_voided']} voided keys of its newest write, "
+            f"{row['reported_graded']} and {row['reported_voided']} were reported; {row['foreign_keys']} keys are of another write",
             [row],
         )
         for row in rows

@@ -206,6 +206,37 @@ def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_clie
     assert next(iter(bigquery_client.query(count).result()))["n"] == 5
 
 
+@pytest.mark.parametrize("policy", ["alert", "fail"])
+def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
+    policy: str, bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    from nba_grading import validation
+    from nba_grading.settings import get_settings
+
+    def intrude(*arguments: Any) -> Any:
+        insert = "INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy"
+        bigquery_client.query(insert).result(timeout=60)
+        return look(*arguments)
+
+    look = validation.validate_date
+    settings_environment.setattr(validation, "validate_date", intrude)
+    settings_environment.setenv("GRADING_ON_DUPLICATES", policy)
+    get_settings.cache_clear()
+    fill(bigquery_client)
+    run = run_dag(game_date=GAME_DATE)
+
+    assert states(run)["validate"] == ("success" if policy == "alert" else "failed")
+    row = recorded(bigquery_client)
+    assert (row["outcome"], row["duplicates"]) == ("graded" if policy == "alert" else "failed", 4)
+    audit = [dict(entry.items()) for entry in bigquery_client.query("SELECT * FROM nba_predictions.grading_duplicate_audit").result(timeout=60)]
+    assert len(audit) == 4
+    assert {(entry["duplicate_count"], entry["duplicate_occurrence_count"], entry["processor"]) for entry in audit} == {(4, 2, "grading")}
+    assert all(run.run_id in entry["investigation_url"] for entry in audit)
+    messages = posted(emulators, before)
+    assert "4 keys stand more than once, 4 rows too many" in messages[0]
+    assert "3 graded, 1 voided, 0 pending" in messages[0]
+
+
 def test_a_confidence_outside_its_range_is_graded_without_one_and_told(bigquery_client: bigquery.Client, emulators: StackConfig, before: int) -> None:
     fill(bigquery_client, confidence="100.5")
     assert states(run_dag(game_date=GAME_DATE))["validate"] == "success"

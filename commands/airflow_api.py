@@ -46,6 +46,10 @@ class AirflowApi:
         """Whether the DAG is known and parsed."""
         return self._get(f"/api/v2/dags/{dag_id}", ok=(200, 404)).status_code == httpx.codes.OK
 
+    def is_paused(self, dag_id: str) -> bool:
+        """Whether the DAG is paused: its runs are then created and never started. AirflowApiError when there is no such DAG."""
+        return bool(self._get(f"/api/v2/dags/{dag_id}").json()["is_paused"])
+
     def import_errors(self) -> list[str]:
         """DAG files that cannot be loaded, each with the end of its traceback."""
         entries = self._get("/api/v2/importErrors").json()["import_errors"]
@@ -117,6 +121,8 @@ class AirflowApi:
             if not self._logged_in:
                 self._log_in()
             answer = self._client.request(method, path, **kwargs)
+        except httpx.ReadTimeout as error:
+            raise _TryAgain(f"Airflow at {self._url} did not answer in time") from error
         except httpx.HTTPError as error:
             raise AirflowApiError(f"Airflow at {self._url} does not answer ({error}): is it running? `make up` starts the local one.") from error
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE or "Database error" in answer.text[:200]:

@@ -30,6 +30,7 @@ from nba_grading.game_dates import NEW_YORK, GameDateError, parse_game_date
 DAG_ID = "grade_predictions"
 POLL_SECONDS = 1.0
 CREATE_WAIT_SECONDS = 3600.0
+CREATION_SECONDS = 60.0
 COUNTS = ("graded", "voided", "pending", "replaced", "duplicates")
 
 
@@ -65,6 +66,8 @@ def backfill(
     say: Callable[[str], None] = lambda line: None,
 ) -> list[DateResult]:
     """Run the DAG for every date of the range and wait for all; ``show`` gets the state by date about once a second."""
+    if api.is_paused(DAG_ID):
+        raise CommandError(f"The DAG {DAG_ID} is paused, so no run of it would start: unpause it in the UI first.")
     start, end = datetime.combine(first, time_of_day.min, NEW_YORK), datetime.combine(last, time_of_day(23, 59, 59), NEW_YORK)
     before = {run.run_id: run.state for run in api.runs_between(DAG_ID, start, end)}
     busy = [run_id for run_id, state in before.items() if state not in FINISHED]
@@ -80,6 +83,7 @@ def backfill(
     api.create_backfill(DAG_ID, start, end, reprocess="completed" if regrade else "failed", wait_s=CREATE_WAIT_SECONDS, on_wait=on_wait)
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     recorded: dict[str, dict[str, Any]] = {}
+    created_by = time.monotonic() + CREATION_SECONDS
     while True:
         runs = {_game_date(run): run for run in api.runs_between(DAG_ID, start, end)}
         results = [_result(day, runs.get(day), before, recorded, regrade) for day in dates]
@@ -87,8 +91,9 @@ def backfill(
             if run.state in FINISHED and run.run_id not in recorded:
                 recorded[run.run_id] = api.result(DAG_ID, run.run_id, "record_run") or {}
         show(results)
-        if all(day in runs for day in dates) and all(run.state in FINISHED for run in runs.values()):
-            results = [_result(day, runs.get(day), before, recorded, regrade) for day in dates]
+        complete = all(day in runs for day in dates) or time.monotonic() > created_by
+        if complete and all(run.state in FINISHED for run in runs.values()):
+            results = [_result(day, runs.get(day), before, recorded, regrade, "no run") for day in dates]
             show(results)
             return results
         time.sleep(POLL_SECONDS)
@@ -110,9 +115,11 @@ def _game_date(run: DagRun) -> date | None:
     return run.logical_date.astimezone(NEW_YORK).date() if run.logical_date else None
 
 
-def _result(day: date, run: DagRun | None, before: dict[str, str], recorded: dict[str, dict[str, Any]], regrade: bool) -> DateResult:
+def _result(
+    day: date, run: DagRun | None, before: dict[str, str], recorded: dict[str, dict[str, Any]], regrade: bool, missing: str = "queued"
+) -> DateResult:
     if run is None:
-        return DateResult(day, "queued", True, {})
+        return DateResult(day, missing, True, {})
     ran = regrade or before.get(run.run_id) != "success"
     return DateResult(day, run.state, ran, recorded.get(run.run_id, {}))
 
@@ -124,10 +131,14 @@ def _range(first: str, last: str) -> tuple[date, date]:
         raise CommandError(str(error)) from None
     if start > end:
         raise CommandError(f"The range is reversed: --from {start} is after --to {end}. Give the earlier date first.")
-    yesterday = datetime.now(tz=NEW_YORK).date() - timedelta(days=1)
-    if end > yesterday:
-        raise CommandError(f"--to {end} is not over yet in New York: the latest date that can be graded is {yesterday}.")
+    if end > latest_date():
+        raise CommandError(f"--to {end} is not over yet: the latest date that can be backfilled now is {latest_date()}.")
     return start, end
+
+
+def latest_date() -> date:
+    """The latest date that Airflow can backfill: its interval ends at 06:00 New York of the day after."""
+    return (datetime.now(tz=NEW_YORK) - timedelta(days=1, hours=6)).date()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
+import xmlrpc.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +52,9 @@ def sentences() -> Iterator[Outcome]:
         outcome.code = 1
     except (StatementFailed, GuardRefused, GoogleAPICallError, GoogleAuthError, *LOST_CONNECTION) as error:
         errors.print(f"BigQuery did not do it: {error}", markup=False)
+        outcome.code = 1
+    except (OSError, xmlrpc.client.Error, subprocess.CalledProcessError) as error:
+        errors.print(f"It could not be done: {error}", markup=False)
         outcome.code = 1
     except KeyboardInterrupt:
         errors.print("interrupted")

@@ -30,9 +30,10 @@ from google.cloud import bigquery
 from rich.table import Table
 
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
-from commands.backfill import DAG_ID, DateResult, results_table, run_with_progress
+from commands.backfill import DAG_ID, DateResult, latest_date, results_table, run_with_progress
 from commands.console import CommandError, console, sentences, warehouse_of
-from commands.load import SAMPLE_DIRECTORY, Loaded, load_directory
+from commands.data_files import read_inputs
+from commands.load import SAMPLE_DIRECTORY, load_directory
 from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import Stack, demo_config
@@ -78,12 +79,15 @@ def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals,
     with timed("loading"):
         loaded = load_directory(client, data or _sample())
     console.print(f"loaded {loaded.predictions:,} predictions and {loaded.box_scores:,} box-score rows of {len(loaded.dates)} dates")
-    if not loaded.dates:
-        raise CommandError(f"{data}: there are no predictions to grade.")
+    dates = [day for day in loaded.dates if day <= latest_date()]
+    if len(dates) < len(loaded.dates):
+        console.print(f"{len(loaded.dates) - len(dates)} date(s) after {latest_date()} are not over yet and left out")
+    if not dates:
+        raise CommandError(f"{data}: there are no predictions of a date that can be graded.")
     api = AirflowApi(stack.config.url("airflow"))
     with timed("backfill and race"):
-        racer = Racer(api, loaded)
-        results = run_with_progress(api, loaded.dates[0], loaded.dates[-1], regrade=False)
+        racer = Racer(api, dates[len(dates) // 2])
+        results = run_with_progress(api, dates[0], dates[-1], regrade=False)
         problems = racer.finish()
     console.print(results_table(results, "runs by date"))
     problems += [f"{result.game_date}: {result.outcome}" for result in results if result.failed]
@@ -98,8 +102,8 @@ def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals,
 class Racer:
     """Triggers one date twice over the API while the backfill grades it as well."""
 
-    def __init__(self, api: AirflowApi, loaded: Loaded) -> None:
-        self.game_date = loaded.dates[len(loaded.dates) // 2]
+    def __init__(self, api: AirflowApi, game_date: date) -> None:
+        self.game_date = game_date
         self.run_ids: list[str] = []
         self._problems: list[str] = []
         self._api = api
@@ -234,6 +238,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stack = Stack(config, say=lambda line: console.print(line, style="dim"))
         if stack.is_running():
             raise CommandError("A demo is running already: `make down` stops it.")
+        if given.data:
+            read_inputs(given.data)
+        if given.out:
+            given.out.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(config.state, ignore_errors=True)
         os.environ.update(config.client_environment())
         with timed("starting the stack"):

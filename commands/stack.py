@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -193,7 +194,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
     # A group each, so that a stop reaches what the process itself started (gcloud's Java, Airflow's workers).
     parts = [
         f"""[program:{program.name}]
-command={" ".join(program.command).replace("%", "%%")}
+command={shlex.join(program.command).replace("%", "%%")}
 autostart=false
 autorestart=unexpected
 startsecs=3

@@ -104,7 +104,10 @@ class StackConfig:
 
     def airflow(self) -> list[Program]:
         """Airflow's four processes, each with its own log."""
-        return [Program(name, (str(Path(sys.executable).with_name("airflow")), name)) for name in AIRFLOW_PROGRAMS]
+        airflow = str(Path(sys.executable).with_name("airflow"))
+        # Their log servers would listen on every address; on one machine the API server reads the log files itself.
+        quiet = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
+        return [Program(name, (airflow, name, *quiet.get(name, ()))) for name in AIRFLOW_PROGRAMS]
 
     def client_environment(self) -> dict[str, str]:
         """What a client of the stack needs: the emulators' addresses and the project."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,14 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_link, run_type
-from nba_grading.operators import RESULT_KEY, LeaseWaitTimeout
+from nba_grading.operators import RESULT_KEY, LeaseWaitTimeout, fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.slack import send_alert
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
 
 # Before the first game this project could grade: a run whose logical date is earlier than a DAG's start_date succeeds with no task run.
 START_DATE = datetime(2020, 1, 1, tzinfo=UTC)
@@ -25,17 +28,33 @@ GRADING_POOL = "grading"
 GRADES = Asset("prediction_accuracy")
 
 
+class FindingsTold(AirflowFailException):
+    """The validation found what fails the run, and has told it: the failure alert would only repeat it."""
+
+
 def alert_on_failure(context: Context) -> None:
     """Task-level failure callback: one Slack message that says what failed for which date, and what to do."""
     error, ti = context.get("exception"), context["ti"]
-    game_date = context["params"].get("game_date") or getattr(ti.task, "game_date", None)
+    if isinstance(error, FindingsTold):
+        return
+    game_date = context["params"].get("game_date") or _checked_date(context)
     if isinstance(error, LeaseWaitTimeout):
         waited_s = get_settings().lease_max_wait_seconds
         send_alert(alerts.waited_too_long(run_link(context), game_date=game_date, waited_s=waited_s, held_by=str(error)))
         return
-    send_alert(
-        alerts.task_failed(run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=f"{type(error).__name__}: {error}")
-    )
+    told = f"{type(error).__name__}: {error}" if error else "the task was killed; its log ends where it was"
+    send_alert(alerts.task_failed(run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=told))
+
+
+def _checked_date(context: Context) -> str | None:
+    try:
+        checked = context["ti"].xcom_pull(task_ids="check_inputs", key=RESULT_KEY) or {}
+    except Exception:
+        # In the DAG processor, where the callback of a lost worker runs, XCom cannot be read.
+        log.warning("the date of the failed run is not known here", exc_info=True)
+        return None
+    date_of_run: str | None = checked.get("game_date")
+    return date_of_run
 
 
 def default_args() -> dict[str, Any]:
@@ -61,17 +80,20 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
     from nba_grading.validation import record_duplicates, validate_date
 
     warehouse, day, link = make_warehouse(context), date.fromisoformat(game_date), run_link(context)
-    findings = validate_date(warehouse, day, reported)
+    with fail_for_good():
+        findings = validate_date(warehouse, day, reported)
     surplus = sum(finding.surplus_rows for finding in findings)
-    if surplus:
-        record_duplicates(warehouse, day, processor="grading", investigation_url=link.url)
+    told = "; ".join(f"{finding.check}: {finding.sentence}" for finding in findings)
+    context["ti"].xcom_push(key=RESULT_KEY, value={"duplicates": surplus, "detail": told or None})
     if findings:
         counts = ", ".join(f"{reported[name]} {name}" for name in ("graded", "voided", "pending"))
         send_alert(alerts.findings_after_write(link, game_date=game_date, findings=findings, counts=counts))
-    context["ti"].xcom_push(key=RESULT_KEY, value={"duplicates": surplus})
+    if surplus:
+        with fail_for_good():
+            record_duplicates(warehouse, day, processor="grading", investigation_url=link.url)
     fatal = [f for f in findings if f.severity == "fail" and (f.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")]
     if fatal:
-        raise AirflowFailException(f"{game_date}: " + "; ".join(f"{finding.check}: {finding.sentence}" for finding in fatal))
+        raise FindingsTold(f"{game_date}: {told}")
     context["outlet_events"][GRADES].add_partitions(game_date)
     return {"duplicates": surplus, "findings": [finding.check for finding in findings]}
 
@@ -81,19 +103,27 @@ def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
     from nba_grading.runs import COLUMN_TYPES, record_run
 
     ti, dag_run = context["ti"], context["dag_run"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
 
-    def told(task_id: str, key: str) -> dict[str, Any]:
-        return ti.xcom_pull(task_ids=task_id, key=key) or {}
+    def told(task_id: str, key: str, ended: tuple[str, ...] = ("success", "failed")) -> dict[str, Any]:
+        # A task that did not start this time keeps the XCom of the time before, when the run was cleared.
+        return (ti.xcom_pull(task_ids=task_id, key=key) or {}) if str(states.get(task_id)) in ended else {}
 
-    checked, tried, graded = told("check_inputs", RESULT_KEY), told("grade", RESULT_KEY), told("grade", "return_value")
-    validated, passed = told("validate", RESULT_KEY), told("validate", "return_value")
-    facts = {**checked, **tried, **graded, **validated}
-    if passed:
+    facts = {
+        **told("check_inputs", RESULT_KEY, ("success", "failed", "skipped")),
+        **told("grade", RESULT_KEY),
+        **told("grade", "return_value", ("success",)),
+        **told("validate", RESULT_KEY),
+    }
+    if str(states.get("validate")) == "success":
         facts["outcome"] = "graded"
     elif "outcome" not in facts:
         facts["outcome"] = "failed"
-        facts.setdefault("detail", "a task failed or was killed before it could say why: see its log")
-    facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{ti.try_number}")
+        if not facts.get("detail"):
+            facts["detail"] = "a task was killed before it could say why: see its log"
+            send_alert(alerts.task_failed(run_link(context), game_date=facts.get("game_date"), task_id="of the run", tries=1, error=facts["detail"]))
+    # The same for every try of this task, another one when the run is cleared and starts again.
+    facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}")
     row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
     row |= {
         "operation": operation,
@@ -102,5 +132,6 @@ def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
         "run_type": run_type(context),
         "started_at": (dag_run.start_date or datetime.now(tz=UTC)).isoformat(),
     }
-    record_run(make_warehouse(context), row)
+    with fail_for_good():
+        record_run(make_warehouse(context), row)
     return row

@@ -47,11 +47,11 @@ class Claim(Protocol):
 
 
 class AuditFailed(RuntimeError):
-    """The staged rows were stopped before publishing; the date is as it was. ``shrink`` marks the one a run may allow."""
+    """The staged rows were stopped before publishing; the date is as it was. ``permanent`` means that trying again finds the same."""
 
-    def __init__(self, message: str, *, shrink: bool = False) -> None:
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
-        self.shrink = shrink
+        self.permanent = permanent
 
 
 class FencedOut(RuntimeError):
@@ -132,20 +132,23 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
     [found] = warehouse.run(text, {"game_date": write.game_date})
     where = f"{write.table.name} {write.game_date}"
     if found["null_keys"]:
-        raise AuditFailed(f"{where}: {found['null_keys']} staged rows lack a part of their key {write.table.required_key}; nothing was published")
+        raise AuditFailed(
+            f"{where}: {found['null_keys']} staged rows lack a part of their key {write.table.required_key}; nothing was published", permanent=True
+        )
     if found["foreign_rows"]:
-        raise AuditFailed(f"{where}: {found['foreign_rows']} staged rows are of another date; nothing was published")
+        raise AuditFailed(f"{where}: {found['foreign_rows']} staged rows are of another date; nothing was published", permanent=True)
     if found["staged_rows"] != found["staged_keys"]:
         raise AuditFailed(
             f"{where}: {found['staged_rows']} staged rows share {found['staged_keys']} keys; nothing was published. "
-            "The usual cause is an input row that stands twice: look for it in the box scores of that date"
+            "The usual cause is an input row that stands twice: look for it in the box scores of that date",
+            permanent=True,
         )
     allowed = found["stored_keys"] * (1 - write.max_shrink)
     if found["staged_keys"] < allowed and not write.allow_shrink:
         raise AuditFailed(
             f"{where} would shrink from {found['stored_keys']} keys to {found['staged_keys']}, more than the {write.max_shrink:.0%} allowed; "
             "nothing was published. If that is right, run it again with allow_shrink",
-            shrink=True,
+            permanent=True,
         )
     return int(found["staged_rows"])
 

@@ -1,6 +1,6 @@
 """The two operators of a guarded run: one that checks the inputs and waits for them, one that writes a date under the guard.
 
-Both wait deferred. Permanent errors fail the task at once, transient ones by Airflow's retries; see ``_fail_for_good``.
+Both wait deferred. Permanent errors fail the task at once, transient ones by Airflow's retries; see ``fail_for_good``.
 The google libraries are imported when a task runs, not when a DAG file is parsed: that import costs seconds, per task.
 """
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RESULT_KEY = "run"
+DEFERRAL_GRACE_SECONDS = 120
 
 
 class CheckInputsOperator(BaseOperator):
@@ -53,7 +54,7 @@ class CheckInputsOperator(BaseOperator):
         facts: dict[str, Any] = {"game_date": str(game_date)}
         context["ti"].xcom_push(key=RESULT_KEY, value=facts)
         try:
-            with _fail_for_good():
+            with fail_for_good():
                 inputs = count_inputs(make_warehouse(context), game_date)
         except Exception as error:
             context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
@@ -157,7 +158,7 @@ class GuardedWriteOperator(BaseOperator):
         if claim.taken_over is not None and claim.taken_over.inflight_job:
             warehouse.cancel(claim.taken_over.inflight_job)
         try:
-            with _fail_for_good():
+            with fail_for_good():
                 counts = _load(self.work)(
                     warehouse,
                     claim,
@@ -176,9 +177,11 @@ class GuardedWriteOperator(BaseOperator):
         getattr(self, "_cancel", lambda: None)()
 
     def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, races_lost: int) -> None:
+        from nba_grading.lease import LeaseHeld
+
         max_wait_s = get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
-        held.waited_s = waited_s
+        held = LeaseHeld(held.record, waited_s)
         if waited_s >= max_wait_s:
             self._report(context, {"lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
             raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held}")
@@ -192,6 +195,8 @@ class GuardedWriteOperator(BaseOperator):
                 races_lost=races_lost + 1,
             ),
             method_name="resume",
+            # A triggerer that is down must not keep the run waiting for ever.
+            timeout=timedelta(seconds=max(since + max_wait_s - time.time(), 0) + DEFERRAL_GRACE_SECONDS),
         )
 
     @staticmethod
@@ -210,7 +215,7 @@ def _load(path: str) -> Callable[..., dict[str, Any]]:
 
 
 @contextmanager
-def _fail_for_good() -> Iterator[None]:
+def fail_for_good() -> Iterator[None]:
     """Turn errors that a retry cannot mend into a failure without retries; the rest pass, for Airflow to retry."""
     from nba_grading.fenced_write import AuditFailed
     from nba_grading.warehouse import StatementFailed
@@ -220,6 +225,6 @@ def _fail_for_good() -> Iterator[None]:
     except StatementFailed as error:
         raise AirflowFailException(str(error)) from error
     except AuditFailed as error:
-        if error.shrink:
+        if error.permanent:
             raise AirflowFailException(str(error)) from error
         raise

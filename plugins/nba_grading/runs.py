@@ -36,7 +36,7 @@ DETAIL_CHARACTERS = 2000
 
 
 def record_run(warehouse: Warehouse, run: Mapping[str, Any]) -> None:
-    """Insert one row; ``run`` holds columns of grading_runs, missing ones are NULL. Repeating a grading_run_id adds nothing."""
+    """Record one run; ``run`` holds columns of grading_runs, missing ones are NULL. The same grading_run_id again replaces its row."""
     unknown = sorted(run.keys() - COLUMN_TYPES.keys())
     if unknown:
         raise ValueError(f"grading_runs has no column {', '.join(unknown)}")
@@ -47,4 +47,4 @@ def record_run(warehouse: Warehouse, run: Mapping[str, Any]) -> None:
         row["game_date"] = date.fromisoformat(row["game_date"])
     if isinstance(row.get("started_at"), str):
         row["started_at"] = datetime.fromisoformat(row["started_at"])
-    warehouse.execute(load_sql("runs/insert_grading_run"), {name: Typed(type_, row.get(name)) for name, type_ in COLUMN_TYPES.items()})
+    warehouse.execute(load_sql("runs/merge_grading_run"), {name: Typed(type_, row.get(name)) for name, type_ in COLUMN_TYPES.items()})

@@ -45,7 +45,7 @@ class Settings(BaseModel):
     grading_retry_seconds: float = Field(30, ge=0, description="Delay before the first task retry; doubled for each further one.")
     grading_conflict_seconds: float = Field(300, gt=0, description="How long a publish that conflicts with another transaction is tried again.")
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
-    grading_slack_timeout_seconds: int = Field(5, ge=1, le=60, description="Time for one attempt to post to Slack; three are made.")
+    grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
 
     lease_store: str = Field("firestore", pattern=r"^(firestore|sqlite:///.+)$", description="Where leases live: firestore, or sqlite:///path.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
+# Airflow kills a task that is still busy with its callbacks 20 s after its end, and then forgets that it failed.
+SECONDS = 8
 
 
 def send_alert(alert: Alert) -> bool:
@@ -23,9 +25,9 @@ def send_alert(alert: Alert) -> bool:
     from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 
     settings = get_settings()
-    hook = SlackWebhookHook(slack_webhook_conn_id=settings.grading_slack_conn_id, timeout=settings.grading_slack_timeout_seconds)
+    hook = SlackWebhookHook(slack_webhook_conn_id=settings.grading_slack_conn_id, timeout=settings.grading_slack_timeout_seconds, retry_handlers=[])
     retrying = tenacity.Retrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_after_delay(SECONDS),
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=5),
         retry=tenacity.retry_if_not_exception_type(AirflowNotFoundException),
         reraise=True,

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -42,10 +43,13 @@ class LeaseFreeTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Yield one event: ``free`` or ``error``, with waiting_since and races_lost."""
         stopped = threading.Event()
+        waiter = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"lease-{self.operation}-{self.game_date}")
         try:
-            event = await asyncio.to_thread(self._wait, stopped)
+            # A thread of its own: the loop's shared ones are few, and a wait can take minutes.
+            event = await asyncio.get_running_loop().run_in_executor(waiter, self._wait, stopped)
         finally:
             stopped.set()
+            waiter.shutdown(wait=False)
         yield TriggerEvent({**event, "waiting_since": self.waiting_since, "races_lost": self.races_lost})  # type: ignore[no-untyped-call]
 
     def _wait(self, stopped: threading.Event) -> dict[str, Any]:

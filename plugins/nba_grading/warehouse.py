@@ -45,6 +45,10 @@ class StatementFailed(RuntimeError):
     """BigQuery refused a statement for good; the message has its job id and its first error."""
 
 
+class StatementCancelled(RuntimeError):
+    """A statement was stopped from outside: by a lost lease, a task that was killed, or a person. Running it again is safe."""
+
+
 class GuardRefused(RuntimeError):
     """A guard inside a script stopped it and rolled it back; ``guard`` is its name, such as fenced_out."""
 
@@ -75,8 +79,13 @@ def is_transient(error: BaseException) -> bool:
         return True
     if not isinstance(error, api.GoogleAPICallError) or GUARD.search(str(error)):
         return False
-    reasons = {str(entry.get("reason")) for entry in error.errors if isinstance(entry, Mapping)}
-    return isinstance(error, UNAVAILABLE) or bool(reasons & TRANSIENT_REASONS) or is_conflict(error)
+    reasons = _reasons(error)
+    # The class alone misleads where a reason is told: the client makes an InternalServerError of any it does not know.
+    return is_conflict(error) or (bool(reasons & TRANSIENT_REASONS) if reasons else isinstance(error, UNAVAILABLE))
+
+
+def _reasons(error: api.GoogleAPICallError) -> set[str]:
+    return {str(entry["reason"]) for entry in error.errors if isinstance(entry, Mapping) and entry.get("reason")}
 
 
 @dataclass
@@ -93,6 +102,7 @@ class Warehouse:
     statement_seconds: float = 3600
     before_attempt: Callable[[], None] = lambda: None
     _running: bigquery.QueryJob | None = None
+    _cancelled: bool = False
     # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
     _lock: Any = field(default_factory=threading.RLock)
 
@@ -112,8 +122,9 @@ class Warehouse:
         return int(self._run(text, params, job_name)[0].num_dml_affected_rows or 0)
 
     def cancel_running(self) -> None:
-        """Ask BigQuery to stop the job that runs now, if one does; errors are logged, not raised."""
+        """Stop the job that runs now, if one does, and submit no further one; errors are logged, not raised."""
         with self._lock:
+            self._cancelled = True
             job = self._running
         if job is not None:
             self.cancel(str(job.job_id))
@@ -134,6 +145,7 @@ class Warehouse:
             maximum_bytes_billed=self.maximum_bytes_billed,
         )
         failed_attempts = 0
+        job: bigquery.QueryJob | None = None
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_delay(self.retry_seconds),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
@@ -144,18 +156,29 @@ class Warehouse:
         try:
             for attempt in retrying:
                 with attempt:
-                    self.before_attempt()
-                    with self._running_job(self._submit_or_adopt(text, config, f"{name}_{failed_attempts + 1:03d}")) as job:
-                        try:
+                    self._check()
+                    job = job or self._submit_or_adopt(text, config, f"{name}_{failed_attempts + 1:03d}")
+                    try:
+                        with self._running_job(job):
                             return job, list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
-                        except api.GoogleAPICallError:
-                            failed_attempts += 1
-                            raise
+                    except api.GoogleAPICallError:
+                        # An error of asking is not an error of the job: only a job that failed is followed by another.
+                        if job.error_result:
+                            failed_attempts, job = failed_attempts + 1, None
+                        raise
         except api.GoogleAPICallError as error:
             if is_transient(error):
                 raise
+            if "stopped" in _reasons(error):
+                self._check()
+                raise StatementCancelled(f"a statement was stopped: {error.message or error}") from error
             raise _final(error) from error
         raise AssertionError("unreachable: tenacity returns or raises")
+
+    def _check(self) -> None:
+        self.before_attempt()
+        if self._cancelled:
+            raise StatementCancelled("the task was told to stop")
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         try:

@@ -232,9 +232,10 @@ def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
     assert len(audit) == 4
     assert {(entry["duplicate_count"], entry["duplicate_occurrence_count"], entry["processor"]) for entry in audit} == {(4, 2, "grading")}
     assert all(run.run_id in entry["investigation_url"] for entry in audit)
-    messages = posted(emulators, before)
-    assert "4 keys stand more than once, 4 rows too many" in messages[0]
-    assert "3 graded, 1 voided, 0 pending" in messages[0]
+    assert "4 keys stand more than once" in row["detail"]
+    [message] = posted(emulators, before)
+    assert "4 keys stand more than once, 4 rows too many" in message
+    assert "3 graded, 1 voided, 0 pending" in message
 
 
 def test_a_confidence_outside_its_range_is_graded_without_one_and_told(bigquery_client: bigquery.Client, emulators: StackConfig, before: int) -> None:

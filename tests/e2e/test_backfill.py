@@ -72,6 +72,16 @@ def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_comma
     assert next(iter(client.query(count).result(timeout=60)))["n"] == before
 
 
+def test_a_regrade_that_ends_otherwise_is_not_told_with_the_earlier_result(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:
+    client.query(f"DELETE FROM nba_box_scores.player_game_summary WHERE game_date = DATE '{dates[0]}'").result(timeout=60)
+    again = start_command("backfill", "--from", str(dates[0]), "--to", str(dates[0]), "--regrade")
+    out, errors = again.communicate(timeout=280)
+    assert again.returncode == 0, errors
+    assert "no_box_scores" in out
+    newest = f"SELECT outcome FROM nba_predictions.grading_runs WHERE game_date = DATE '{dates[0]}' ORDER BY finished_at DESC LIMIT 1"
+    assert next(iter(client.query(newest).result(timeout=60)))["outcome"] == "no_box_scores"
+
+
 def test_bad_ranges_are_refused_with_a_sentence(start_command: Start) -> None:
     for first, last, told in [
         ("2026-01-10", "2026-01-04", "reversed"),

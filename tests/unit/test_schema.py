@@ -80,14 +80,17 @@ def test_a_recorded_run_has_the_columns_and_types_of_grading_runs() -> None:
     assert list(COLUMN_TYPES.items()) == list(columns_of("grading_runs").items())
 
 
-def test_the_insert_of_a_run_names_every_column_of_grading_runs_in_order() -> None:
-    listed = load_sql("runs/insert_grading_run").split("grading_runs (", 1)[1].split(")", 1)[0]
-    assert re.findall(r"\w+", listed) == list(COLUMN_TYPES)
-    assert selected_parameters() == list(COLUMN_TYPES)
+def test_the_merge_of_a_run_names_every_column_of_grading_runs_in_order() -> None:
+    text = load_sql("runs/merge_grading_run")
+    names = list(COLUMN_TYPES)
+    assert re.findall(r"\w+", text.split("INSERT (", 1)[1].split(")", 1)[0]) == names
+    assert re.findall(r"fresh\.(\w+)", text.split("VALUES", 1)[1]) == names
+    assert re.findall(r"^ +(\w+) = fresh\.\1,?$", text, re.MULTILINE) == names[1:]
+    assert selected_parameters() == names
 
 
 def selected_parameters() -> list[str]:
-    text = load_sql("runs/insert_grading_run")
-    pairs = re.findall(r"^    @(\w+) AS (\w+),?$", text, re.MULTILINE)
+    text = load_sql("runs/merge_grading_run")
+    pairs = re.findall(r"^ +@(\w+) AS (\w+),?$", text, re.MULTILINE)
     assert all(parameter == column for parameter, column in pairs)
     return [column for _, column in pairs]

@@ -12,7 +12,7 @@ import requests
 import tenacity
 from google.api_core import exceptions as api
 
-from nba_grading.warehouse import GuardRefused, StatementFailed, Typed, Warehouse, _parameter, is_transient
+from nba_grading.warehouse import GuardRefused, StatementCancelled, StatementFailed, Typed, Warehouse, _parameter, is_transient
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +26,13 @@ class FakeJob:
     def __init__(self, job_id: str, error: Exception | None = None) -> None:
         self.job_id = job_id
         self._error = error
+        self.error_result = {"reason": "x"} if error else None
+        self.unanswered = 0
 
     def result(self, **_kwargs: Any) -> list[dict[str, Any]]:
+        if self.unanswered:
+            self.unanswered -= 1
+            raise api.ServiceUnavailable("the question, not the job, failed")
         if self._error:
             raise self._error
         return [{"n": 1}]
@@ -135,6 +140,51 @@ def test_a_server_error_is_tried_again_until_the_time_is_up() -> None:
     with pytest.raises(api.ServiceUnavailable):
         warehouse.run("SELECT 1")
     assert len(client.submitted) > 1
+
+
+def test_an_error_of_asking_for_the_result_does_not_run_the_statement_again() -> None:
+    def slow(client: FakeClient, job_id: str) -> FakeJob:
+        job = done(client, job_id)
+        job.unanswered = 2
+        return job
+
+    client = FakeClient(slow)
+    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert client.submitted == ["publish_001"]
+
+
+def test_a_job_that_was_stopped_asks_the_claim_first_and_is_otherwise_worth_another_run() -> None:
+    stopped = api.BadRequest("Job execution was cancelled", errors=[{"reason": "stopped"}])
+    with pytest.raises(StatementCancelled):
+        warehouse_of(FakeClient(failing(stopped))).run("SELECT 1")
+
+    warehouse = warehouse_of(FakeClient(failing(stopped)))
+    checks: list[int] = []
+
+    def check() -> None:
+        checks.append(1)
+        if len(checks) == 2:
+            raise RuntimeError("lease lost")
+
+    warehouse.before_attempt = check
+    with pytest.raises(RuntimeError, match="lease lost"):
+        warehouse.run("SELECT 1")
+
+
+def test_after_a_cancel_no_further_statement_is_submitted() -> None:
+    client = FakeClient(done)
+    warehouse = warehouse_of(client)
+    warehouse.cancel_running()
+    with pytest.raises(StatementCancelled):
+        warehouse.run("SELECT 1")
+    assert client.submitted == []
+
+
+def test_the_byte_cap_is_not_tried_again() -> None:
+    client = FakeClient(failing(api.InternalServerError("over the cap", errors=[{"reason": "bytesBilledLimitExceeded"}])), done)
+    with pytest.raises(StatementFailed):
+        warehouse_of(client).run("SELECT 1")
+    assert len(client.submitted) == 1
 
 
 def test_the_claim_is_checked_before_every_attempt() -> None:

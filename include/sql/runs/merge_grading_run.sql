@@ -25,7 +25,7 @@ USING (
         @outcome AS outcome,
         @detail AS detail
 ) AS fresh
-ON stored.grading_run_id = fresh.grading_run_id
+    ON stored.grading_run_id = fresh.grading_run_id
 WHEN MATCHED THEN
     UPDATE SET
         operation = fresh.operation,

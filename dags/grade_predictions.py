@@ -9,12 +9,14 @@ keys and counts that do not balance, and announces it to the DAGs that follow. E
 `airflow backfill create`, give `--to-date` a time (`2026-01-16T23:59:59`): a bare date leaves the last day out.
 
 **If it fails.** The date holds what it held before, or one complete write: never half, never doubled. Slack says what to do. A
-date without box scores ends as `no_box_scores`; a scheduled run waits up to 6 hours for them, without a worker slot.
+date without box scores ends as `no_box_scores`; a scheduled run waits up to 6 hours for them, without a worker slot. After three
+failed runs in a row the circuit breaker opens: further runs are refused at once, and every 5 minutes one may try.
 
 **Safe to rerun?** Yes, at any time, and next to any other run: a second run of a date waits for the lease, also without a slot.
 
 **Params.** `game_date`: the date to grade, YYYY-MM-DD; empty means the run's own date. `allow_shrink`: publish even if the date
-loses more of its keys than the setting allows.
+loses more of its keys than the setting allows. `use_lease`: off for emergencies, behind the fence alone; empty means the setting.
+`override_breaker`: run although the circuit breaker is open.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, default_args, record_guarded_run, validate_written_date
+from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args, record_guarded_run, validate_written_date
 from nba_grading.operators import CheckInputsOperator, GuardedWriteOperator
 
 
@@ -39,10 +41,12 @@ from nba_grading.operators import CheckInputsOperator, GuardedWriteOperator
     params={
         "game_date": Param(None, type=["null", "string"], format="date", description="Date to grade, YYYY-MM-DD. Empty: the run's own date."),
         "allow_shrink": Param(False, type="boolean", description="Publish even if the date loses more keys than allowed."),
+        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
+        "override_breaker": Param(False, type="boolean", description="Run although the circuit breaker is open."),
     },
 )
 def grade_predictions() -> None:
-    inputs = CheckInputsOperator(task_id="check_inputs")
+    inputs = CheckInputsOperator(task_id="check_inputs", operation="grading")
 
     grade = GuardedWriteOperator(
         task_id="grade",
@@ -50,6 +54,7 @@ def grade_predictions() -> None:
         work="nba_grading.grading:grade_date",
         game_date="{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}",
         pool=GRADING_POOL,
+        execution_timeout=WRITE_TIMEOUT,
     )
 
     @task(outlets=[GRADES])

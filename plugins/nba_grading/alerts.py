@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from nba_grading.validation import Finding
 
-Severity = Literal["CRITICAL", "ERROR", "WARNING"]
-EMOJI = {"CRITICAL": ":rotating_light:", "ERROR": ":red_circle:", "WARNING": ":warning:"}
+Severity = Literal["CRITICAL", "ERROR", "WARNING", "RECOVERED"]
+EMOJI = {"CRITICAL": ":rotating_light:", "ERROR": ":red_circle:", "WARNING": ":warning:", "RECOVERED": ":white_check_mark:"}
 DETAIL_CHARACTERS = 600
 
 
@@ -82,15 +82,125 @@ def waited_too_long(run: RunLink, *, game_date: date | str | None, waited_s: flo
     )
 
 
-def wrote_without_lease(run: RunLink, *, game_date: date | str, reason: str) -> Alert:
-    """A run went on without its lease because the lease store did not answer."""
+def lease_store_down(run: RunLink, *, reason: str, policy: str) -> Alert:
+    """The lease store does not answer; told once, until it does again."""
     return Alert(
-        kind="wrote-without-lease",
+        kind="lease-store-down",
         severity="CRITICAL",
-        title=f"{run.dag_id} writes {game_date} without a lease",
-        detail=f"The lease store did not answer: {_shorten(reason)}",
-        done="The write goes on behind its fence: it cannot double the date, but two runs may waste each other's work.",
+        title=f"The lease store does not answer: {'runs write without a lease' if policy == 'degrade' else 'runs fail'}",
+        detail=_shorten(reason),
+        done=(
+            "Writes go on behind their fence: they cannot double a date, but two runs of one may waste each other's work."
+            if policy == "degrade"
+            else "Nothing is written meanwhile, as LEASE_ON_UNAVAILABLE is fail."
+        )
+        + " This is told once, and once more when the store is back.",
         next_step="Bring the lease store back (Firestore's status, network, permissions), and hold back further backfills until then.",
+        run=run,
+    )
+
+
+def lease_store_back(run: RunLink, *, down_s: float) -> Alert:
+    """The lease store answers again."""
+    return Alert(
+        kind="lease-store-down",
+        severity="RECOVERED",
+        title=f"The lease store answers again, after {_duration(down_s)}",
+        detail="",
+        done="Runs are leased again. grading_runs names those that were not (leased = FALSE).",
+        next_step="None, unless runs failed meanwhile: those can be run again.",
+        run=run,
+    )
+
+
+def lease_switched_off(run: RunLink, *, game_date: date | str, reason: str) -> Alert:
+    """A run wrote without a lease because somebody wanted it so."""
+    return Alert(
+        kind="lease-switched-off",
+        severity="CRITICAL",
+        title=f"{run.dag_id} writes {game_date} without a lease, as that is switched off",
+        detail=f"Why: {_shorten(reason)}.",
+        done="The write goes on behind its fence: it cannot double the date, but two runs may waste each other's work.",
+        next_step="Once the emergency is over, switch leases on again: GRADING_USE_LEASE, and no use_lease in the run's parameters.",
+        run=run,
+    )
+
+
+def lease_stuck(run: RunLink, *, lease: str, holder: str, silent_s: float, removed: bool) -> Alert:
+    """A lease whose holder has been silent for long; its run died, most likely."""
+    return Alert(
+        kind="lease-stuck",
+        severity="WARNING",
+        title=f"The lease {lease} is not renewed since {_duration(silent_s)}" + (", and was removed" if removed else ""),
+        detail=f"Held by {_shorten(holder)}",
+        done="Its holder's process died or hangs; no other run of the date has come since. "
+        + ("The lease is gone." if removed else "It is removed once it is three times as old as it may be; the next run of the date takes it over."),
+        next_step="Look whether the date is graded, and run it (again) if it is not.",
+        run=run,
+    )
+
+
+def lease_long_held(run: RunLink, *, lease: str, holder: str, held_s: float) -> Alert:
+    """A lease that is renewed, but held for very long."""
+    return Alert(
+        kind="lease-held-long",
+        severity="WARNING",
+        title=f"The lease {lease} is held since {_duration(held_s)}, and renewed",
+        detail=f"Held by {_shorten(holder)}",
+        done="Nothing: its holder is alive, and is never interrupted.",
+        next_step="Open the holder's run. If it hangs, mark its task failed: that releases the lease.",
+        run=run,
+    )
+
+
+def lease_no_longer_stuck(run: RunLink, *, lease: str, since_s: float) -> Alert:
+    """A lease that was told as stuck or long held is gone, or renewed again."""
+    return Alert(
+        kind="lease-stuck",
+        severity="RECOVERED",
+        title=f"The lease {lease} is stuck no longer, after {_duration(since_s)}",
+        detail="",
+        done="It was given back, taken over, removed, or is renewed again.",
+        next_step="None.",
+        run=run,
+    )
+
+
+def lease_released_by_hand(run: RunLink, *, lease: str, holder: str, silent_s: float) -> Alert:
+    """Somebody released a lease by its holder's id."""
+    return Alert(
+        kind="lease-stuck",
+        severity="WARNING",
+        title=f"The lease {lease} was released by hand",
+        detail=f"It was held by {_shorten(holder)}, and renewed {silent_s:.0f} s ago.",
+        done="The lease is gone. If its holder still runs, it stops at its next step, and the fence refuses what it might write late.",
+        next_step="Run the date again if it is not graded.",
+        run=run,
+    )
+
+
+def breaker_opened(run: RunLink, *, operation: str, failures: int, pause_s: float, error: str) -> Alert:
+    """Runs of an operation failed one after the other."""
+    return Alert(
+        kind="breaker-opened",
+        severity="ERROR",
+        title=f"{failures} runs of {operation} failed in a row: its circuit breaker is open",
+        detail=f"The last one: {_shorten(error)}",
+        done=f"Further runs are refused at once, without another message. Every {_duration(pause_s)} one may try, and its success closes it.",
+        next_step="Mend the cause, then trigger one date with override_breaker; refused dates can be run again after that.",
+        run=run,
+    )
+
+
+def breaker_closed(run: RunLink, *, operation: str, open_s: float) -> Alert:
+    """A run of an operation whose breaker was open has succeeded."""
+    return Alert(
+        kind="breaker-opened",
+        severity="RECOVERED",
+        title=f"The circuit breaker of {operation} is closed again, after {_duration(open_s)}",
+        detail="",
+        done="A run succeeded, and runs pass again.",
+        next_step="Run the dates that were refused meanwhile: `SELECT game_date FROM nba_predictions.grading_runs WHERE outcome = 'refused'`.",
         run=run,
     )
 
@@ -126,6 +236,10 @@ def _key(row: dict[str, Any]) -> str:
 
 def _shorten(text: str) -> str:
     return text if len(text) <= DETAIL_CHARACTERS else text[: DETAIL_CHARACTERS - 1] + "…"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 def _escape(text: str) -> str:

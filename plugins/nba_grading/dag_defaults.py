@@ -7,16 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
-from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_link, run_type
-from nba_grading.operators import RESULT_KEY, LeaseWaitTimeout, fail_for_good
+from nba_grading.lease import LeaseStoreUnavailable
+from nba_grading.operators import RESULT_KEY, AlreadyTold, LeaseWaitTimeout, fail_for_good, tell_lease_store_down
 from nba_grading.settings import get_settings
 from nba_grading.slack import send_alert
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from nba_grading.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -24,18 +26,19 @@ log = logging.getLogger(__name__)
 START_DATE = datetime(2020, 1, 1, tzinfo=UTC)
 OWNER = "nba-grading"
 GRADING_POOL = "grading"
+# A writer that hangs with its renewals alive holds its date for so long at most.
+WRITE_TIMEOUT = timedelta(hours=2)
 # By name alone: a bigquery:// URI would make every parse of a DAG file import the Google provider.
 GRADES = Asset("prediction_accuracy")
-
-
-class FindingsTold(AirflowFailException):
-    """The validation found what fails the run, and has told it: the failure alert would only repeat it."""
 
 
 def alert_on_failure(context: Context) -> None:
     """Task-level failure callback: one Slack message that says what failed for which date, and what to do."""
     error, ti = context.get("exception"), context["ti"]
-    if isinstance(error, FindingsTold):
+    if isinstance(error, AlreadyTold):
+        return
+    if isinstance(error, LeaseStoreUnavailable):
+        tell_lease_store_down(context, str(error))
         return
     game_date = context["params"].get("game_date") or _checked_date(context)
     if isinstance(error, LeaseWaitTimeout):
@@ -93,7 +96,7 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
             record_duplicates(warehouse, day, processor="grading", investigation_url=link.url)
     fatal = [f for f in findings if f.severity == "fail" and (f.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")]
     if fatal:
-        raise FindingsTold(f"{game_date}: {told}")
+        raise AlreadyTold(f"{game_date}: {told}")
     context["outlet_events"][GRADES].add_partitions(game_date)
     return {"duplicates": surplus, "findings": [finding.check for finding in findings]}
 
@@ -132,6 +135,24 @@ def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
         "run_type": run_type(context),
         "started_at": (dag_run.start_date or datetime.now(tz=UTC)).isoformat(),
     }
+    warehouse = make_warehouse(context)
     with fail_for_good():
-        record_run(make_warehouse(context), row)
+        record_run(warehouse, row)
+        _tell_breaker(context, warehouse, row)
     return row
+
+
+def _tell_breaker(context: Context, warehouse: Warehouse, row: dict[str, Any]) -> None:
+    from nba_grading.breaker import count_failure, count_success
+
+    settings, operation = get_settings(), row["operation"]
+    if row["outcome"] == "graded":
+        closed = count_success(warehouse, operation)
+        if closed:
+            send_alert(alerts.breaker_closed(run_link(context), operation=operation, open_s=closed.age_s))
+    elif row["outcome"] == "failed":
+        error = str(row.get("detail") or "see the log of the run")
+        failures = count_failure(warehouse, operation, failures_to_open=settings.grading_breaker_failures, detail=error)
+        if failures:
+            pause_s = settings.grading_breaker_seconds
+            send_alert(alerts.breaker_opened(run_link(context), operation=operation, failures=failures, pause_s=pause_s, error=error))

@@ -19,7 +19,8 @@ from datetime import date
 from typing import Any, Protocol
 
 from nba_grading.events import log_event
-from nba_grading.sql import identifier, identifiers, literal, load_sql, render_sql
+from nba_grading.lease_store import LeaseKey
+from nba_grading.sql import identifier, identifiers, literal, render_sql
 from nba_grading.tables import Table
 from nba_grading.warehouse import GuardRefused, Params, Warehouse
 
@@ -30,6 +31,10 @@ UNLEASED_TOKEN = 0
 
 class Claim(Protocol):
     """The right to write a date: a Lease, or an UnleasedClaim, whose token is None."""
+
+    @property
+    def key(self) -> LeaseKey:
+        """The operation and the date."""
 
     @property
     def holder_id(self) -> str:
@@ -154,9 +159,10 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
 
 
 def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int) -> dict[str, Any]:
-    warehouse.execute(load_sql("fenced_write/seed_fence"), {"table_name": write.table.name, "game_date": write.game_date})
-    job_name = _job_name("publish", claim, write)
-    claim.note_job(f"{job_name}_001")
+    warehouse.execute(
+        render_sql("fenced_write/seed_fence", target=identifier(write.table.full_name)),
+        {"table_name": write.table.name, "game_date": write.game_date},
+    )
     text = render_sql(
         "fenced_write/publish_staging",
         game_date=literal(write.game_date),
@@ -170,9 +176,21 @@ def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, row
         key=identifiers(write.table.key),
     )
     try:
-        [published] = warehouse.run(text, job_name=job_name)
+        [published] = warehouse.run(text, job_name=_job_name("publish", claim, write), before_submit=claim.note_job)
     except GuardRefused as error:
-        raise (FencedOut if error.guard == "fenced_out" else AuditFailed)(f"{error}; nothing was published") from error
+        if error.guard != "fenced_out":
+            raise AuditFailed(f"{error}; nothing was published") from error
+        log_event(
+            log,
+            "fenced_out",
+            level=logging.ERROR,
+            operation=claim.key.operation,
+            game_date=write.game_date,
+            holder=claim.holder_id,
+            token=claim.token,
+            told=error,
+        )
+        raise FencedOut(f"{error}; nothing was published") from error
     return published
 
 

@@ -1,6 +1,6 @@
-"""The guard around a write: a lease where one is to be had, an explicit unleased claim where the lease store is down.
+"""The guard around a write: a lease where one is to be had, an explicit unleased claim where its store is down or it is switched off.
 
-Degrading is safe, not hopeful: the publish is fenced with the stored token + 1, so it cannot double a date, and the next lease
+Going on without is safe, not hopeful: the publish is fenced with the stored token + 1, so it cannot double a date, and the next lease
 holder still wins. It costs wasted work when two writers race, and that is what the lease is for. It is loud: the caller alerts.
 """
 
@@ -32,10 +32,14 @@ OnUnavailable = Literal["degrade", "fail"]
 
 @dataclass(frozen=True)
 class UnleasedClaim:
-    """The right to write a date without a lease: never None, so that nobody forgets to look. ``reason`` says why."""
+    """The right to write a date without a lease: never None, so that nobody forgets to look.
+
+    ``reason`` says why; ``switched_off`` whether somebody wanted it so, or the store was down.
+    """
 
     key: LeaseKey
     reason: str
+    switched_off: bool = False
     holder_id: str = field(default_factory=lambda: secrets.token_hex(16))
     token: None = None
     taken_over: None = None
@@ -58,25 +62,41 @@ class UnleasedClaim:
         self.release()
 
 
-def claim_date(make_leases: Callable[[], Leases], key: LeaseKey, owner: Mapping[str, Any], on_unavailable: OnUnavailable) -> Lease | UnleasedClaim:
-    """The claim to write ``key``, without waiting; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail."""
+def claim_date(
+    make_leases: Callable[[], Leases],
+    key: LeaseKey,
+    owner: Mapping[str, Any],
+    on_unavailable: OnUnavailable,
+    *,
+    waited_s: float = 0.0,
+    switched_off: str | None = None,
+) -> Lease | UnleasedClaim:
+    """The claim to write ``key``, without waiting; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail.
+
+    ``switched_off`` says who wants no lease; none is then asked for, and the store is not touched.
+    """
+    if switched_off:
+        return _unleased(UnleasedClaim(key, switched_off, switched_off=True), "switch the leases on again once the emergency is over")
     try:
-        return make_leases().try_acquire(key, owner)
+        return make_leases().try_acquire(key, owner, waited_s)
     except LeaseStoreUnavailable as error:
         if on_unavailable == "fail":
             raise
-        claim = UnleasedClaim(key, str(error))
-        log_event(
-            log,
-            "lease_degraded",
-            level=logging.CRITICAL,
-            operation=key.operation,
-            game_date=key.game_date,
-            holder=claim.holder_id,
-            next="the write goes on behind the fence; bring the lease store back",
-            reason=error,
-        )
-        return claim
+        return _unleased(UnleasedClaim(key, str(error)), "bring the lease store back")
+
+
+def _unleased(claim: UnleasedClaim, next_step: str) -> UnleasedClaim:
+    log_event(
+        log,
+        "lease_degraded",
+        level=logging.CRITICAL,
+        operation=claim.key.operation,
+        game_date=claim.key.game_date,
+        holder=claim.holder_id,
+        next=f"the write goes on behind the fence; {next_step}",
+        reason=claim.reason,
+    )
+    return claim
 
 
 def make_lease_store(settings: Settings, make_firestore: Callable[[], firestore.Client]) -> LeaseStore:

@@ -10,7 +10,8 @@ The algorithm, for any store of ``lease_store``:
    deleted if unchanged and the create repeated, any other is LeaseHeld.
 2. renew, at a third of the lease, from a thread: replace if unchanged. Changed: read; ours is adopted, another's is LeaseLost.
 3. release: delete if unchanged; never somebody else's.
-4. wait: watch the document, woken by its deletion or its expiry, with a read every 10 s in case the watch is silent.
+4. wait: watch the document, woken by its deletion or its expiry, with a read every 10 s in case the watch is silent. Those woken
+   together take turns, who waits longest first.
 
 Validity is counted on a clock that runs while the machine sleeps, from before the request was sent, less 5 % for drift.
 Expiry is judged by the store's clock alone. No client's clock is written down or compared with the store's.
@@ -39,6 +40,11 @@ RELEASE_ROUNDS = 3
 def boottime() -> float:
     """Seconds on a clock that counts suspend as well, where the system has one."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+def milliseconds(seconds: float) -> int:
+    """Whole milliseconds, the unit of events and metrics."""
+    return round(seconds * 1000)
 
 
 class LeaseHeld(Exception):
@@ -171,7 +177,7 @@ class Lease:
             released = not self.lost.is_set() and self._delete()
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout=self._times.rpc_s)
-        log_event(log, "lease_released", **self._facts(), held_ms=round((self._clock() - self.acquired_at) * 1000), confirmed=released)
+        log_event(log, "lease_released", **self.facts, ms=milliseconds(self._clock() - self.acquired_at), confirmed=released)
         return released
 
     def __enter__(self) -> Self:
@@ -184,7 +190,6 @@ class Lease:
         while not self._stopped.wait(self._times.renewal_s):
             try:
                 self.renew()
-                log_event(log, "lease_renewed", level=logging.DEBUG, **self._facts())
             except LeaseLost:
                 return
             except Exception:
@@ -195,11 +200,12 @@ class Lease:
         try:
             written = self._store.replace(self.key, self._version, changes)
         except StoreUnavailable as error:
-            log_event(log, "lease_renewal_unanswered", level=logging.WARNING, **self._facts(), error=error)
+            log_event(log, "lease_renewal_unanswered", level=logging.WARNING, **self.facts, error=error)
             return False
         except Changed:
             return self._adopt_or_lose(changes)
         self._version, self._valid_until = written.version, sent + self._times.valid_s
+        log_event(log, "lease_renewed", level=logging.DEBUG, **self.facts, ms=milliseconds(self._clock() - sent))
         return True
 
     def _adopt_or_lose(self, changes: dict[str, Any]) -> bool:
@@ -239,11 +245,13 @@ class Lease:
                 return
             self.loss_reason = reason
             self.lost.set()
-        log_event(log, "lease_lost", level=logging.ERROR, **self._facts(), reason=reason)
+        log_event(log, "lease_lost", level=logging.ERROR, **self.facts, reason=reason, ms=milliseconds(self._clock() - self.acquired_at))
         try:
             self.on_lost()
         except Exception:
             log.exception("lease_lost callback failed")
 
-    def _facts(self) -> dict[str, Any]:
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What an event tells of this lease."""
         return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}

@@ -55,7 +55,8 @@ class Written:
 class Record:
     """A lease document as read: its fields, and its ages in seconds by the store's clock.
 
-    ``age_s`` counts from the last write (a renewal), ``held_s`` from the creation. ``lease_s`` is the holder's own lease.
+    ``age_s`` counts from the last write (a renewal), ``held_s`` from the creation. ``lease_s`` is the holder's own lease, and
+    ``waited_s`` how long it had waited for it.
     """
 
     key: LeaseKey
@@ -65,6 +66,7 @@ class Record:
     held_s: float
     holder_id: str
     lease_s: float
+    waited_s: float
     renewals: int
     inflight_job: str | None
     owner: Mapping[str, Any]
@@ -72,6 +74,11 @@ class Record:
     def is_expired(self, grace_s: float) -> bool:
         """Whether another claim may take the lease over."""
         return self.age_s > self.lease_s + grace_s
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What an event tells of this lease."""
+        return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}
 
 
 class StoreUnavailable(Exception):
@@ -120,6 +127,7 @@ def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "holder_id": str(document.get("holder_id", "unknown")),
         "lease_s": float(document.get("lease_ms", 300_000)) / 1000,
+        "waited_s": float(document.get("waited_ms", 0)) / 1000,
         "renewals": int(document.get("renewals", 0)),
         "inflight_job": document.get("inflight_job"),
         "owner": {name: document[name] for name in OWNER_FIELDS if document.get(name) is not None},

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from google.api_core import exceptions as api
@@ -26,6 +26,7 @@ from nba_grading.lease_store import (
 )
 
 PRECONDITION = (api.FailedPrecondition, api.NotFound)
+SWEPT_AFTER = timedelta(days=7)
 
 
 def microseconds(moment: datetime) -> int:
@@ -55,8 +56,11 @@ class FirestoreLeaseStore:
         return _record(key, snapshot) if snapshot.exists else None
 
     def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
-        """See LeaseStore; the increment makes every write move update_time, which a write without a change would not."""
-        changes = {**fields, "renewals": firestore.Increment(1), "renewed_at": firestore.SERVER_TIMESTAMP}
+        """See LeaseStore; the increment makes every write move update_time, which a write without a change would not.
+
+        ``sweep_at`` is for a TTL policy: seven days after the write before this one, both by the server's clock.
+        """
+        changes = {**fields, "renewals": firestore.Increment(1), "renewed_at": firestore.SERVER_TIMESTAMP, "sweep_at": version + SWEPT_AFTER}
         option = self._client.write_option(last_update_time=version)
         with _store_errors(*PRECONDITION):
             result = self._document(key).update(changes, option=option, retry=None, timeout=self._rpc_seconds)

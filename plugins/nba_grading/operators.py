@@ -23,8 +23,9 @@ from nba_grading import alerts
 from nba_grading.airflow_context import lease_owner, make_leases, make_warehouse, run_link, run_type
 from nba_grading.events import log_event
 from nba_grading.game_dates import GameDateError, resolve_game_date
+from nba_grading.metrics import start_metrics
 from nba_grading.settings import get_settings
-from nba_grading.slack import send_alert
+from nba_grading.slack import send_alert, send_once
 from nba_grading.triggers import LeaseFreeTrigger
 
 if TYPE_CHECKING:
@@ -37,20 +38,59 @@ log = logging.getLogger(__name__)
 
 RESULT_KEY = "run"
 DEFERRAL_GRACE_SECONDS = 120
+LEASE_STORE_CONDITION = "lease_store"
+
+start_metrics()
+
+
+class AlreadyTold(AirflowFailException):
+    """Fails the task for good with what was told before: the failure alert would only repeat it."""
 
 
 class CheckInputsOperator(BaseOperator):
     """Resolve the run's game_date and look whether it can be graded; returns the date and the counts of its inputs.
 
-    No predictions: skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped. The
-    reason is in XCom ``run`` (outcome, detail) for the record of the run.
+    An open circuit breaker of the operation refuses the run, unless its parameter override_breaker says otherwise. No predictions:
+    skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped. The reason is in XCom
+    ``run`` (outcome, detail) for the record of the run.
     """
+
+    def __init__(self, *, operation: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.operation = operation
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns game_date (ISO) and the counts of ``grading.Inputs``."""
+        game_date = self._game_date(context)
+        self._pass_breaker(context, game_date)
+        return self._check(context, game_date)
+
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """Look again after a while of waiting for box scores."""
+        return self._check(context, self._game_date(context))
+
+    def _pass_breaker(self, context: Context, game_date: date) -> None:
+        from nba_grading.breaker import BreakerOpen, pass_breaker
+
+        facts = {"game_date": str(game_date)}
+        try:
+            pass_breaker(
+                make_warehouse(context),
+                self.operation,
+                f"{context['ti'].dag_id}/{context['ti'].run_id}",
+                pause_s=get_settings().grading_breaker_seconds,
+                override=bool(context["params"].get("override_breaker")),
+            )
+        except BreakerOpen as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "outcome": "refused", "detail": str(error)})
+            raise AlreadyTold(str(error)) from None
+        except Exception as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
+            raise
+
+    def _check(self, context: Context, game_date: date) -> dict[str, Any]:
         from nba_grading.grading import count_inputs
 
-        game_date = self._game_date(context)
         facts: dict[str, Any] = {"game_date": str(game_date)}
         context["ti"].xcom_push(key=RESULT_KEY, value=facts)
         try:
@@ -72,10 +112,6 @@ class CheckInputsOperator(BaseOperator):
         context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **pending, "outcome": inputs.outcome, "detail": detail})
         raise AirflowSkipException(detail)
 
-    def resume(self, context: Context, event: Any) -> dict[str, Any]:
-        """Look again after a while of waiting for box scores."""
-        return self.execute(context)
-
     def _game_date(self, context: Context) -> date:
         dag_run = context["dag_run"]
         try:
@@ -87,7 +123,7 @@ class CheckInputsOperator(BaseOperator):
                 run_after=dag_run.run_after,
             )
         except GameDateError as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={"detail": str(error)})
+            context["ti"].xcom_push(key=RESULT_KEY, value={"outcome": "refused", "detail": str(error)})
             raise AirflowFailException(str(error)) from None
 
     def _wait_for_box_scores(self, context: Context) -> None:
@@ -104,6 +140,8 @@ class CheckInputsOperator(BaseOperator):
 class GuardedWriteOperator(BaseOperator):
     """Write one game_date under the guard: lease of ``operation``, then ``work``.
 
+    Without a lease where GRADING_USE_LEASE is off and the run's parameter use_lease is not on, or that parameter is off.
+
     ``work`` names a function, ``module:function``, called with a warehouse, the claim, the date, and keywords grading_run_id,
     max_shrink and allow_shrink; it returns counts for XCom. ``game_date`` is templated, ISO. Returns those counts with
     grading_run_id, holder_id, leased and lease_wait_ms; the same is in XCom ``run`` when the work fails.
@@ -115,29 +153,43 @@ class GuardedWriteOperator(BaseOperator):
         super().__init__(**kwargs)
         self.operation, self.work, self.game_date = operation, work, game_date
 
-    def execute(self, context: Context, waiting_since: float | None = None, races_lost: int = 0) -> dict[str, Any]:
+    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
         """Claim the date, or defer until its lease may be free; then do the work."""
         from nba_grading.guard import UnleasedClaim, claim_date
         from nba_grading.lease import LeaseHeld, LeaseStoreUnavailable
         from nba_grading.lease_store import LeaseKey
 
         since = waiting_since or time.time()
+        waited_s = max(time.time() - since, 0.001) if waiting_since else 0.0
         key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
         try:
-            claim = claim_date(make_leases, key, lease_owner(context), get_settings().lease_on_unavailable)
+            claim = claim_date(
+                make_leases,
+                key,
+                lease_owner(context),
+                get_settings().lease_on_unavailable,
+                waited_s=waited_s,
+                switched_off=_switched_off(context),
+            )
         except LeaseHeld as held:
-            self._wait_for_lease(context, held, since, races_lost)
+            self._wait_for_lease(context, held, since)
         except LeaseStoreUnavailable as error:
             self._report(context, {"detail": str(error)})
             raise
         with claim:
             if isinstance(claim, UnleasedClaim):
-                send_alert(alerts.wrote_without_lease(run_link(context), game_date=self.game_date, reason=claim.reason))
-            return self._work(context, claim, key.game_date, round((time.time() - since) * 1000) if waiting_since else 0)
+                self._tell_unleased(context, claim)
+            return self._work(context, claim, key.game_date, round(waited_s * 1000))
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
-        return self.execute(context, event["waiting_since"], event["races_lost"])
+        return self.execute(context, event["waiting_since"])
+
+    def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
+        if claim.switched_off:
+            send_alert(alerts.lease_switched_off(run_link(context), game_date=self.game_date, reason=claim.reason))
+        else:
+            tell_lease_store_down(context, claim.reason)
 
     def _work(self, context: Context, claim: Lease | UnleasedClaim, game_date: date, lease_wait_ms: int) -> dict[str, Any]:
         from nba_grading.lease import Lease
@@ -148,6 +200,7 @@ class GuardedWriteOperator(BaseOperator):
             "holder_id": claim.holder_id,
             "fencing_token": claim.token,
             "leased": claim.leased,
+            "unleased_reason": None if isinstance(claim, Lease) else claim.reason,
             "lease_wait_ms": lease_wait_ms,
         }
         self._report(context, run)
@@ -168,7 +221,8 @@ class GuardedWriteOperator(BaseOperator):
                     allow_shrink=bool(context["params"].get("allow_shrink")),
                 )
         except Exception as error:
-            self._report(context, {**run, "detail": f"{type(error).__name__}: {error}"})
+            refused = {"outcome": "refused"} if isinstance(error, AuditRefused) else {}
+            self._report(context, {**run, **refused, "detail": f"{type(error).__name__}: {error}"})
             raise
         return {**run, **counts}
 
@@ -176,14 +230,14 @@ class GuardedWriteOperator(BaseOperator):
         """Stop the running query when the task is killed; the lease is released by its context, or expires."""
         getattr(self, "_cancel", lambda: None)()
 
-    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, races_lost: int) -> None:
-        from nba_grading.lease import LeaseHeld
+    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float) -> None:
+        from nba_grading.leases import timed_out
 
         max_wait_s = get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
-        held = LeaseHeld(held.record, waited_s)
         if waited_s >= max_wait_s:
-            self._report(context, {"lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
+            held = timed_out(held, waited_s)
+            self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
             raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held}")
         log_event(log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
         self.defer(
@@ -192,7 +246,6 @@ class GuardedWriteOperator(BaseOperator):
                 game_date=self.game_date,
                 deadline=since + max_wait_s,
                 waiting_since=since,
-                races_lost=races_lost + 1,
             ),
             method_name="resume",
             # A triggerer that is down must not keep the run waiting for ever.
@@ -204,8 +257,25 @@ class GuardedWriteOperator(BaseOperator):
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(facts))
 
 
+class AuditRefused(AirflowFailException):
+    """The audit stopped the write, for a reason that trying again cannot mend; the date is as it was."""
+
+
 class LeaseWaitTimeout(AirflowFailException):
     """The lease stayed held for the whole wait: its holder is alive and writing this date, so the run fails without a retry."""
+
+
+def tell_lease_store_down(context: Context, reason: str) -> None:
+    """One alert for one outage of the lease store, whichever run or sweep sees it first."""
+    alert = alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable)
+    send_once(lambda: make_warehouse(context), LEASE_STORE_CONDITION, alert)
+
+
+def _switched_off(context: Context) -> str | None:
+    wanted = context["params"].get("use_lease")
+    if wanted is None:
+        return None if get_settings().grading_use_lease else "the setting GRADING_USE_LEASE is off"
+    return None if wanted else "the run's parameter use_lease is off"
 
 
 def _load(path: str) -> Callable[..., dict[str, Any]]:
@@ -226,5 +296,5 @@ def fail_for_good() -> Iterator[None]:
         raise AirflowFailException(str(error)) from error
     except AuditFailed as error:
         if error.permanent:
-            raise AirflowFailException(str(error)) from error
+            raise AuditRefused(str(error)) from error
         raise

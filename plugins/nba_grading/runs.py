@@ -19,6 +19,7 @@ COLUMN_TYPES = {
     "holder_id": "STRING",
     "fencing_token": "INT64",
     "leased": "BOOL",
+    "unleased_reason": "STRING",
     "lease_wait_ms": "INT64",
     "gradable": "INT64",
     "graded": "INT64",
@@ -33,6 +34,12 @@ COLUMN_TYPES = {
     "detail": "STRING",
 }
 DETAIL_CHARACTERS = 2000
+
+
+def count_failures_in_a_row(warehouse: Warehouse, operation: str) -> int:
+    """Runs of the operation that failed since its last success, in the last 7 days."""
+    [row] = warehouse.rows("runs/count_failures_in_a_row", {"operation": operation})
+    return int(row["failures"])
 
 
 def record_run(warehouse: Warehouse, run: Mapping[str, Any]) -> None:

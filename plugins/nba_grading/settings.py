@@ -44,6 +44,13 @@ class Settings(BaseModel):
     grading_retries: int = Field(3, ge=0, le=10, description="Task retries after a transient error.")
     grading_retry_seconds: float = Field(30, ge=0, description="Delay before the first task retry; doubled for each further one.")
     grading_conflict_seconds: float = Field(300, gt=0, description="How long a publish that conflicts with another transaction is tried again.")
+    grading_breaker_failures: int = Field(
+        3, ge=0, description="Failed runs of an operation in a row that open its circuit breaker; 0 never opens it."
+    )
+    grading_breaker_seconds: int = Field(300, ge=1, description="How long an open circuit breaker refuses runs before it lets one try.")
+    grading_use_lease: bool = Field(
+        True, description="Off, for emergencies: write without leases, behind the fence alone. The run's parameter use_lease wins over it."
+    )
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
@@ -55,6 +62,8 @@ class Settings(BaseModel):
     lease_grace_seconds: float = Field(2, ge=0, description="Added to the lease before another run takes it over.")
     lease_rpc_seconds: float = Field(5, gt=0, description="Timeout of one call to the lease store.")
     lease_max_wait_seconds: float = Field(300, ge=0, description="How long a run waits, deferred, for a held lease.")
+    lease_stuck_seconds: float = Field(600, gt=0, description="A lease without renewal for so long is told to people as stuck.")
+    lease_long_held_seconds: float = Field(3600, gt=0, description="A lease held for so long is told to people, although it is renewed.")
     lease_on_unavailable: Literal["degrade", "fail"] = Field(
         "degrade", description="Lease store down: write without a lease (CRITICAL alert, the fence keeps it safe), or fail."
     )

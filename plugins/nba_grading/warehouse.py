@@ -66,6 +66,11 @@ class Typed:
 
 
 Params = Mapping[str, "Value | Typed"]
+BeforeSubmit = Callable[[str], None]
+
+
+def _nothing(_job_id: str) -> None:
+    pass
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -110,12 +115,13 @@ class Warehouse:
         """Rows of the SELECT in ``include/sql/<name>.sql``."""
         return self.run(load_sql(name), params)
 
-    def run(self, text: str, params: Params | None = None, job_name: str | None = None) -> list[Row]:
+    def run(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> list[Row]:
         """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, GuardRefused or a transient error.
 
-        ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores.
+        ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores. ``before_submit`` gets the id of
+        each job that is about to be submitted: a statement that conflicts runs again as another one.
         """
-        return [dict(row.items()) for row in self._run(text, params, job_name)[1]]
+        return [dict(row.items()) for row in self._run(text, params, job_name, before_submit)[1]]
 
     def execute(self, text: str, params: Params | None = None, job_name: str | None = None) -> int:
         """Rows changed by one DML statement (0 for DDL)."""
@@ -137,7 +143,9 @@ class Warehouse:
         except (api.GoogleAPICallError, *LOST_CONNECTION) as error:
             log_event(log, "job_not_cancelled", level=logging.WARNING, job_id=job_id, error=error)
 
-    def _run(self, text: str, params: Params | None, job_name: str | None) -> tuple[bigquery.QueryJob, Sequence[Any]]:
+    def _run(
+        self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = _nothing
+    ) -> tuple[bigquery.QueryJob, Sequence[Any]]:
         name = job_name or f"nba_grading_{uuid.uuid4().hex}"
         config = bigquery.QueryJobConfig(
             query_parameters=[_parameter(key, value) for key, value in (params or {}).items()],
@@ -157,7 +165,10 @@ class Warehouse:
             for attempt in retrying:
                 with attempt:
                     self._check()
-                    job = job or self._submit_or_adopt(text, config, f"{name}_{failed_attempts + 1:03d}")
+                    if job is None:
+                        job_id = f"{name}_{failed_attempts + 1:03d}"
+                        before_submit(job_id)
+                        job = self._submit_or_adopt(text, config, job_id)
                     try:
                         with self._running_job(job):
                             return job, list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from commands.stack_config import PROJECT, ROOT, StackConfig
+from tests.dags.runs import posted
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
 os.environ.update(
@@ -49,3 +50,9 @@ def settings_environment(monkeypatch: pytest.MonkeyPatch, emulators: StackConfig
     get_settings.cache_clear()
     yield monkeypatch
     get_settings.cache_clear()
+
+
+@pytest.fixture
+def before(emulators: StackConfig) -> int:
+    """How many messages Slack's stand-in holds before the test."""
+    return len(posted(emulators))

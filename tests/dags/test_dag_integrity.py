@@ -12,7 +12,7 @@ import pytest
 
 from commands.stack_config import ROOT
 
-DAG_IDS = {"grade_predictions"}
+DAG_IDS = {"grade_predictions", "release_stuck_leases"}
 HEADINGS = ("**What.**", "**When.**", "**If it fails.**", "**Safe to rerun?**", "**Params.**")
 
 

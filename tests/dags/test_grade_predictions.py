@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-import httpx
 import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
 from nba_grading.lease import LeaseTimes
 from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
 from nba_grading.leases import Leases
+from tests.dags.runs import posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
@@ -38,32 +39,13 @@ def fill(client: bigquery.Client, *, box_scores: bool = True, players: int = 4, 
 
 
 def run_dag(**conf: Any) -> Any:
-    from airflow.dag_processing.dagbag import BundleDagBag
-
-    from commands.stack_config import ROOT
-
-    bag = BundleDagBag(dag_folder=str(ROOT / "dags"), bundle_path=ROOT / "dags", bundle_name="dags-folder")
-    return bag.dags["grade_predictions"].test(run_conf=conf)
-
-
-def states(run: Any) -> dict[str, str]:
-    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+    return run_in_process("grade_predictions", **conf)
 
 
 def recorded(client: bigquery.Client) -> dict[str, Any]:
     rows = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs").result(timeout=60)]
     assert len(rows) == 1, "every run leaves one row"
     return rows[0]
-
-
-def posted(emulators: StackConfig, since: int) -> list[str]:
-    return [message["blocks"][0]["text"]["text"] for message in httpx.get(f"{emulators.url('slack')}/messages").json()[since:]]
-
-
-@pytest.fixture
-def before(emulators: StackConfig) -> int:
-    """How many messages Slack's stand-in holds before the test."""
-    return len(httpx.get(f"{emulators.url('slack')}/messages").json())
 
 
 def test_a_date_is_graded_validated_and_recorded_and_nobody_is_alerted(bigquery_client: bigquery.Client, emulators: StackConfig, before: int) -> None:
@@ -103,7 +85,7 @@ def test_a_future_date_fails_and_says_so(bigquery_client: bigquery.Client, emula
     run = run_dag(game_date=game_date)
     assert states(run)["check_inputs"] == "failed"
     row = recorded(bigquery_client)
-    assert row["outcome"] == "failed"
+    assert row["outcome"] == "refused"
     assert "not over yet in New York" in row["detail"]
     [message] = posted(emulators, before)
     assert "not over yet" in message
@@ -114,19 +96,20 @@ def test_a_malformed_date_is_refused_before_anything_runs() -> None:
         run_dag(game_date="10.01.2026")
 
 
-def hold(firestore_client: Any, seconds: float) -> threading.Timer:
-    times = LeaseTimes(lease_s=30, rpc_s=5)
-    lease = Leases(FirestoreLeaseStore(firestore_client, rpc_seconds=5), times).acquire(
-        LeaseKey("grading", date.fromisoformat(GAME_DATE)), {"dag_id": "somebody_else", "run_id": "backfill__1"}
-    )
+def hold(emulators: StackConfig, seconds: float) -> threading.Timer:
+    from nba_grading.airflow_context import make_leases
+
+    assert emulators.lease_store == os.environ["LEASE_STORE"]
+    leases = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
+    lease = leases.acquire(LeaseKey("grading", date.fromisoformat(GAME_DATE)), {"dag_id": "somebody_else", "run_id": "backfill__1"})
     timer = threading.Timer(seconds, lease.release)
     timer.start()
     return timer
 
 
-def test_a_run_whose_lease_is_held_waits_deferred_and_then_grades(bigquery_client: bigquery.Client, firestore_client: Any) -> None:
+def test_a_run_whose_lease_is_held_waits_deferred_and_then_grades(bigquery_client: bigquery.Client, emulators: StackConfig) -> None:
     fill(bigquery_client)
-    timer = hold(firestore_client, 12)
+    timer = hold(emulators, 12)
     run = run_dag(game_date=GAME_DATE)
     timer.join()
     assert states(run)["validate"] == "success"
@@ -137,7 +120,6 @@ def test_a_run_whose_lease_is_held_waits_deferred_and_then_grades(bigquery_clien
 
 def test_a_run_that_waits_too_long_fails_and_says_who_holds_the_lease(
     bigquery_client: bigquery.Client,
-    firestore_client: Any,
     settings_environment: pytest.MonkeyPatch,
     emulators: StackConfig,
     before: int,
@@ -147,7 +129,7 @@ def test_a_run_that_waits_too_long_fails_and_says_who_holds_the_lease(
     settings_environment.setenv("LEASE_MAX_WAIT_SECONDS", "2")
     get_settings.cache_clear()
     fill(bigquery_client)
-    timer = hold(firestore_client, 60)
+    timer = hold(emulators, 60)
     try:
         run = run_dag(game_date=GAME_DATE)
     finally:
@@ -155,7 +137,7 @@ def test_a_run_that_waits_too_long_fails_and_says_who_holds_the_lease(
         timer.function()
     assert states(run)["grade"] == "failed"
     row = recorded(bigquery_client)
-    assert row["outcome"] == "failed"
+    assert row["outcome"] == "refused"
     assert "somebody_else" in row["detail"]
     assert row["lease_wait_ms"] >= 2000
     [message] = posted(emulators, before)
@@ -181,12 +163,135 @@ def test_without_a_lease_store_the_setting_decides(
     if policy == "degrade":
         assert states(run)["validate"] == "success"
         assert (row["outcome"], row["leased"], row["fencing_token"]) == ("graded", False, 1)
-        assert ["CRITICAL" in message and "without a lease" in message for message in messages] == [True]
+        assert "leases.db" in row["unleased_reason"]
     else:
         assert states(run)["grade"] == "failed"
         assert row["outcome"] == "failed"
         assert "leases.db" in row["detail"]
-        assert len(messages) == 1
+    [message] = messages
+    assert "CRITICAL" in message
+    assert ("runs write without a lease" if policy == "degrade" else "runs fail") in message
+
+    run_dag(game_date=GAME_DATE)
+    assert len(posted(emulators, before)) == 1, "one outage is told once, however many runs see it"
+
+
+@pytest.mark.parametrize("by", ["parameter", "setting"])
+def test_a_run_whose_lease_is_switched_off_says_so_everywhere_and_wins_over_what_is_stored(
+    by: str, bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    from nba_grading.settings import get_settings
+
+    fill(bigquery_client)
+    run_dag(game_date=GAME_DATE)
+    first = recorded(bigquery_client)
+    bigquery_client.query("DELETE FROM nba_predictions.grading_runs WHERE TRUE").result(timeout=60)
+    if by == "setting":
+        settings_environment.setenv("GRADING_USE_LEASE", "false")
+        get_settings.cache_clear()
+    timer = hold(emulators, 60)  # a lease that is held does not matter
+    try:
+        run = run_dag(game_date=GAME_DATE, **({"use_lease": False} if by == "parameter" else {}))
+    finally:
+        timer.cancel()
+        timer.function()
+    assert states(run)["validate"] == "success"
+    row = recorded(bigquery_client)
+    assert (row["leased"], row["fencing_token"]) == (False, first["fencing_token"] + 1)
+    assert ("use_lease" if by == "parameter" else "GRADING_USE_LEASE") in row["unleased_reason"]
+    [message] = posted(emulators, before)
+    assert "CRITICAL" in message
+    assert "switched off" in message
+
+
+def test_the_parameter_of_a_run_wins_over_the_setting_that_switches_leases_off(
+    bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    from nba_grading.settings import get_settings
+
+    settings_environment.setenv("GRADING_USE_LEASE", "false")
+    get_settings.cache_clear()
+    fill(bigquery_client)
+    run_dag(game_date=GAME_DATE, use_lease=True)
+    assert recorded(bigquery_client)["leased"] is True
+    assert posted(emulators, before) == []
+
+
+def test_a_write_without_a_lease_is_newer_than_what_is_stored_even_if_its_fence_row_was_lost(bigquery_client: bigquery.Client) -> None:
+    fill(bigquery_client)
+    run_dag(game_date=GAME_DATE)
+    first = recorded(bigquery_client)["fencing_token"]
+    for table in ("grading_runs", "write_fences"):
+        bigquery_client.query(f"DELETE FROM nba_predictions.{table} WHERE TRUE").result(timeout=60)
+    run_dag(game_date=GAME_DATE, use_lease=False)
+    assert recorded(bigquery_client)["fencing_token"] == first + 1
+
+
+def break_grading(settings_environment: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Make every write fail as BigQuery would refuse it; returns what mends it."""
+    from nba_grading import grading
+    from nba_grading.warehouse import StatementFailed
+
+    def fail(*_arguments: Any, **_keywords: Any) -> None:
+        raise StatementFailed("BigQuery refused the statement: no such column")
+
+    works = grading.grade_date
+    settings_environment.setattr(grading, "grade_date", fail)
+    return lambda: settings_environment.setattr(grading, "grade_date", works)
+
+
+def outcomes(client: bigquery.Client) -> list[str]:
+    rows = client.query("SELECT outcome FROM nba_predictions.grading_runs ORDER BY finished_at").result(timeout=60)
+    return [row["outcome"] for row in rows]
+
+
+def test_three_failed_runs_in_a_row_open_the_breaker_and_a_success_closes_it(
+    bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    fill(bigquery_client)
+    run_dag(game_date="2999-01-01")  # a wrong date is no failure of grading
+    mend = break_grading(settings_environment)
+    for _ in range(3):
+        run_dag(game_date=GAME_DATE)
+    told = posted(emulators, before)
+    assert [("circuit breaker is open" in message) for message in told] == [False, False, False, False, True]
+    assert "no such column" in told[-1]
+
+    run = run_dag(game_date=GAME_DATE)
+    assert states(run)["check_inputs"] == "failed"
+    assert states(run)["grade"] in ("upstream_failed", "None")
+    assert outcomes(bigquery_client) == ["refused", "failed", "failed", "failed", "refused"]
+    assert len(posted(emulators, before)) == 5, "a refused run sends no message of its own"
+
+    mend()
+    assert states(run_dag(game_date=GAME_DATE, override_breaker=True))["validate"] == "success"
+    assert "closed again" in posted(emulators, before)[-1]
+    assert states(run_dag(game_date=GAME_DATE))["validate"] == "success"
+
+
+def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it_open(
+    bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    from nba_grading.settings import get_settings
+
+    settings_environment.setenv("GRADING_BREAKER_FAILURES", "1")
+    get_settings.cache_clear()
+    fill(bigquery_client)
+    mend = break_grading(settings_environment)
+    run_dag(game_date=GAME_DATE)
+    age = "UPDATE nba_predictions.conditions SET raised_at = TIMESTAMP_SUB(raised_at, INTERVAL 301 SECOND), "
+    age += "probed_at = TIMESTAMP_SUB(probed_at, INTERVAL 301 SECOND) WHERE TRUE"
+    bigquery_client.query(age).result(timeout=60)
+    run_dag(game_date=GAME_DATE)  # the one that may try
+    run_dag(game_date=GAME_DATE)
+    assert outcomes(bigquery_client) == ["failed", "failed", "refused"]
+    mend()
+    bigquery_client.query(age).result(timeout=60)
+    run_dag(game_date=GAME_DATE)
+    assert outcomes(bigquery_client)[-1] == "graded"
+    told = posted(emulators, before)
+    assert ["open" in message.splitlines()[0] for message in told].count(True) == 1, "an open breaker is told once"
+    assert "closed again" in told[-1]
 
 
 def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_client: bigquery.Client) -> None:
@@ -197,6 +302,7 @@ def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_clie
 
     run = run_dag(game_date=GAME_DATE)
     assert states(run)["grade"] == "failed"
+    assert recorded(bigquery_client)["outcome"] == "refused"
     assert "would shrink from 10 keys to 5" in recorded(bigquery_client)["detail"]
     count = "SELECT COUNT(*) AS n FROM nba_predictions.prediction_accuracy"
     assert next(iter(bigquery_client.query(count).result()))["n"] == 10

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from nba_grading import alerts
 from nba_grading.validation import Finding
@@ -21,30 +22,63 @@ def duplicate(player: str, line: float | None) -> dict[str, object]:
     return {"player_lookup": player, "game_id": "g", "system_id": "s", "line_value": line, "occurrences": 2}
 
 
-def all_alerts() -> list[alerts.Alert]:
+def about_a_date() -> list[alerts.Alert]:
     finding = Finding("duplicate_keys", "fail", "7 keys stand more than once, 9 rows too many", [duplicate("lebronjames", None)], 9)
     return [
+        alerts.findings_after_write(RUN, game_date="2026-01-10", findings=[finding], counts="1 graded, 2 voided, 3 pending"),
         alerts.task_failed(RUN, game_date="2026-01-10", task_id="grade", tries=4, error="AuditFailed: x"),
         alerts.waited_too_long(RUN, game_date="2026-01-10", waited_s=300.4, held_by="held by abc"),
-        alerts.wrote_without_lease(RUN, game_date="2026-01-10", reason="Firestore: 503"),
-        alerts.findings_after_write(RUN, game_date="2026-01-10", findings=[finding], counts="1 graded, 2 voided, 3 pending"),
+        alerts.lease_switched_off(RUN, game_date="2026-01-10", reason="the setting GRADING_USE_LEASE is off"),
+        alerts.lease_stuck(RUN, lease="grading_2026-01-10", holder="abc", silent_s=700, removed=False),
+        alerts.lease_stuck(RUN, lease="grading_2026-01-10", holder="abc", silent_s=700, removed=True),
+        alerts.lease_long_held(RUN, lease="grading_2026-01-10", holder="abc", held_s=4000),
+        alerts.lease_no_longer_stuck(RUN, lease="grading_2026-01-10", since_s=900),
+        alerts.lease_released_by_hand(RUN, lease="grading_2026-01-10", holder="abc", silent_s=3),
     ]
 
 
-def test_every_alert_names_the_date_what_was_done_the_next_step_and_links_to_the_run_and_the_runbook() -> None:
+def all_alerts() -> list[alerts.Alert]:
+    return [
+        *about_a_date(),
+        alerts.lease_store_down(RUN, reason="Firestore: 503", policy="degrade"),
+        alerts.lease_store_down(RUN, reason="Firestore: 503", policy="fail"),
+        alerts.lease_store_back(RUN, down_s=3700),
+        alerts.breaker_opened(RUN, operation="grading", failures=3, pause_s=300, error="no such column"),
+        alerts.breaker_closed(RUN, operation="grading", open_s=9000),
+    ]
+
+
+def test_every_alert_says_what_was_done_and_the_next_step_and_links_to_the_run_and_the_runbook() -> None:
     for alert in all_alerts():
         text = body(alert)
-        for part in ("2026-01-10", "*Done:*", "*Next step:*", RUN.url, f"docs/runbook.md#{alert.kind}"):
+        for part in ("*Done:*", "*Next step:*", RUN.url, f"docs/runbook.md#{alert.kind}"):
             assert part in text, (alert.kind, part)
         json.dumps(alert.blocks)
 
 
+def test_an_alert_about_a_date_names_it() -> None:
+    for alert in about_a_date():
+        assert "2026-01-10" in body(alert), alert.kind
+
+
+def test_the_runbook_has_a_heading_for_every_alert(repository: Path) -> None:
+    headings = {line.removeprefix("## ") for line in (repository / "docs" / "runbook.md").read_text().splitlines() if line.startswith("## ")}
+    assert {alert.kind for alert in all_alerts()} - headings == set()
+
+
+def test_every_alert_of_the_module_is_looked_at_here() -> None:
+    functions = [name for name, member in vars(alerts).items() if getattr(member, "__annotations__", {}).get("return") == "Alert"]
+    assert len(functions) + 2 == len(all_alerts()), "two are made in two ways"
+
+
 def test_going_on_without_a_lease_is_critical() -> None:
-    assert all_alerts()[2].text.startswith("CRITICAL")
+    for alert in all_alerts():
+        if alert.kind in ("lease-store-down", "lease-switched-off"):
+            assert alert.severity in ("CRITICAL", "RECOVERED")
 
 
 def test_duplicates_are_told_with_their_numbers_and_first_keys() -> None:
-    text = body(all_alerts()[3])
+    text = body(about_a_date()[0])
     assert "9 rows too many" in text
     assert "lebronjames, g, s, no line: 2 rows" in text
     assert "1 graded, 2 voided, 3 pending" in text

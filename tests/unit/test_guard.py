@@ -69,6 +69,18 @@ def test_a_silent_store_fails_the_claim_where_that_is_the_setting(store: FakeSto
         claim_date(lambda: leases, KEY, {}, "fail")
 
 
+def test_a_lease_that_is_switched_off_is_not_asked_for_and_that_is_said_aloud(caplog: pytest.LogCaptureFixture) -> None:
+    def no_leases() -> Leases:
+        raise AssertionError("the store was asked for")
+
+    claim = claim_date(no_leases, KEY, {}, "fail", switched_off="by the parameter use_lease of the run")
+    assert isinstance(claim, UnleasedClaim)
+    assert (claim.switched_off, claim.token) == (True, None)
+    [record] = [record for record in caplog.records if record.getMessage().startswith("lease_degraded")]
+    assert record.levelno == logging.CRITICAL
+    assert "use_lease" in record.getMessage()
+
+
 def test_an_unleased_claim_has_no_token_and_says_so() -> None:
     claim = UnleasedClaim(KEY, "the store is down")
     assert claim.token is None

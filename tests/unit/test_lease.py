@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import date
 from typing import Any
@@ -11,9 +14,10 @@ from typing import Any
 import pytest
 
 from nba_grading import leases as leases_module
+from nba_grading.events import subscribe, unsubscribe
 from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
 from nba_grading.lease_store import LeaseKey, Record, StoreUnavailable
-from nba_grading.leases import Leases
+from nba_grading.leases import Leases, Waiter, turn_delay_s
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
@@ -541,7 +545,7 @@ def test_a_silent_watch_is_covered_by_reads(clock: ManualClock, monkeypatch: pyt
     put_claim(store)
     seen = stored(store)
     store.inject("read", slow(lambda: None), slow(lambda: store.delete(KEY, seen.version)))
-    assert Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 100) is True
+    assert Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
     assert store.calls[-4:] == ["read", "read", "delete", "read"]
 
 
@@ -551,7 +555,7 @@ def test_a_waiter_wakes_when_the_holder_has_expired(clock: ManualClock) -> None:
     clock.advance(602)
     seen = stored(store)
     clock.advance(1)
-    assert Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 100) is True
+    assert Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
 
 
 def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: ManualClock) -> None:
@@ -559,17 +563,42 @@ def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: Man
     put_claim(store)
     seen = stored(store)
     store.tells = (False, True)
-    stopped = threading.Event()
-    store.inject("read", slow(stopped.set))
-    free = Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 0.1, stopped=stopped)
+    waiter = Waiter(clock.now, clock.now + 0.1)
+    store.inject("read", slow(waiter.stop))
+    free = Leases(store, TIMES, clock).wait_until_free(seen, waiter)
     assert (free, store.calls[2:]) == (False, ["read"])  # the read is the one at the deadline
 
 
 def test_a_waiter_that_is_stopped_stops(store: FakeStore, leases: Leases, clock: ManualClock) -> None:
     put_claim(store)
-    stopped = threading.Event()
-    stopped.set()
-    assert leases.wait_until_free(stored(store), deadline=clock.now + 100, stopped=stopped) is False
+    waiter = Waiter(clock.now, clock.now + 100)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(leases.wait_until_free, stored(store), waiter)
+        time.sleep(0.1)
+        assert not waiting.done()
+        stopped_at = time.monotonic()
+        waiter.stop()
+        assert waiting.result(timeout=5) is False
+    assert time.monotonic() - stopped_at < 5  # not after the read that comes every 10 s
+
+
+def test_a_lone_waiter_takes_its_turn_almost_at_once() -> None:
+    assert max(turn_delay_s(waited_s, 0) for waited_s in range(200)) <= 0.02
+
+
+def test_who_waited_longer_than_the_last_holder_goes_before_who_came_just_now() -> None:
+    assert max(turn_delay_s(30 + n, 30) for n in range(200)) <= min(turn_delay_s(0, 30) for _ in range(200))
+
+
+def test_waiters_of_one_age_are_spread() -> None:
+    delays = sorted(turn_delay_s(30, 30) for _ in range(400))
+    assert delays[0] < 0.03
+    assert 0.22 < delays[-1] <= 0.25
+
+
+def test_a_lease_says_how_long_its_holder_had_waited(store: FakeStore, leases: Leases) -> None:
+    with leases.try_acquire(KEY, {}, waited_s=12.5):
+        assert stored(store).waited_s == 12.5
 
 
 def test_a_wait_of_no_time_looks_once(store: FakeStore, leases: Leases) -> None:
@@ -593,7 +622,7 @@ def test_a_store_that_falls_silent_during_the_wait_is_unavailable(clock: ManualC
     seen = stored(store)
     store.outage = DROPPED
     with pytest.raises(LeaseStoreUnavailable):
-        Leases(store, TIMES, clock).wait_until_free(seen, deadline=clock.now + 100)
+        Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100))
 
 
 def test_inspect_tells_who_holds_the_lease(store: FakeStore, leases: Leases) -> None:
@@ -643,3 +672,55 @@ def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases:
     with pytest.raises(LeaseStoreUnavailable) as unavailable:
         leases.try_acquire(KEY, {})
     assert isinstance(unavailable.value.__cause__, StoreUnavailable)
+
+
+# Events
+
+
+def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store: FakeStore, clock: ManualClock, leases: Leases) -> None:
+    told: list[tuple[str, Mapping[str, Any]]] = []
+
+    def observe(event: str, facts: Mapping[str, Any]) -> None:
+        told.append((event, facts))
+
+    subscribe(observe)
+    try:
+        first = leases.try_acquire(KEY, {})
+        with pytest.raises(LeaseHeld):
+            leases.try_acquire(KEY, {})
+        clock.advance(2)
+        first.renew()
+        with pytest.raises(LeaseHeld):
+            leases.acquire(KEY, {}, max_wait_s=0)
+        clock.advance(603)
+        second = leases.try_acquire(KEY, {}, waited_s=600.5)
+        with pytest.raises(LeaseLost):
+            first.renew()
+        clock.advance(3)
+        second.release()
+    finally:
+        unsubscribe(observe)
+    events = [event for event, _ in told]
+    assert events == [
+        *("lease_acquired", "lease_contended", "lease_renewed", "lease_contended", "lease_timed_out"),
+        *("lease_taken_over", "lease_acquired", "lease_waited", "lease_lost", "lease_released"),
+    ]
+    for event, facts in told:
+        assert (facts["operation"], facts["game_date"]) == ("grading", KEY.game_date), event
+        assert {"holder", "token", "ms"} <= set(facts), event
+    facts_of = dict(told)
+    assert facts_of["lease_released"]["ms"] == 3000
+    assert facts_of["lease_waited"]["ms"] == 600_500
+    assert facts_of["lease_lost"]["reason"] == "expired"
+
+
+def test_an_observer_that_fails_costs_nothing_but_a_log_line(leases: Leases, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_event: str, _facts: Mapping[str, Any]) -> None:
+        raise ZeroDivisionError
+
+    subscribe(fail)
+    try:
+        leases.try_acquire(KEY, {}).release()
+    finally:
+        unsubscribe(fail)
+    assert any(record.levelno == logging.ERROR and "observer" in record.getMessage() for record in caplog.records)

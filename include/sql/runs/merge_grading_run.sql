@@ -12,6 +12,7 @@ USING (
         @holder_id AS holder_id,
         @fencing_token AS fencing_token,
         @leased AS leased,
+        @unleased_reason AS unleased_reason,
         @lease_wait_ms AS lease_wait_ms,
         @gradable AS gradable,
         @graded AS graded,
@@ -36,6 +37,7 @@ WHEN MATCHED THEN
         holder_id = fresh.holder_id,
         fencing_token = fresh.fencing_token,
         leased = fresh.leased,
+        unleased_reason = fresh.unleased_reason,
         lease_wait_ms = fresh.lease_wait_ms,
         gradable = fresh.gradable,
         graded = fresh.graded,
@@ -49,5 +51,5 @@ WHEN MATCHED THEN
         outcome = fresh.outcome,
         detail = fresh.detail
 WHEN NOT MATCHED THEN
-    INSERT (grading_run_id, operation, game_date, dag_id, run_id, run_type, holder_id, fencing_token, leased, lease_wait_ms, gradable, graded, voided, pending, replaced, duplicates, started_at, finished_at, duration_ms, outcome, detail)
-    VALUES (fresh.grading_run_id, fresh.operation, fresh.game_date, fresh.dag_id, fresh.run_id, fresh.run_type, fresh.holder_id, fresh.fencing_token, fresh.leased, fresh.lease_wait_ms, fresh.gradable, fresh.graded, fresh.voided, fresh.pending, fresh.replaced, fresh.duplicates, fresh.started_at, fresh.finished_at, fresh.duration_ms, fresh.outcome, fresh.detail);
+    INSERT (grading_run_id, operation, game_date, dag_id, run_id, run_type, holder_id, fencing_token, leased, unleased_reason, lease_wait_ms, gradable, graded, voided, pending, replaced, duplicates, started_at, finished_at, duration_ms, outcome, detail)
+    VALUES (fresh.grading_run_id, fresh.operation, fresh.game_date, fresh.dag_id, fresh.run_id, fresh.run_type, fresh.holder_id, fresh.fencing_token, fresh.leased, fresh.unleased_reason, fresh.lease_wait_ms, fresh.gradable, fresh.graded, fresh.voided, fresh.pending, fresh.replaced, fresh.duplicates, fresh.started_at, fresh.finished_at, fresh.duration_ms, fresh.outcome, fresh.detail);

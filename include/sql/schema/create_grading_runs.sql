@@ -9,6 +9,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
     holder_id STRING OPTIONS (description = 'Claim of the lease'),
     fencing_token INT64 OPTIONS (description = 'Token published'),
     leased BOOL OPTIONS (description = 'FALSE when the write went on without a lease'),
+    unleased_reason STRING OPTIONS (description = 'Why the write went on without a lease; NULL with one'),
     lease_wait_ms INT64 OPTIONS (description = 'Milliseconds between the first try and the lease'),
     gradable INT64 OPTIONS (description = 'Gradable predictions'),
     graded INT64 OPTIONS (description = 'Rows graded'),
@@ -19,7 +20,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
     started_at TIMESTAMP NOT NULL OPTIONS (description = 'When the run began'),
     finished_at TIMESTAMP OPTIONS (description = 'When the run was recorded'),
     duration_ms INT64 OPTIONS (description = 'Milliseconds of the guarded write itself, waiting left out'),
-    outcome STRING NOT NULL OPTIONS (description = 'graded, no_predictions, no_box_scores or failed'),
+    outcome STRING NOT NULL OPTIONS (description = 'graded, no_predictions, no_box_scores, refused or failed'),
     detail STRING OPTIONS (description = 'Why it failed or what was found')
 )
 PARTITION BY DATE(started_at)

@@ -1,0 +1,17 @@
+-- One row: how many runs of an operation have failed since its last success, in the last 7 days. Runs that were refused, or had
+-- nothing to do, say nothing about the operation and do not count.
+-- Params: operation STRING
+WITH recent AS (
+    SELECT
+        outcome,
+        finished_at,
+        MAX(IF(outcome = 'graded', finished_at, NULL)) OVER () AS last_success_at
+    FROM nba_predictions.grading_runs
+    WHERE
+        operation = @operation
+        AND started_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)
+)
+
+SELECT COUNT(*) AS failures
+FROM recent
+WHERE outcome = 'failed' AND (last_success_at IS NULL OR finished_at > last_success_at);

@@ -1,0 +1,99 @@
+"""Leases that nobody gives back: found over all operations, judged by the store's clock, and removed once they are long dead.
+
+A live lease is never taken: a removal is conditional on the version that was judged, so a renewal in between wins. Removing one is a
+sweep, no more; the next run of a date takes an expired lease over by itself, after its duration and the grace.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from nba_grading.events import log_event
+from nba_grading.lease import milliseconds
+from nba_grading.lease_store import OPERATIONS, Changed, LeaseStore, Record
+
+log = logging.getLogger(__name__)
+
+DEAD_AFTER_LEASES = 3
+RELEASE_ROUNDS = 5
+
+Verdict = Literal["live", "long_held", "silent", "stuck", "removed"]
+
+
+class NoSuchHolder(ValueError):
+    """No lease is held by that id; the message lists the holders there are."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A lease and what became of it.
+
+    live: renewed in time. long_held: renewed, but held for very long. silent: expired, to be taken over by the next run. stuck:
+    silent for so long that people are told. removed: silent for three times its lease, and gone now.
+    """
+
+    record: Record
+    verdict: Verdict
+
+    @property
+    def condition(self) -> str:
+        """The name of its condition: of this lease and this claim, so that the next holder is another one."""
+        return f"stuck_lease/{self.record.key}/{self.record.holder_id}"
+
+
+def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held_s: float) -> list[Judged]:
+    """Judge every lease of every operation and remove those that are dead; raises StoreUnavailable. One call an operation, one a removal."""
+    judged = []
+    for record in [record for operation in OPERATIONS for record in store.list(operation)]:
+        verdict = _judge(record, grace_s, stuck_s, long_held_s)
+        if record.age_s > DEAD_AFTER_LEASES * record.lease_s + grace_s:
+            verdict = "removed" if _remove(store, record) else "live"
+        if verdict not in ("live", "silent"):
+            log_event(
+                log,
+                f"lease_{verdict}",
+                level=logging.WARNING,
+                **record.facts,
+                ms=milliseconds(record.age_s),
+                held_s=round(record.held_s),
+                run_id=record.owner.get("run_id"),
+            )
+        judged.append(Judged(record, verdict))
+    return judged
+
+
+def release_holder(store: LeaseStore, holder_id: str) -> Record:
+    """Remove the lease of this holder, alive or not, as a person asked for; raises NoSuchHolder or StoreUnavailable."""
+    for _ in range(RELEASE_ROUNDS):
+        records = [record for operation in OPERATIONS for record in store.list(operation)]
+        record = next((record for record in records if record.holder_id == holder_id), None)
+        if record is None:
+            raise NoSuchHolder(_no_such_holder(holder_id, records))
+        if _remove(store, record):
+            log_event(log, "lease_released_by_hand", level=logging.WARNING, **record.facts, ms=milliseconds(record.held_s))
+            return record
+    raise NoSuchHolder(f"the lease of {holder_id} was renewed each time it was to be removed: it is alive; try again")
+
+
+def _judge(record: Record, grace_s: float, stuck_s: float, long_held_s: float) -> Verdict:
+    if record.age_s > stuck_s:
+        return "stuck"
+    if record.is_expired(grace_s):
+        return "silent"
+    return "long_held" if record.held_s > long_held_s else "live"
+
+
+def _remove(store: LeaseStore, record: Record) -> bool:
+    try:
+        store.delete(record.key, record.version)
+    except Changed:
+        return False
+    return True
+
+
+def _no_such_holder(holder_id: str, records: Sequence[Record]) -> str:
+    held = ", ".join(f"{record.key} by {record.holder_id}" for record in records) or "none"
+    return f"no lease is held by {holder_id!r}. Leases held now: {held}"

@@ -1,0 +1,27 @@
+"""Running a DAG whole in this process, and what it left in Slack's stand-in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+from commands.stack_config import ROOT, StackConfig
+
+
+def run_in_process(dag_id: str, **conf: Any) -> Any:
+    """The finished run of a DAG with these params."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+
+    bag = BundleDagBag(dag_folder=str(ROOT / "dags"), bundle_path=ROOT / "dags", bundle_name="dags-folder")
+    return bag.dags[dag_id].test(run_conf=conf)
+
+
+def states(run: Any) -> dict[str, str]:
+    """The state of each task."""
+    return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+
+
+def posted(emulators: StackConfig, since: int = 0) -> list[str]:
+    """The messages Slack's stand-in got, from the given one on."""
+    return [message["blocks"][0]["text"]["text"] for message in httpx.get(f"{emulators.url('slack')}/messages").json()[since:]]

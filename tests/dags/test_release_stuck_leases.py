@@ -1,0 +1,147 @@
+"""The sweep of the leases on the real store: what it tells, what it removes, and what it never touches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.cloud import bigquery
+
+from commands.stack_config import StackConfig
+from nba_grading.lease import LeaseTimes
+from nba_grading.lease_store import OPERATIONS, LeaseStore
+from nba_grading.leases import Leases
+from tests.dags.runs import posted, run_in_process, states
+from tests.unit.lease_contract import any_key, claim_of
+
+pytestmark = pytest.mark.usefixtures("metadata_database", "bigquery_client")
+
+DAG_ID = "release_stuck_leases"
+
+
+@pytest.fixture
+def store(settings_environment: pytest.MonkeyPatch) -> LeaseStore:
+    """The store of the settings, without any lease."""
+    from nba_grading.airflow_context import make_leases
+
+    store = make_leases().store
+    for record in [record for operation in OPERATIONS for record in store.list(operation)]:
+        store.delete(record.key, record.version)
+    return store
+
+
+def sweep(**conf: Any) -> Any:
+    run = run_in_process(DAG_ID, **conf)
+    return run, next(iter(run.get_task_instances())).xcom_pull(task_ids="sweep")
+
+
+def set_thresholds(environment: pytest.MonkeyPatch, **seconds: str) -> None:
+    from nba_grading.settings import get_settings
+
+    for name, value in seconds.items():
+        environment.setenv(name, value)
+    get_settings.cache_clear()
+
+
+def test_live_leases_of_every_operation_are_left_alone_in_silence(store: LeaseStore, emulators: StackConfig, before: int) -> None:
+    keys = [any_key(operation) for operation in OPERATIONS]
+    for key in keys:
+        store.create(key, claim_of("a" * 32))
+    _, counts = sweep()
+    assert counts == {"leases": len(OPERATIONS), "live": len(OPERATIONS), "released_holder": None}
+    assert all(store.read(key) for key in keys)
+    assert posted(emulators, before) == []
+
+
+def test_a_dead_lease_is_removed_and_told_with_its_owner(
+    store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0")
+    key = any_key("consolidation")
+    store.create(key, claim_of("d" * 32, lease_s=0.001))
+    _, counts = sweep()
+    assert counts["removed"] == 1
+    assert store.read(key) is None
+    [message] = posted(emulators, before)
+    assert f"consolidation_{key.game_date}" in message
+    assert "was removed" in message
+    assert "scheduled__2026-01-10" in message
+    sweep()
+    assert len(posted(emulators, before)) == 1
+
+
+def test_a_stuck_lease_is_told_once_and_its_end_once(
+    store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    set_thresholds(settings_environment, LEASE_STUCK_SECONDS="0.001")
+    key = any_key()
+    version = store.create(key, claim_of("b" * 32, lease_s=600)).version
+    assert sweep()[1]["stuck"] == 1
+    sweep()
+    [message] = posted(emulators, before)
+    assert "not renewed since" in message
+    assert "b" * 32 in message
+    assert store.read(key), "an expired lease stays until it is three times as old as it may be"
+    store.delete(key, version)
+    sweep()
+    sweep()
+    [_, recovery] = posted(emulators, before)
+    assert "stuck no longer" in recovery
+
+
+def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
+    store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    set_thresholds(settings_environment, LEASE_LONG_HELD_SECONDS="0.001")
+    key = any_key()
+    with Leases(store, LeaseTimes()).try_acquire(key, {"run_id": "backfill__1"}) as lease:
+        assert sweep()[1]["long_held"] == 1
+        lease.renew()
+    [message] = posted(emulators, before)
+    assert "and renewed" in message
+    assert "backfill__1" in message
+
+
+def test_a_person_releases_a_lease_by_its_holders_id(store: LeaseStore, emulators: StackConfig, before: int) -> None:
+    key = any_key()
+    lease = Leases(store, LeaseTimes()).try_acquire(key, {"run_id": "manual__1"})
+    _, counts = sweep(holder_id=lease.holder_id)
+    assert counts == {"leases": 0, "released_holder": lease.holder_id}
+    assert store.read(key) is None
+    lease.release()
+    [message] = posted(emulators, before)
+    assert "released by hand" in message
+    assert "manual__1" in message
+
+
+def test_an_unknown_holder_is_told_who_there_is(store: LeaseStore, emulators: StackConfig, before: int) -> None:
+    key = any_key()
+    store.create(key, claim_of("c" * 32))
+    run, _ = sweep(holder_id="f" * 32)
+    assert states(run)["sweep"] == "failed"
+    [message] = posted(emulators, before)
+    assert "c" * 32 in message
+    assert store.read(key)
+
+
+def test_a_holder_id_that_is_none_is_refused_before_anything_runs() -> None:
+    with pytest.raises(Exception, match="does not match"):
+        run_in_process(DAG_ID, holder_id="grading_2026-01-10")
+
+
+def test_a_store_that_is_down_is_told_once_and_its_return_once(
+    bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int, tmp_path: Any
+) -> None:
+    blocked = tmp_path / "leases.db"
+    blocked.write_bytes(b"not a database at all, and long enough to be read as one" * 100)
+    set_thresholds(settings_environment, LEASE_STORE=f"sqlite:///{blocked}")
+    for _ in range(2):
+        run, _ = sweep()
+        assert states(run)["sweep"] == "failed"
+    [message] = posted(emulators, before)
+    assert "does not answer" in message
+    set_thresholds(settings_environment, LEASE_STORE=f"sqlite:///{tmp_path / 'good.db'}")
+    for _ in range(2):
+        sweep()
+    [_, recovery] = posted(emulators, before)
+    assert "answers again" in recovery

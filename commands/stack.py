@@ -88,6 +88,17 @@ class Stack:
             return False
         return True
 
+    def stop(self, name: str) -> None:
+        """Stop one process, as if it had died; ``start`` brings it back."""
+        self._call("stopProcess", name)
+
+    def start(self, name: str) -> None:
+        """Start a process that was stopped, and return when it is ready."""
+        self._call("startProcess", name, False)
+        url = next((program.ready_url for program in self.config.emulators() if program.name == name), None)
+        if url:
+            self._await_ready(name, partial(_answers, url))
+
     def pids(self) -> list[int]:
         """The processes that supervisord started; none once it stops."""
         if not self.is_running():

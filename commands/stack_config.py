@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import secrets
 import shutil
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,6 +44,20 @@ def port_base() -> int:
     if not given.isdigit() or not 1024 <= int(given) <= 65535 - len(PORT_NAMES):
         raise StackError(f"STACK_PORT_BASE={given!r} cannot be used: give a number from 1024 to {65535 - len(PORT_NAMES)}, such as 18080.")
     return int(given)
+
+
+def free_port_base() -> int:
+    """A port that is free together with those behind it that a stack uses."""
+    for _ in range(100):
+        base = random.randint(20_000, 55_000)
+        if all(_is_free(base + offset) for offset in range(len(PORT_NAMES))):
+            return base
+    raise StackError("No free ports were found on this machine.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ Unit tests use none of it. In CI a missing emulator fails; on a laptop without g
 from __future__ import annotations
 
 import os
-import random
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,24 +15,10 @@ from google.cloud import bigquery, firestore
 
 from commands.schema import create_schema
 from commands.stack import Stack
-from commands.stack_config import PORT_NAMES, PROJECT, StackConfig
+from commands.stack_config import PROJECT, StackConfig, free_port_base
 from nba_grading.warehouse import Warehouse
 
 BYTES = 20_000_000_000
-
-
-def free_port_base() -> int:
-    """A port that is free together with those behind it that a stack uses."""
-    for _ in range(100):
-        base = random.randint(20_000, 55_000)
-        if all(_is_free(base + offset) for offset in range(len(PORT_NAMES))):
-            return base
-    raise RuntimeError("found no free ports")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.fixture(scope="session")

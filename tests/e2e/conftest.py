@@ -16,8 +16,8 @@ from commands.load import load_directory
 from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import Stack
-from commands.stack_config import ROOT, StackConfig
-from tests.conftest import bigquery_client_of, free_port_base
+from commands.stack_config import ROOT, StackConfig, free_port_base
+from tests.conftest import bigquery_client_of
 
 DATES = 4
 

@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from commands.stack import Stack
-from commands.stack_config import ROOT, StackConfig, StackError, port_base
-from tests.conftest import free_port_base
+from commands.stack_config import ROOT, StackConfig, StackError, free_port_base, port_base
 
 UP = "import sys; from pathlib import Path; from commands.stack import Stack; from commands.stack_config import StackConfig; "
 UP += "Stack(StackConfig(Path(sys.argv[1]), int(sys.argv[2]), persistent=False), print).up(); print('UP', flush=True)"

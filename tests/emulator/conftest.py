@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from datetime import date
-from pathlib import Path
 
 import pytest
 from google.cloud import bigquery
@@ -16,6 +15,7 @@ from tests.emulator.small_date import Writer
 
 GAME_DATE = date(2026, 1, 10)
 PLAYERS = 40
+SHORT_LEASE = {"LEASE_SECONDS": "2", "LEASE_GRACE_SECONDS": "0.2", "LEASE_RPC_SECONDS": "0.6", "LEASE_MAX_WAIT_SECONDS": "60"}
 
 PREDICTIONS = f"""
 INSERT INTO nba_predictions.player_prop_predictions
@@ -44,12 +44,12 @@ def small_date(bigquery_client: bigquery.Client) -> date:
 
 @pytest.fixture
 def start_writer(emulators: StackConfig) -> Writer:
-    """Start tests/emulator/grader_process.py with arguments; leases are on Firestore where it runs, else in SQLite."""
+    """Start commands/proof/writer.py with arguments; leases are on Firestore where it runs, else in SQLite."""
 
     def start(*arguments: str) -> subprocess.Popen[str]:
-        script = Path(__file__).with_name("grader_process.py")
         paths = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
-        environment = {**os.environ, **emulators.client_environment(), "PYTHONPATH": paths}
-        return subprocess.Popen([sys.executable, str(script), *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        environment = {**os.environ, **emulators.client_environment(), **SHORT_LEASE, "PYTHONPATH": paths}
+        command = [sys.executable, "-m", "commands.proof.writer", *arguments]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start

@@ -17,7 +17,7 @@ ROWS = 120
 
 
 class Writer(Protocol):
-    """Starts a writer process with the arguments of grader_process.py."""
+    """Starts a writer process with the arguments of commands/proof/writer.py."""
 
     def __call__(self, *arguments: str) -> subprocess.Popen[str]: ...
 

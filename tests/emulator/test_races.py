@@ -38,7 +38,7 @@ def test_racing_writers_leave_one_whole_write_and_no_duplicates(
 def test_the_old_recipe_does_leave_duplicates_in_the_same_race(bigquery_client: bigquery.Client, small_date: date, start_writer: Writer) -> None:
     for _ in range(5):
         bigquery_client.query("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE").result(timeout=60)
-        writers = [start_writer("old", str(small_date), f"run{n}") for n in range(WRITERS)]
+        writers = [start_writer("unguarded", str(small_date), f"run{n}") for n in range(WRITERS)]
         assert [writer.wait(timeout=180) for writer in writers] == [0] * WRITERS
         rows, keys, _runs = stored(bigquery_client, small_date)
         if rows > keys:

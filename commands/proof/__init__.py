@@ -1,0 +1,1 @@
+"""The programs that prove the guard."""

@@ -1,0 +1,101 @@
+"""Dates in a SQLite file, to be written ten thousand times: what BigQuery holds, small enough for a stress run.
+
+A date is a few rows, a fence and a counter. The fenced write is the project's own recipe in SQLite's words: one transaction that
+checks and moves the fence, replaces the rows, and checks them. The old one is DELETE and INSERT as two transactions. The counter is
+read before and written with the rows: two writers that do not see each other lose an update.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROWS = 5
+BUSY_SECONDS = 60
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS fences (key TEXT PRIMARY KEY, token INTEGER, counter INTEGER);
+CREATE TABLE IF NOT EXISTS rows (key TEXT, player INTEGER, run TEXT, token INTEGER);
+"""
+
+
+class FencedOut(Exception):
+    """A newer token had written the date."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a date holds: rows, distinct keys among them, the runs they are of, and the newest token of its fence."""
+
+    rows: int
+    keys: int
+    runs: list[str]
+    token: int
+
+
+class Dates:
+    """The file; safe for many processes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with self._connection() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(SCHEMA)
+
+    def seed(self, key: str) -> None:
+        """Make the date's fence row."""
+        with self._connection() as connection:
+            connection.execute("INSERT OR IGNORE INTO fences VALUES (?, 0, 0)", (key,))
+
+    def counter(self, key: str) -> int:
+        """How often the date was written, as far as its writers know."""
+        with self._connection() as connection:
+            return int(connection.execute("SELECT counter FROM fences WHERE key = ?", (key,)).fetchone()[0])
+
+    def write_fenced(self, key: str, run: str, token: int | None, counter: int | None) -> Held:
+        """Replace the date in one transaction; ``token`` None takes the stored one + 1, ``counter`` None leaves it. Raises FencedOut."""
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            stored = connection.execute("SELECT token FROM fences WHERE key = ?", (key,)).fetchone()[0]
+            if token is not None and token < stored:
+                connection.execute("ROLLBACK")
+                raise FencedOut
+            fresh = stored + 1 if token is None else token
+            connection.execute("UPDATE fences SET token = ?, counter = COALESCE(?, counter) WHERE key = ?", (fresh, counter, key))
+            connection.execute("DELETE FROM rows WHERE key = ?", (key,))
+            _insert(connection, key, run, token)
+            held = _held(connection, key)
+            connection.execute("COMMIT")
+            return held
+
+    def write_as_of_old(self, key: str, run: str, counter: int, between: Callable[[], None]) -> Held:
+        """DELETE, then INSERT, as two transactions, with whatever takes its time between them."""
+        with self._connection() as connection:
+            connection.execute("DELETE FROM rows WHERE key = ?", (key,))
+        between()
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("UPDATE fences SET counter = ? WHERE key = ?", (counter, key))
+            _insert(connection, key, run, None)
+            held = _held(connection, key)
+            connection.execute("COMMIT")
+            return held
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            yield connection
+
+
+def _insert(connection: sqlite3.Connection, key: str, run: str, token: int | None) -> None:
+    connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)", [(key, player, run, token) for player in range(ROWS)])
+
+
+def _held(connection: sqlite3.Connection, key: str) -> Held:
+    rows, keys = connection.execute("SELECT COUNT(*), COUNT(DISTINCT player) FROM rows WHERE key = ?", (key,)).fetchone()
+    runs = [run for (run,) in connection.execute("SELECT DISTINCT run FROM rows WHERE key = ?", (key,))]
+    token = connection.execute("SELECT token FROM fences WHERE key = ?", (key,)).fetchone()[0]
+    return Held(rows, keys, runs, token)

@@ -1,0 +1,163 @@
+"""The lease benchmark's figures: how samples are summed up, what is promised of them, and the closing line. No clock, no network."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+FLOOR = "raw commit"
+HANDOFF_MS = 25.0
+RATIO = 1.05
+SECONDS_PER_WAITER = 0.07
+RPCS_PER_GRANT = 9.0
+RECOVERY_SLACK_S = 0.1
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which that share (a whole percentage, 0.01 to 0.99) of the values lies, interpolated; ValueError without values."""
+    if not values:
+        raise ValueError("there are no samples")
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+
+
+def jain_index(values: Sequence[float]) -> float:
+    """Fairness of shares from 1/n (one has it all) to 1 (all alike)."""
+    squares = sum(value * value for value in values)
+    return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
+
+
+def overtakers(arrivals: Sequence[float], grants: Sequence[float]) -> list[int]:
+    """For each waiter, how many that arrived after it were served before it."""
+    waiters = list(zip(arrivals, grants, strict=True))
+    return [sum(later > arrival and earlier < grant for later, earlier in waiters) for arrival, grant in waiters]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Samples summed up, in the unit of the samples."""
+
+    n: int
+    p50: float
+    p95: float
+    max: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Sum up; ValueError without values."""
+        return cls(len(values), percentile(values, 0.50), percentile(values, 0.95), max(values))
+
+
+@dataclass(frozen=True)
+class OperationCost:
+    """What one operation takes, in ms, and how often as long as the floor measured between its samples: median by median, p95 by p95."""
+
+    name: str
+    round_trip_ms: float
+    ms: Spread
+    ratio_p50: float
+    ratio_p95: float
+
+
+def operation_costs(seconds: Mapping[str, Sequence[float]], round_trip_ms: float) -> list[OperationCost]:
+    """The costs of all operations, samples given in seconds; one of them is FLOOR."""
+    spreads = {name: Spread.of([1000 * value for value in values]) for name, values in seconds.items()}
+    floor = spreads[FLOOR]
+    return [OperationCost(name, round_trip_ms, ms, ms.p50 / floor.p50, ms.p95 / floor.p95) for name, ms in spreads.items()]
+
+
+@dataclass(frozen=True)
+class Contention:
+    """Waiters on one key, each served once or not at all. Waits and overtakers are those of the served."""
+
+    waiters: int
+    served: int
+    seconds: float
+    unary_rpcs: int
+    waits_s: tuple[float, ...]
+    overtaken: tuple[int, ...]
+
+    @property
+    def rpcs_per_grant(self) -> float:
+        """Calls that were no watch, those of waiters never served included; infinite without a grant."""
+        return self.unary_rpcs / self.served if self.served else float("inf")
+
+    @property
+    def grants_per_s(self) -> float:
+        """Grants a second until the last was released."""
+        return self.served / self.seconds
+
+    @property
+    def jain(self) -> float:
+        """Jain's index over the waiting times."""
+        return jain_index(self.waits_s) if self.waits_s else 0.0
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """From the last renewal of a holder that was killed to the moment a waiter held its lease, against what the lease promises."""
+
+    seconds: Spread
+    promised_s: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All that was measured."""
+
+    operations: list[OperationCost]
+    handoff_ms: Spread
+    polled_handoff_ms: Spread
+    contention: Contention
+    recovery: Recovery
+
+    def ratio(self, name: str) -> float:
+        """The median ratio of an operation at the longest round trip measured."""
+        return max((cost for cost in self.operations if cost.name == name), key=lambda cost: cost.round_trip_ms).ratio_p50
+
+    def line(self) -> str:
+        """The closing line."""
+        ratios = " ".join(f"{name}={self.ratio(name):.2f}x" for name in ("acquire", "renew", "release"))
+        served = f"served={self.contention.served}/{self.contention.waiters} rpcs_per_grant={self.contention.rpcs_per_grant:.1f}"
+        return f"bench-lease: {ratios} handoff_p50_ms={self.handoff_ms.p50:.0f} {served}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One promise, and how it was kept."""
+
+    promise: str
+    figure: str
+    met: bool
+
+    def __str__(self) -> str:
+        return f"{'met' if self.met else 'missed':6}  {self.promise}: {self.figure}"
+
+
+def targets(figures: Figures) -> list[Target]:
+    """Every promise. The ratios are judged at the longest round trip measured, as the figures are rounded: to hundredths."""
+    round_trip_ms = max(cost.round_trip_ms for cost in figures.operations)
+    ratios = [
+        Target(f"{name} ≤ {RATIO}x a raw commit, at a round trip of {round_trip_ms:g} ms", f"{ratio:.2f}x", round(ratio, 2) <= RATIO)
+        for name in ("acquire", "renew", "release")
+        for ratio in [figures.ratio(name)]
+    ]
+    contention, recovery = figures.contention, figures.recovery
+    limit_s, bound_s = SECONDS_PER_WAITER * contention.waiters, recovery.promised_s + RECOVERY_SLACK_S
+    return [
+        *ratios,
+        Target(f"handoff in ≤ {HANDOFF_MS:g} ms, median", f"{figures.handoff_ms.p50:.1f} ms", figures.handoff_ms.p50 <= HANDOFF_MS),
+        Target(
+            f"{contention.waiters} waiters all served in ≤ {limit_s:.1f} s",
+            f"{contention.served} in {contention.seconds:.2f} s",
+            contention.served == contention.waiters and contention.seconds <= limit_s,
+        ),
+        Target(f"≤ {RPCS_PER_GRANT:g} calls a grant", f"{contention.rpcs_per_grant:.1f}", contention.rpcs_per_grant <= RPCS_PER_GRANT),
+        Target(
+            f"a crashed holder's lease is held again ≤ {bound_s:.2f} s after its last renewal (lease + grace + {RECOVERY_SLACK_S} s)",
+            f"{recovery.seconds.max:.3f} s at most, of {recovery.seconds.n}",
+            recovery.seconds.max <= bound_s,
+        ),
+    ]

@@ -1,0 +1,145 @@
+"""What writers did, as lines of JSON in a file per process, and the checker that looks for what must never happen.
+
+A line is one os.write to a file opened for appending, so a process that is killed leaves whole lines. All moments are of the one
+clock of this machine that runs while a process is stopped (CLOCK_BOOTTIME), so intervals of different processes can be compared.
+
+    {"event": "claimed", "key": …, "holder": …, "token": …, "at": …, "valid_until": …}
+    {"event": "renewed", "holder": …, "valid_until": …}
+    {"event": "ended", "holder": …, "at": …, "how": "released" | "lost"}
+    {"event": "wrote", "key": …, "holder": …, "token": …, "at": …, "updated": …, "rows": …, "keys": …, "runs": […], "holds_token": …}
+    {"event": "fenced_out" | "gave_up" | "unavailable" | "unlocked", …}
+    {"event": "died", "pid": …, "at": …}        written by who killed it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+Event = Mapping[str, Any]
+
+
+class History:
+    """Appends events to a file of this process in a directory."""
+
+    def __init__(self, directory: Path, name: str) -> None:
+        self._file = os.open(directory / f"{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def tell(self, event: str, **facts: Any) -> None:
+        """Append one event of this process."""
+        os.write(self._file, (json.dumps({"event": event, "pid": os.getpid(), **facts}) + "\n").encode())
+
+
+def read_history(directory: Path) -> list[Event]:
+    """All events of all processes, in the order of each file."""
+    return [json.loads(line) for path in sorted(directory.glob("*.jsonl")) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How often what must not happen did, how many writes there were, and what else was seen."""
+
+    writes: int
+    overlaps: int
+    token_regressions: int
+    lost_updates: int
+    duplicates: int
+    mixed_dates: int
+    stale_wins: int
+    seen: Mapping[str, int]
+
+    @property
+    def cycles(self) -> int:
+        """Cycles that came to an end: a write, a refusal by the fence, or a lease that was lost."""
+        return self.writes + self.seen["fenced_out"] + self.seen["lost"]
+
+    @property
+    def violations(self) -> int:
+        """Their number; 0 is what is wanted."""
+        return self.overlaps + self.token_regressions + self.lost_updates + self.duplicates + self.mixed_dates + self.stale_wins
+
+
+@dataclass(frozen=True)
+class Holding:
+    """From when until when one claim believed that it held a key."""
+
+    key: str
+    holder: str
+    token: int
+    start: float
+    end: float
+
+
+def check_history(events: Sequence[Event], counters: Mapping[str, int]) -> Verdict:
+    """``counters`` is the number each key's counter ended at: one for every write that was acknowledged or died in its commit."""
+    holdings = _holdings(events)
+    writes = [event for event in events if event["event"] == "wrote"]
+    return Verdict(
+        writes=len(writes),
+        overlaps=sum(_overlaps(of_key) for of_key in _by_key(holdings).values()),
+        token_regressions=sum(_regressions(of_key) for of_key in _by_key(holdings).values()),
+        lost_updates=_lost_updates(writes, counters),
+        duplicates=sum(write["rows"] > write["keys"] for write in writes),
+        mixed_dates=sum(len(write["runs"]) > 1 for write in writes),
+        stale_wins=sum(write["token"] is not None and write["holds_token"] < write["token"] for write in writes),
+        seen=Counter(event["event"] if event["event"] != "ended" else event["how"] for event in events if event["event"] != "renewed"),
+    )
+
+
+def _holdings(events: Sequence[Event]) -> list[Holding]:
+    valid_until: dict[str, float] = {}
+    ended: dict[str, float] = {}
+    for event in events:
+        if event["event"] in ("claimed", "renewed"):
+            valid_until[event["holder"]] = max(event["valid_until"], valid_until.get(event["holder"], 0.0))
+        elif event["event"] == "ended":
+            ended[event["holder"]] = event["at"]
+    died = {event["victim"]: event["at"] for event in events if event["event"] == "died"}
+    never = float("inf")
+    return [
+        Holding(
+            event["key"],
+            event["holder"],
+            event["token"],
+            event["at"],
+            min(valid_until[event["holder"]], ended.get(event["holder"], never), died.get(event["pid"], never)),
+        )
+        for event in events
+        if event["event"] == "claimed"
+    ]
+
+
+def _by_key(holdings: Iterable[Holding]) -> dict[str, list[Holding]]:
+    found: defaultdict[str, list[Holding]] = defaultdict(list)
+    for holding in sorted(holdings, key=lambda holding: holding.start):
+        found[holding.key].append(holding)
+    return found
+
+
+def _overlaps(holdings: Sequence[Holding]) -> int:
+    """Claims that began before one that had begun earlier had ended."""
+    found, latest_end = 0, float("-inf")
+    for holding in holdings:
+        found += holding.start < latest_end and holding.end > holding.start
+        latest_end = max(latest_end, holding.end)
+    return found
+
+
+def _regressions(holdings: Sequence[Holding]) -> int:
+    return sum(later.token <= earlier.token for earlier, later in pairwise(holdings) if earlier.end <= later.start)
+
+
+def _lost_updates(writes: Sequence[Event], counters: Mapping[str, int]) -> int:
+    """Writes that set a counter to a number that another write had set it to already, or that are missing in the end."""
+    written: defaultdict[str, list[int]] = defaultdict(list)
+    for write in writes:
+        if write["updated"] is not None:
+            written[write["key"]].append(write["updated"])
+    repeated = sum(len(numbers) - len(set(numbers)) for numbers in written.values())
+    return repeated + sum(max(0, max(numbers) - counters.get(key, 0)) for key, numbers in written.items())

@@ -1,0 +1,14 @@
+-- One row: what a date of prediction_accuracy holds. Rows, distinct keys, the runs they are of, and its newest token and its fence's.
+-- Params: game_date DATE
+SELECT
+    (SELECT COUNT(*) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS stored_rows,
+    (
+        SELECT COUNT(*)
+        FROM (SELECT DISTINCT player_lookup, game_id, system_id, line_value FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date)
+    ) AS stored_keys,
+    (SELECT COUNT(DISTINCT grading_run_id) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS runs,
+    (SELECT MAX(fencing_token) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS token,
+    (
+        SELECT MAX(fencing_token) FROM nba_predictions.write_fences
+        WHERE table_name = 'prediction_accuracy' AND game_date = @game_date
+    ) AS fence;

@@ -1,0 +1,33 @@
+"""The stress run in its quick size, as a person starts it: it finds nothing in ours, and the old recipe guilty."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from commands.stack_config import ROOT
+
+
+@pytest.mark.timeout(400)
+def test_the_quick_stress_run_finds_no_violation_and_catches_the_old_recipe() -> None:
+    command = [sys.executable, "-m", "commands.proof.stress", "--quick"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=380, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    line = done.stdout.strip().splitlines()[-1]
+    told = re.fullmatch(
+        r"stress: cycles=(\d+) overlaps=0 token_regressions=0 duplicates=0 mixed_dates=0 stale_wins=0 stuck=0",
+        line,
+    )
+    assert told, line
+    assert int(told.group(1)) >= 600
+
+
+def test_a_size_that_cannot_be_is_refused_with_a_sentence() -> None:
+    command = [sys.executable, "-m", "commands.proof.stress", "--cycles", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "Every size must be 1 or more" in done.stderr
+    assert "Traceback" not in done.stderr

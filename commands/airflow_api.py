@@ -72,6 +72,11 @@ class AirflowApi:
         """One run."""
         return _dag_run(self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json())
 
+    def task_state(self, dag_id: str, run_id: str, task_id: str) -> str | None:
+        """State of a task of a run, such as deferred; None before it has one."""
+        state: str | None = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}").json()["state"]
+        return state
+
     def runs_between(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
         """Scheduled and backfill runs whose logical date is in the range, both ends included; a manual run's date is its parameter."""
         params: dict[str, Any] = {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat(), "limit": 100, "offset": 0}

@@ -11,7 +11,6 @@ import hashlib
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from commands.airflow_api import AirflowApi, AirflowApiError
 from commands.console import console, sentences
-from commands.stack_config import EMULATOR_HOME, EMULATOR_VENV, PORT_NAMES, ROOT, Program, StackConfig, StackError, port_base
+from commands.stack_config import EMULATOR_HOME, EMULATOR_VENV, PORT_NAMES, ROOT, Program, StackConfig, StackError, is_free, port_base
 
 READY_SECONDS = 240
 STOP_SECONDS = 40
@@ -121,15 +120,11 @@ class Stack:
     def _refuse_taken_ports(self) -> None:
         for name in PORT_NAMES:
             port = self.config.port(name)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    raise StackError(
-                        f"Port {port} ({name}) is taken: stop what listens there, or set STACK_PORT_BASE to another number "
-                        f"(that port and the {len(PORT_NAMES) - 1} behind it are used)."
-                    ) from None
+            if not is_free(port):
+                raise StackError(
+                    f"Port {port} ({name}) is taken: stop what listens there, or set STACK_PORT_BASE to another number "
+                    f"(that port and the {len(PORT_NAMES) - 1} behind it are used)."
+                )
 
     def _prepare(self) -> None:
         for directory in (self.config.state, self._logs, self.config.state / "airflow"):

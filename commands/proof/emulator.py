@@ -130,11 +130,11 @@ class CountingStore(FirestoreLeaseStore):
         super().delete(key, version)
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
         """See LeaseStore."""
 
-        def changed(exists: bool) -> None:
-            on_change(exists)
+        def changed(record: Record | None) -> None:
+            on_change(record)
             self._watched()
 
         self._count("watch")

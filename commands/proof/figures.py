@@ -110,18 +110,33 @@ class Figures:
     operations: list[OperationCost]
     handoff_ms: Spread
     polled_handoff_ms: Spread
-    contention: Contention
+    contentions: list[Contention]
     recovery: Recovery
 
     def ratio(self, name: str) -> float:
         """The median ratio of an operation at the longest round trip measured."""
         return max((cost for cost in self.operations if cost.name == name), key=lambda cost: cost.round_trip_ms).ratio_p50
 
+    @property
+    def drain_s(self) -> float:
+        """Seconds until all waiters were served: the median of the rounds."""
+        return statistics.median(each.seconds for each in self.contentions)
+
+    @property
+    def rpcs_per_grant(self) -> float:
+        """Unary calls per grant: the median of the rounds."""
+        return statistics.median(each.rpcs_per_grant for each in self.contentions)
+
+    @property
+    def served(self) -> str:
+        """Served of waiters, in the round that served the fewest."""
+        worst = min(self.contentions, key=lambda each: each.served)
+        return f"{worst.served}/{worst.waiters}"
+
     def line(self) -> str:
         """The closing line."""
         ratios = " ".join(f"{name}={self.ratio(name):.2f}x" for name in ("acquire", "renew", "release"))
-        served = f"served={self.contention.served}/{self.contention.waiters} rpcs_per_grant={self.contention.rpcs_per_grant:.1f}"
-        return f"bench-lease: {ratios} handoff_p50_ms={self.handoff_ms.p50:.0f} {served}"
+        return f"bench-lease: {ratios} handoff_p50_ms={self.handoff_ms.p50:.0f} served={self.served} rpcs_per_grant={self.rpcs_per_grant:.1f}"
 
 
 @dataclass(frozen=True)
@@ -144,17 +159,17 @@ def targets(figures: Figures) -> list[Target]:
         for name in ("acquire", "renew", "release")
         for ratio in [figures.ratio(name)]
     ]
-    contention, recovery = figures.contention, figures.recovery
-    limit_s, bound_s = SECONDS_PER_WAITER * contention.waiters, recovery.promised_s + RECOVERY_SLACK_S
+    recovery, waiters = figures.recovery, figures.contentions[0].waiters
+    limit_s, bound_s = SECONDS_PER_WAITER * waiters, recovery.promised_s + RECOVERY_SLACK_S
     return [
         *ratios,
         Target(f"handoff in ≤ {HANDOFF_MS:g} ms, median", f"{figures.handoff_ms.p50:.1f} ms", figures.handoff_ms.p50 <= HANDOFF_MS),
         Target(
-            f"{contention.waiters} waiters all served in ≤ {limit_s:.1f} s",
-            f"{contention.served} in {contention.seconds:.2f} s",
-            contention.served == contention.waiters and contention.seconds <= limit_s,
+            f"{waiters} waiters all served in ≤ {limit_s:.1f} s, median of {len(figures.contentions)} rounds",
+            f"{figures.served} in {figures.drain_s:.2f} s",
+            all(each.served == each.waiters for each in figures.contentions) and figures.drain_s <= limit_s,
         ),
-        Target(f"≤ {RPCS_PER_GRANT:g} calls a grant", f"{contention.rpcs_per_grant:.1f}", contention.rpcs_per_grant <= RPCS_PER_GRANT),
+        Target(f"≤ {RPCS_PER_GRANT:g} calls a grant there, median", f"{figures.rpcs_per_grant:.1f}", figures.rpcs_per_grant <= RPCS_PER_GRANT),
         Target(
             f"a crashed holder's lease is held again ≤ {bound_s:.2f} s after its last renewal (lease + grace + {RECOVERY_SLACK_S} s)",
             f"{recovery.seconds.max:.3f} s at most, of {recovery.seconds.n}",

@@ -108,8 +108,11 @@ class LeaseStore(Protocol):
     def delete(self, key: LeaseKey, version: Any) -> None:
         """Delete the document if the version is still the one given; Changed otherwise."""
 
-    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> AbstractContextManager[None]:
-        """Call ``on_change(exists)`` at once and at every change, from another thread, until the context ends."""
+    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> AbstractContextManager[None]:
+        """Call ``on_change`` with the document, or None, at once and at every change, from another thread, until the context ends.
+
+        A store whose watch has no clock tells the ages at the last write: of a write that is told when it happens.
+        """
 
     def list(self, operation: str) -> list[Record]:
         """All leases of an operation."""

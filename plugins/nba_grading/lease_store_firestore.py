@@ -73,11 +73,11 @@ class FirestoreLeaseStore:
             self._document(key).delete(option=option, retry=None, timeout=self._rpc_seconds)
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
         """See LeaseStore; a Listen stream in a thread of the client library."""
 
         def changed(snapshots: list[Any], _changes: object, _read_time: object) -> None:
-            on_change(any(snapshot.exists for snapshot in snapshots))
+            on_change(next((_record(key, snapshot) for snapshot in snapshots if snapshot.exists), None))
 
         with _store_errors():
             listener: Any = self._document(key).on_snapshot(changed)
@@ -106,12 +106,14 @@ def _key(operation: str, document_id: str) -> LeaseKey | None:
 
 
 def _record(key: LeaseKey, snapshot: Any) -> Record:
+    # A watch gives no read_time: it tells of a write when it happens.
+    read_time = snapshot.read_time or snapshot.update_time
     return Record(
         key=key,
         token=microseconds(snapshot.create_time),
         version=snapshot.update_time,
-        age_s=(snapshot.read_time - snapshot.update_time).total_seconds(),
-        held_s=(snapshot.read_time - snapshot.create_time).total_seconds(),
+        age_s=(read_time - snapshot.update_time).total_seconds(),
+        held_s=(read_time - snapshot.create_time).total_seconds(),
         **fields_of(snapshot.to_dict() or {}),
     )
 

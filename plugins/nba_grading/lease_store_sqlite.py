@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ class SqliteLeaseStore:
             connection.execute("UPDATE last_tokens SET token = MAX(token, ?) WHERE operation = ? AND id = ?", (version, *_id(key)))
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
         """See LeaseStore; looks every 20 ms."""
         stopped = threading.Event()
 
@@ -97,7 +98,7 @@ class SqliteLeaseStore:
                     version = record.version if record else None
                     if version != seen:
                         seen = version
-                        on_change(record is not None)
+                        on_change(record and replace(record, age_s=0.0))
                 stopped.wait(WATCH_SECONDS)
 
         thread = threading.Thread(target=look, name=f"watch-{key}", daemon=True)

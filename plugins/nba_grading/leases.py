@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 CREATE_ROUNDS = 6
 READ_ROUNDS = 3
 FALLBACK_READ_SECONDS = 10.0
+UNSURE_READ_SECONDS = 0.5
 # A lease that was had without waiting has few waiters, most likely one: it need not be spread. One that was waited for has more.
 LONE_JITTER_SECONDS = 0.02
 QUEUE_JITTER_SECONDS = 0.25
@@ -51,6 +52,44 @@ class Waiter:
         self.woken.set()
 
 
+class Sight:
+    """What a waiter knows of a lease: the record it saw last and when, and whether its watch has told that the document is gone."""
+
+    def __init__(self, record: Record, clock: Callable[[], float], woken: threading.Event) -> None:
+        self.record, self.seen_at = record, clock()
+        self.is_absent = self.is_unsure = False
+        self._clock, self._woken = clock, woken
+        self._changes = self._changes_at_turn = 0
+        self._mutex = threading.Lock()
+
+    def tell(self, record: Record | None) -> None:
+        """Hear from the watch."""
+        with self._mutex:
+            self._changes += 1
+            self.is_absent, self.is_unsure = record is None, False
+            # The watch tells at its start what the waiter knows already, without its age.
+            if record is not None and record.version != self.record.version:
+                self.record, self.seen_at = record, self._clock()
+        self._woken.set()
+
+    def look(self, record: Record) -> None:
+        """Take note of a document that was read."""
+        with self._mutex:
+            self.record, self.seen_at, self.is_unsure = record, self._clock(), False
+
+    def take_turn(self) -> bool:
+        """Whether the document is gone, as far as the watch has told; a race that is then lost is one from here on."""
+        with self._mutex:
+            self._changes_at_turn = self._changes
+            return self.is_absent
+
+    def lose_race(self) -> None:
+        """Another's document was there first. If the watch has not told of it yet, it will, or it is gone already: to be read soon."""
+        with self._mutex:
+            if self._changes == self._changes_at_turn:
+                self.is_absent, self.is_unsure = False, True
+
+
 def timed_out(held: LeaseHeld, waited_s: float) -> LeaseHeld:
     """The error of a waiter that gives up, told as an event as well."""
     log_event(log, "lease_timed_out", level=logging.ERROR, **held.record.facts, ms=milliseconds(waited_s))
@@ -65,11 +104,12 @@ class Leases:
         self.times = times
         self._clock = clock
 
-    def try_acquire(self, key: LeaseKey, owner: Mapping[str, Any], waited_s: float = 0.0) -> Lease:
+    def try_acquire(self, key: LeaseKey, owner: Mapping[str, Any], waited_s: float = 0.0, sight: Sight | None = None) -> Lease:
         """The lease, already renewing, without waiting for a holder; raises LeaseHeld or LeaseStoreUnavailable.
 
         ``owner`` tells people who holds it (``lease_store.OWNER_FIELDS``); ownership itself is a random id of this claim.
-        ``waited_s`` is how long the caller has waited for it so far: the waiters behind it take their turns by that.
+        ``waited_s`` is how long the caller has waited for it so far: the waiters behind it take their turns by that. A waiter whose
+        watch has told that the lease is free gives its ``sight``: a race that it loses then costs no read.
         """
         holder_id = secrets.token_hex(16)
         fields = {
@@ -81,12 +121,17 @@ class Leases:
         }
         first_sent = self._clock()
         taken_over: Record | None = None
+        may_be_ours = False
         for _ in range(CREATE_ROUNDS):
             sent = self._clock()
             try:
                 written = self.store.create(key, fields)
                 lease = self._lease(key, holder_id, written.token, written.version, sent, taken_over)
-            except (AlreadyExists, StoreUnavailable):
+            except (AlreadyExists, StoreUnavailable) as error:
+                may_be_ours = may_be_ours or isinstance(error, StoreUnavailable)
+                if sight and not may_be_ours:
+                    sight.lose_race()
+                    raise self._held(sight.record) from None
                 record = self._read(key)
                 if record is None:
                     continue
@@ -107,48 +152,65 @@ class Leases:
         """Like try_acquire, waiting in place up to ``max_wait_s`` (the times' own by default) for a holder to go."""
         since = self._clock()
         waiter = Waiter(since, since + (self.times.max_wait_s if max_wait_s is None else max_wait_s))
-        waited_s = 0.0
+        try:
+            return self.try_acquire(key, owner)
+        except LeaseHeld as held:
+            if self._clock() >= waiter.deadline:
+                raise timed_out(held, self._clock() - since) from None
+            with self._watch(held.record, waiter) as sight:
+                return self._acquire_in_turn(key, owner, waiter, sight)
+
+    def _acquire_in_turn(self, key: LeaseKey, owner: Mapping[str, Any], waiter: Waiter, sight: Sight) -> Lease:
         while True:
+            self._wait_for_turn(sight, waiter)
             try:
-                return self.try_acquire(key, owner, waited_s)
+                return self.try_acquire(key, owner, self._clock() - waiter.since, sight if sight.take_turn() else None)
             except LeaseHeld as held:
                 if self._clock() >= waiter.deadline:
-                    raise timed_out(held, self._clock() - since) from None
-                self.wait_until_free(held.record, waiter)
-                waited_s = self._clock() - since
+                    raise timed_out(held, self._clock() - waiter.since) from None
+                if held.record is not sight.record:
+                    sight.look(held.record)
 
     def wait_until_free(self, seen: Record, waiter: Waiter) -> bool:
         """Wait until the lease seen may be free and it is this waiter's turn (True), or until its deadline or stop (False)."""
-        is_absent = threading.Event()
+        with self._watch(seen, waiter) as sight:
+            return self._wait_for_turn(sight, waiter)
 
-        def on_change(exists: bool) -> None:
-            (is_absent.clear if exists else is_absent.set)()
-            waiter.woken.set()
-
-        with self._watch(seen.key, on_change):
-            while not waiter.stopped.is_set() and self._clock() < waiter.deadline:
-                expires_in = max(seen.lease_s + self.times.grace_s - seen.age_s, 0.0) + 0.005
-                if waiter.woken.wait(min(waiter.deadline - self._clock(), expires_in, FALLBACK_READ_SECONDS)):
-                    waiter.woken.clear()
-                    delay_s = turn_delay_s(self._clock() - waiter.since, seen.waited_s)
-                    # Taken meanwhile by one whose turn came first: no call, the watch tells when it goes.
-                    if is_absent.is_set() and not waiter.stopped.wait(delay_s) and is_absent.is_set():
-                        return True
-                    continue
-                record = self._read(seen.key)
-                if record is None or record.is_expired(self.times.grace_s):
+    def _wait_for_turn(self, sight: Sight, waiter: Waiter) -> bool:
+        while not waiter.stopped.is_set() and self._clock() < waiter.deadline:
+            if sight.is_absent:
+                delay_s = turn_delay_s(self._clock() - waiter.since, sight.record.waited_s)
+                # Taken meanwhile by one whose turn came first: no call, the watch tells when it goes.
+                if not waiter.stopped.wait(delay_s) and sight.is_absent:
                     return True
-                seen = record
+                continue
+            if waiter.woken.wait(self._patience_s(sight, waiter)):
+                waiter.woken.clear()
+                continue
+            record = self._read(sight.record.key)
+            if record is None or record.is_expired(self.times.grace_s):
+                return True
+            sight.look(record)
         return False
+
+    def _patience_s(self, sight: Sight, waiter: Waiter) -> float:
+        """Seconds until the document is to be read although the watch told nothing."""
+        record, now = sight.record, self._clock()
+        expires_at = sight.seen_at + record.lease_s + self.times.grace_s - record.age_s
+        patience_s = UNSURE_READ_SECONDS if sight.is_unsure else FALLBACK_READ_SECONDS
+        return max(0.0, min(waiter.deadline - now, expires_at - now + 0.005, patience_s))
 
     def inspect(self, key: LeaseKey) -> Record | None:
         """Who holds the lease now, or None; raises LeaseStoreUnavailable."""
         return self._read(key)
 
+    def _held(self, record: Record) -> LeaseHeld:
+        log_event(log, "lease_contended", **record.facts, ms=milliseconds(record.held_s))
+        return LeaseHeld(record)
+
     def _take_over(self, record: Record) -> Record | None:
         if not record.is_expired(self.times.grace_s):
-            log_event(log, "lease_contended", **record.facts, ms=milliseconds(record.held_s))
-            raise LeaseHeld(record)
+            raise self._held(record)
         try:
             self.store.delete(record.key, record.version)
         except Changed:
@@ -159,12 +221,13 @@ class Leases:
         return record
 
     @contextmanager
-    def _watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+    def _watch(self, seen: Record, waiter: Waiter) -> Iterator[Sight]:
+        sight = Sight(seen, self._clock, waiter.woken)
         try:
-            with self.store.watch(key, on_change):
-                yield
+            with self.store.watch(seen.key, sight.tell):
+                yield sight
         except StoreUnavailable as error:
-            raise LeaseStoreUnavailable(f"lease {key}: {error}") from error
+            raise LeaseStoreUnavailable(f"lease {seen.key}: {error}") from error
 
     def _read(self, key: LeaseKey) -> Record | None:
         problem: StoreUnavailable | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import date
 
@@ -22,21 +24,51 @@ from tests.conftest import bigquery_client_of
 DATES = 4
 
 
+class StatsdReceiver:
+    """Takes StatsD datagrams on a port of its own; ``lines`` are those so far."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self) -> None:
+        while True:
+            self.lines += self._socket.recv(65536).decode().splitlines()
+
+
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackConfig]:
+def statsd() -> StatsdReceiver:
+    """Where Airflow's metrics go."""
+    return StatsdReceiver()
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver) -> Iterator[Stack]:
     """The stack, ready, with four dates of about 300 predictions; the last has no box score yet."""
     state = tmp_path_factory.mktemp("e2e")
-    config = StackConfig(state=state / "stack", base=free_port_base(), persistent=False)
-    stack = Stack(config)
-    stack.up()
+    metrics = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(statsd.port), "STATSD_INFLUXDB_ENABLED": "True"}
+    stack = Stack(StackConfig(state=state / "stack", base=free_port_base(), persistent=False))
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in metrics.items():
+            environment.setenv(f"AIRFLOW__METRICS__{name}", value)
+        stack.up()
     try:
-        client = bigquery_client_of(config)
+        client = bigquery_client_of(stack.config)
         create_schema(client)
         write_sample(state / "sample", seed=11, dates=DATES, predictions=300)
         load_directory(client, state / "sample")
-        yield config
+        yield stack
     finally:
         stack.down()
+
+
+@pytest.fixture(scope="session")
+def running(stack: Stack) -> StackConfig:
+    """The stack's ports and environment."""
+    return stack.config
 
 
 @pytest.fixture(scope="session")

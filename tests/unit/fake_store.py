@@ -89,7 +89,7 @@ class FakeStore:
         return self._call("list", lambda: [record for key in self._documents if key.operation == operation and (record := self._record(key))])
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
         self._call("watch", lambda: None)
         stopped = threading.Event()
 
@@ -102,7 +102,8 @@ class FakeStore:
                     if stopped.is_set():
                         return
                     seen = self._documents.get(key)
-                on_change(seen is not None)
+                    record = self._record(key)
+                on_change(record and replace(record, age_s=0.0))
 
         thread = threading.Thread(target=tell, name=f"watch-{key}", daemon=True)
         thread.start()

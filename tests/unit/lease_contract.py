@@ -160,28 +160,40 @@ class LeaseStoreContract(ABC):
         assert _stored(store, key).inflight_job == "publish_20260110_001"
 
     def test_a_watch_tells_at_once_whether_the_document_exists(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[bool] = SimpleQueue()
+        told: SimpleQueue[Record | None] = SimpleQueue()
         with store.watch(key, told.put):
-            assert told.get(timeout=10) is False
+            assert told.get(timeout=10) is None
         store.create(key, claim_of("a"))
         with store.watch(key, told.put):
-            assert told.get(timeout=10) is True
+            assert told.get(timeout=10) is not None
 
     def test_a_watch_tells_of_creation_and_deletion(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[bool] = SimpleQueue()
+        told: SimpleQueue[Record | None] = SimpleQueue()
         with store.watch(key, told.put):
-            assert told.get(timeout=10) is False
+            assert told.get(timeout=10) is None
             version = store.create(key, claim_of("a")).version
-            assert told.get(timeout=10) is True
+            assert told.get(timeout=10) is not None
             store.delete(key, version)
-            assert told.get(timeout=10) is False
+            assert told.get(timeout=10) is None
+
+    def test_a_watch_tells_what_a_read_tells(self, store: LeaseStore, key: LeaseKey) -> None:
+        told: SimpleQueue[Record | None] = SimpleQueue()
+        version = store.create(key, claim_of("a", waited_ms=1500)).version
+        with store.watch(key, told.put):
+            told.get(timeout=10)
+            store.replace(key, version, {"inflight_job": "publish_001"})
+            record, read = told.get(timeout=10), _stored(store, key)
+        assert record is not None
+        assert (record.version, record.token, record.holder_id, record.lease_s) == (read.version, read.token, "a", 60)
+        assert (record.inflight_job, record.waited_s, record.renewals) == ("publish_001", 1.5, 1)
+        assert 0 <= record.age_s < 5
 
     def test_a_watch_tells_nothing_after_its_end(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[bool] = SimpleQueue()
+        told: SimpleQueue[Record | None] = SimpleQueue()
         with store.watch(key, told.put):
             told.get(timeout=10)
         store.create(key, claim_of("a"))
-        with store.watch(key, lambda exists: None):
+        with store.watch(key, lambda record: None):
             time.sleep(0.1)
         assert told.empty()
 

@@ -528,14 +528,16 @@ def test_a_renewal_that_waited_for_the_release_takes_it_for_no_loss(store: FakeS
 
 
 class Watched(FakeStore):
-    """A store whose watch says what the test has it say: ``tells``, at its start."""
+    """A store whose watch says what the test has it say: ``tells``, at its start, and what ``on_change`` is given later."""
 
-    tells: tuple[bool, ...] = ()
+    tells: tuple[Record | None, ...] = ()
+    on_change: Callable[[Record | None], None]
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[bool], None]) -> Iterator[None]:
-        for exists in self.tells:
-            on_change(exists)
+    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
+        self.on_change = on_change
+        for record in self.tells:
+            on_change(record)
         yield
 
 
@@ -562,7 +564,7 @@ def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: Man
     store = Watched(clock)
     put_claim(store)
     seen = stored(store)
-    store.tells = (False, True)
+    store.tells = (None, seen)
     waiter = Waiter(clock.now, clock.now + 0.1)
     store.inject("read", slow(waiter.stop))
     free = Leases(store, TIMES, clock).wait_until_free(seen, waiter)
@@ -599,6 +601,58 @@ def test_waiters_of_one_age_are_spread() -> None:
 def test_a_lease_says_how_long_its_holder_had_waited(store: FakeStore, leases: Leases) -> None:
     with leases.try_acquire(KEY, {}, waited_s=12.5):
         assert stored(store).waited_s == 12.5
+
+
+def test_a_lost_race_costs_one_call_and_the_same_watch_tells_when_the_winner_goes(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    store.tells = (None,)  # the holder goes, and the waiter tries
+    winner = stored(store)
+
+    def let_go() -> None:
+        store.on_change(winner)
+        store.delete(KEY, winner.version)
+        store.on_change(None)
+
+    store.inject("create", slow(lambda: None), slow(lambda: threading.Timer(0.05, let_go).start()))
+    calls = calls_of(store, lambda: Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
+    assert calls == ["create", "read", "create", "delete", "create", "delete"]  # of which the first delete is the winner's
+
+
+def test_a_lost_race_of_which_the_watch_never_tells_is_read_soon(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases_module, "UNSURE_READ_SECONDS", 0.01)
+    store = Watched(clock)
+    put_claim(store)
+    store.tells = (None,)
+    winner = stored(store)
+    store.inject("create", slow(lambda: None), slow(lambda: store.delete(KEY, winner.version)))
+    calls = calls_of(store, lambda: Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
+    assert calls == ["create", "read", "create", "delete", "read", "create", "delete"]
+
+
+def test_a_waiter_whose_create_may_have_landed_reads_whose_the_document_is(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    store.tells = (None,)
+    other = stored(store)
+    store.inject("create", slow(lambda: None), ANSWER_LOST)
+    store.inject("read", slow(lambda: store.delete(KEY, other.version)))
+    with Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100) as lease:
+        assert lease.holder_id == stored(store).holder_id
+
+
+def test_a_renewal_told_by_the_watch_puts_the_expiry_off_without_a_read(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    clock.advance(601.9)
+    seen = stored(store)
+    store.replace(KEY, seen.version, {})
+    store.tells = (stored(store),)
+    waiter = Waiter(clock.now, clock.now + 1000)
+    threading.Timer(0.3, waiter.stop).start()
+    before = len(store.calls)
+    assert Leases(store, TIMES, clock).wait_until_free(seen, waiter) is False
+    assert store.calls[before:] == []
 
 
 def test_a_wait_of_no_time_looks_once(store: FakeStore, leases: Leases) -> None:

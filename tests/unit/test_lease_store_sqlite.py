@@ -102,13 +102,13 @@ def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None
 
     store = Flaky(tmp_path / "leases.db", rpc_seconds=5)
     version = store.create(KEY, claim_of("a")).version
-    told: SimpleQueue[bool] = SimpleQueue()
+    told: SimpleQueue[Record | None] = SimpleQueue()
     with store.watch(KEY, told.put):
-        assert told.get(timeout=10) is True
+        assert told.get(timeout=10) is not None
         broken.set()
         for _ in range(2):  # at the second, what the first made of it has been told
             failures.get(timeout=10)
         assert told.empty()
         broken.clear()
         store.delete(KEY, version)
-        assert told.get(timeout=10) is False
+        assert told.get(timeout=10) is None

@@ -1,0 +1,108 @@
+"""The guard's metrics: made of its events, sent by Airflow's stats, and received over OTLP as they were sent."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+
+from commands.stack_config import ROOT
+
+# As Airflow's task runner begins, then what a task does with a lease: wait, hold, lose it to another, be fenced out.
+SCRIPT = """
+import logging, sys
+from datetime import date
+from pathlib import Path
+from airflow.sdk.observability import stats
+from airflow.sdk.observability.metrics import stats_utils
+stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
+
+from nba_grading.events import log_event
+from nba_grading.guard import claim_date
+from nba_grading.lease import LeaseHeld, LeaseLost, LeaseTimes
+from nba_grading.lease_store import LeaseKey
+from nba_grading.lease_store_sqlite import SqliteLeaseStore
+from nba_grading.leases import Leases
+from nba_grading.metrics import start_metrics
+
+start_metrics()
+leases, key = Leases(SqliteLeaseStore(Path(sys.argv[1]), rpc_seconds=5), LeaseTimes()), LeaseKey("consolidation", date(2026, 1, 10))
+with leases.try_acquire(key, {}, waited_s=1.5) as lease:
+    try:
+        leases.acquire(key, {}, max_wait_s=0)
+    except LeaseHeld:
+        pass
+    leases.store.delete(key, leases.store.read(key).version)
+    try:
+        lease.renew()
+    except LeaseLost:
+        pass
+claim_date(lambda: leases, key, {}, "degrade", switched_off="by the test")
+log_event(logging.getLogger(), "fenced_out", operation="consolidation")
+"""
+
+
+@pytest.fixture
+def otlp() -> Iterator[tuple[int, list[bytes]]]:
+    """The port of an OTLP receiver over HTTP, and the bodies posted to its /v1/metrics."""
+    bodies: list[bytes] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/v1/metrics":
+                bodies.append(body)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1], bodies
+        server.shutdown()
+
+
+def test_each_metric_arrives_at_an_otlp_receiver_with_its_operation(otlp: tuple[int, list[bytes]], tmp_path: Path) -> None:
+    port, bodies = otlp
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "plugins"), str(ROOT)]),
+        "AIRFLOW__METRICS__OTEL_ON": "True",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    }
+    done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path / "leases.db")], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = {}
+    for body in bodies:
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            for metric in [metric for scope in resource.scope_metrics for metric in scope.metrics]:
+                found[metric.name] = metric
+    points = {}
+    for name in ("lease_wait_ms", "lease_held_ms", "lease_timeouts", "lease_contention", "lease_lost", "lease_degraded", "fenced_out"):
+        metric = found[f"airflow.grading.{name}"]
+        [point] = getattr(metric, metric.WhichOneof("data")).data_points
+        assert {entry.key: entry.value.string_value for entry in point.attributes} == {"operation": "consolidation"}
+        points[name] = point
+    assert points["lease_wait_ms"].sum == 1500
+    assert (points["lease_held_ms"].count, points["lease_held_ms"].sum < 60_000) == (1, True)
+    assert [points[name].as_int or points[name].as_double for name in ("lease_timeouts", "lease_contention", "lease_lost", "lease_degraded")] == [
+        1
+    ] * 4
+
+
+def test_every_metric_is_documented() -> None:
+    from nba_grading.metrics import METRICS, PREFIX
+
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert [metric.name for metric in METRICS.values() if f"`{PREFIX}.{metric.name}`" not in text] == []

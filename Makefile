@@ -9,7 +9,7 @@ UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
-.PHONY: help setup demo up down airflow status schema load backfill test check fix docs lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test stress incident bench-lease check fix docs lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -42,6 +42,15 @@ backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1
 
 test: setup ## Run every test, with the emulators and a whole stack; TESTS=path for some.
 	@$(PYTHON) -m pytest $(TESTS)
+
+stress: setup ## Prove the lease and the fenced write under fire, in full size: 10,000 cycles; SIZES="--quick" or "--cycles 500 …" for less.
+	@$(PYTHON) -m commands.proof.stress $(SIZES)
+
+incident: setup ## Replay the incident at its true size: the old recipe's duplicates, and none of ours.
+	@$(PYTHON) -m commands.proof.incident
+
+bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json.
+	@$(PYTHON) -m commands.proof.bench_lease
 
 check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit run.
 	ruff check .

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 CREATE_ROUNDS = 6
 READ_ROUNDS = 3
 FALLBACK_READ_SECONDS = 10.0
-UNSURE_READ_SECONDS = 0.5
+UNSURE_READ_SECONDS = 1.0
 # A lease that was had without waiting has few waiters, most likely one: it need not be spread. One that was waited for has more.
 LONE_JITTER_SECONDS = 0.02
 QUEUE_JITTER_SECONDS = 0.25
@@ -57,7 +57,8 @@ class Sight:
 
     def __init__(self, record: Record, clock: Callable[[], float], woken: threading.Event) -> None:
         self.record, self.seen_at = record, clock()
-        self.is_absent = self.is_unsure = False
+        # Unsure until the watch has spoken: one that cannot be opened is not waited for.
+        self.is_absent, self.is_unsure = False, True
         self._clock, self._woken = clock, woken
         self._changes = self._changes_at_turn = 0
         self._mutex = threading.Lock()

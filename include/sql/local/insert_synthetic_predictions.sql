@@ -11,9 +11,9 @@ SELECT
     CONCAT('player', CAST(DIV(n, 606) AS STRING)) AS player_lookup,
     'game1' AS game_id,
     @game_date AS game_date,
-    CAST(10 + MOD(n, 23) AS NUMERIC) AS predicted_points,
-    CAST(MOD(n, 100) AS NUMERIC) / NUMERIC '100' AS confidence_score,
+    NUMERIC '1' * (10 + MOD(n, 23)) AS predicted_points,
+    NUMERIC '0.01' * MOD(n, 100) AS confidence_score,
     IF(MOD(n, 2) = 0, 'OVER', 'UNDER') AS recommendation,
-    IF(MOD(DIV(n, 6), 101) = 100, NULL, CAST(MOD(DIV(n, 6), 101) AS NUMERIC) / NUMERIC '2') AS current_points_line,
+    IF(MOD(DIV(n, 6), 101) = 100, NULL, NUMERIC '0.5' * MOD(DIV(n, 6), 101)) AS current_points_line,
     TIMESTAMP(@game_date) AS created_at
 FROM UNNEST(GENERATE_ARRAY(0, @predictions - 1)) AS n;

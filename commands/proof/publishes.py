@@ -29,7 +29,7 @@ from nba_grading.sql import load_sql
 from nba_grading.warehouse import Warehouse
 
 PREDICTIONS = 120
-STATEMENTS = 7  # of a write: create staging, insert, audit, count outcomes, seed fence, publish, drop staging
+STATEMENTS = 7  # of a write: seed fence, create staging, insert, audit, count outcomes, publish, drop staging
 SHORT_LEASE = {"LEASE_SECONDS": "3", "LEASE_GRACE_SECONDS": "0.2", "LEASE_RPC_SECONDS": "0.9", "LEASE_MAX_WAIT_SECONDS": "120"}
 STOPPED_SECONDS = 4.0
 ROUND_SECONDS = 180.0

@@ -80,6 +80,7 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
     """
     from datetime import date
 
+    from nba_grading.tables import PREDICTION_ACCURACY
     from nba_grading.validation import record_duplicates, validate_date
 
     warehouse, day, link = make_warehouse(context), date.fromisoformat(game_date), run_link(context)
@@ -93,7 +94,7 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
         send_alert(alerts.findings_after_write(link, game_date=game_date, findings=findings, counts=counts))
     if surplus:
         with fail_for_good():
-            record_duplicates(warehouse, day, processor="grading", investigation_url=link.url)
+            record_duplicates(warehouse, PREDICTION_ACCURACY, day, processor="grading", investigation_url=link.url)
     fatal = [f for f in findings if f.severity == "fail" and (f.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")]
     if fatal:
         raise AlreadyTold(f"{game_date}: {told}")
@@ -101,8 +102,11 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
     return {"duplicates": surplus, "findings": [finding.check for finding in findings]}
 
 
-def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
-    """Write the run's row of grading_runs, from what its tasks left in XCom; returns that row for the API's readers."""
+def record_guarded_run(context: Context, operation: str, *, write_task: str = "grade", success: str = "graded") -> dict[str, Any]:
+    """Write the run's row of grading_runs, from what its tasks left in XCom; returns that row for the API's readers.
+
+    The tasks are check_inputs, ``write_task`` and validate; ``success`` is the outcome of a run whose validation succeeded.
+    """
     from nba_grading.runs import COLUMN_TYPES, record_run
 
     ti, dag_run = context["ti"], context["dag_run"]
@@ -114,12 +118,12 @@ def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
 
     facts = {
         **told("check_inputs", RESULT_KEY, ("success", "failed", "skipped")),
-        **told("grade", RESULT_KEY),
-        **told("grade", "return_value", ("success",)),
+        **told(write_task, RESULT_KEY),
+        **told(write_task, "return_value", ("success",)),
         **told("validate", RESULT_KEY),
     }
     if str(states.get("validate")) == "success":
-        facts["outcome"] = "graded"
+        facts["outcome"] = success
     elif "outcome" not in facts:
         facts["outcome"] = "failed"
         if not facts.get("detail"):
@@ -138,15 +142,15 @@ def record_guarded_run(context: Context, operation: str) -> dict[str, Any]:
     warehouse = make_warehouse(context)
     with fail_for_good():
         record_run(warehouse, row)
-        _tell_breaker(context, warehouse, row)
+        _tell_breaker(context, warehouse, row, success)
     return row
 
 
-def _tell_breaker(context: Context, warehouse: Warehouse, row: dict[str, Any]) -> None:
+def _tell_breaker(context: Context, warehouse: Warehouse, row: dict[str, Any], success: str) -> None:
     from nba_grading.breaker import count_failure, count_success
 
     settings, operation = get_settings(), row["operation"]
-    if row["outcome"] == "graded":
+    if row["outcome"] == success:
         closed = count_success(warehouse, operation)
         if closed:
             send_alert(alerts.breaker_closed(run_link(context), operation=operation, open_s=closed.age_s))

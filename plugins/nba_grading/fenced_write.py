@@ -27,6 +27,7 @@ from nba_grading.warehouse import GuardRefused, Params, Warehouse
 log = logging.getLogger(__name__)
 
 UNLEASED_TOKEN = 0
+ANY_TOKEN = -1
 
 
 class Claim(Protocol):
@@ -63,9 +64,17 @@ class FencedOut(RuntimeError):
     """A newer claim has published this date; the date is as that one left it."""
 
 
+class ChangedMeanwhile(RuntimeError):
+    """Somebody published this date after this write had read it; the date is as that one left it. Trying again reads it anew."""
+
+
 @dataclass(frozen=True)
 class Write:
-    """One date to replace: ``rows`` is the text of a SELECT of the table's columns, with its parameters."""
+    """One date to replace: ``rows`` is the text of a SELECT of the table's columns, with its parameters.
+
+    ``reads_target``: the rows are made of those that the date holds, as in a merge or a repair. A token orders writers, not what they
+    have read, so such a write is refused as well when anybody published the date since.
+    """
 
     table: Table
     game_date: date
@@ -73,6 +82,7 @@ class Write:
     params: Params
     max_shrink: float
     allow_shrink: bool = False
+    reads_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,16 +98,19 @@ class Published:
 def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable[[str], None]) -> Published:
     """Replace one date of a guarded table. ``audit`` gets the staging table's name and raises AuditFailed to stop the write.
 
-    Raises LeaseLost, AuditFailed, FencedOut, or the warehouse's errors; in each case the date is as it was. Idempotent.
+    Raises LeaseLost, AuditFailed, FencedOut, ChangedMeanwhile, or the warehouse's errors; in each case the date is as it was.
+    Idempotent.
     """
     started = time.monotonic()
     staging = write.table.staging_name(write.game_date, claim.holder_id)
     warehouse.before_attempt = claim.check
     try:
+        _seed_fence(warehouse, write)
+        seen_token = _read_fence(warehouse, write) if write.reads_target else ANY_TOKEN
         _stage(warehouse, claim, write, staging)
         rows = _audit(warehouse, write, staging)
         audit(staging)
-        published = _publish(warehouse, claim, write, staging, rows)
+        published = _publish(warehouse, claim, write, staging, rows, seen_token)
     finally:
         warehouse.before_attempt = lambda: None
         _drop(warehouse, staging)
@@ -116,8 +129,19 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
     return Published(published["fencing_token"], rows, published["replaced_rows"], duration_ms)
 
 
+def _seed_fence(warehouse: Warehouse, write: Write) -> None:
+    text = render_sql(
+        "fenced_write/seed_fence",
+        target=identifier(write.table.full_name),
+        date_column=identifier(write.table.date_column),
+        stored_token="MAX(fencing_token)" if write.table.has_token else "MAX(0)",
+    )
+    warehouse.execute(text, {"table_name": write.table.name, "game_date": write.game_date})
+
+
 def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> None:
-    warehouse.run(render_sql("fenced_write/create_staging", staging=identifier(staging), target=identifier(write.table.full_name)))
+    parts = {"staging": identifier(staging), "target": identifier(write.table.full_name), "date_column": identifier(write.table.date_column)}
+    warehouse.run(render_sql("fenced_write/create_staging", **parts))
     text = render_sql(
         "fenced_write/insert_staging", staging=identifier(staging), columns=identifiers(write.table.columns), rows=write.rows.rstrip().rstrip(";")
     )
@@ -131,6 +155,7 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
         "fenced_write/audit_staging",
         staging=identifier(staging),
         target=identifier(write.table.full_name),
+        date_column=identifier(write.table.date_column),
         key=identifiers(write.table.key),
         null_key=" OR ".join(f"{identifier(name)} IS NULL" for name in write.table.required_key),
     )
@@ -158,26 +183,36 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
     return int(found["staged_rows"])
 
 
-def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int) -> dict[str, Any]:
-    warehouse.execute(
-        render_sql("fenced_write/seed_fence", target=identifier(write.table.full_name)),
-        {"table_name": write.table.name, "game_date": write.game_date},
-    )
+def _read_fence(warehouse: Warehouse, write: Write) -> int:
+    [row] = warehouse.rows("fenced_write/read_fence", {"table_name": write.table.name, "game_date": write.game_date})
+    return int(row["fencing_token"])
+
+
+def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int, seen_token: int) -> dict[str, Any]:
+    parts = {
+        "target": identifier(write.table.full_name),
+        "date_column": identifier(write.table.date_column),
+        "columns": identifiers(write.table.columns),
+        "token_column": ", fencing_token" if write.table.has_token else "",
+        "token_value": ", v_token" if write.table.has_token else "",
+    }
     text = render_sql(
         "fenced_write/publish_staging",
         game_date=literal(write.game_date),
         token=literal(UNLEASED_TOKEN if claim.token is None else claim.token),
+        seen_token=literal(seen_token),
         audited_rows=literal(rows),
         table_name=literal(write.table.name),
         holder_id=literal(claim.holder_id),
         staging=identifier(staging),
-        target=identifier(write.table.full_name),
-        columns=identifiers(write.table.columns),
         key=identifiers(write.table.key),
+        **parts,
     )
     try:
         [published] = warehouse.run(text, job_name=_job_name("publish", claim, write), before_submit=claim.note_job)
     except GuardRefused as error:
+        if error.guard == "changed_meanwhile":
+            raise ChangedMeanwhile(f"{error}; nothing was published") from error
         if error.guard != "fenced_out":
             raise AuditFailed(f"{error}; nothing was published") from error
         log_event(

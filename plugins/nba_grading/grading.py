@@ -94,6 +94,7 @@ def grade_date(warehouse: Warehouse, claim: Claim, game_date: date, *, grading_r
     return {
         **asdict(found),
         "fencing_token": published.fencing_token,
+        "written": published.written_rows,
         "replaced": published.replaced_rows,
         "duration_ms": published.duration_ms,
     }

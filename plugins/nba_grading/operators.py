@@ -143,15 +143,16 @@ class GuardedWriteOperator(BaseOperator):
     Without a lease where GRADING_USE_LEASE is off and the run's parameter use_lease is not on, or that parameter is off.
 
     ``work`` names a function, ``module:function``, called with a warehouse, the claim, the date, and keywords grading_run_id,
-    max_shrink and allow_shrink; it returns counts for XCom. ``game_date`` is templated, ISO. Returns those counts with
-    grading_run_id, holder_id, leased and lease_wait_ms; the same is in XCom ``run`` when the work fails.
+    max_shrink, allow_shrink and the run's parameters named in ``work_params``; it returns counts for XCom. ``game_date`` is
+    templated, ISO. Returns those counts with grading_run_id, holder_id, leased and lease_wait_ms; the same is in XCom ``run`` when
+    the work fails.
     """
 
     template_fields: Sequence[str] = ("game_date",)
 
-    def __init__(self, *, operation: str, work: str, game_date: str, **kwargs: Any) -> None:
+    def __init__(self, *, operation: str, work: str, game_date: str, work_params: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.operation, self.work, self.game_date = operation, work, game_date
+        self.operation, self.work, self.game_date, self.work_params = operation, work, game_date, work_params
 
     def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
         """Claim the date, or defer until its lease may be free; then do the work."""
@@ -219,6 +220,7 @@ class GuardedWriteOperator(BaseOperator):
                     grading_run_id=run["grading_run_id"],
                     max_shrink=settings.grading_max_shrink,
                     allow_shrink=bool(context["params"].get("allow_shrink")),
+                    **{name: context["params"][name] for name in self.work_params},
                 )
         except Exception as error:
             refused = {"outcome": "refused"} if isinstance(error, AuditRefused) else {}

@@ -25,6 +25,7 @@ COLUMN_TYPES = {
     "graded": "INT64",
     "voided": "INT64",
     "pending": "INT64",
+    "written": "INT64",
     "replaced": "INT64",
     "duplicates": "INT64",
     "started_at": "TIMESTAMP",

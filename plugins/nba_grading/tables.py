@@ -13,16 +13,23 @@ DATASET = "nba_predictions"
 
 @dataclass(frozen=True)
 class Table:
-    """A table that guarded writes replace one game_date at a time.
+    """A table that guarded writes replace one date at a time.
 
-    ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL;
-    ``columns`` are all but fencing_token, which the publish adds.
+    ``operation`` is whose lease guards a date of it, whoever writes: one table, one kind of lease. ``date_column`` is its partition.
+    ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL; ``columns`` are
+    all but fencing_token, which the publish adds where ``has_token``. ``line_column`` is the key's betting line, and ``time_column``
+    says which of several rows of a key is the earliest.
     """
 
     name: str
+    operation: str
     key: tuple[str, ...]
     required_key: tuple[str, ...]
     columns: tuple[str, ...]
+    line_column: str = "line_value"
+    time_column: str = "graded_at"
+    date_column: str = "game_date"
+    has_token: bool = True
 
     @property
     def full_name(self) -> str:
@@ -36,6 +43,7 @@ class Table:
 
 PREDICTION_ACCURACY = Table(
     name="prediction_accuracy",
+    operation="grading",
     key=("player_lookup", "game_id", "system_id", "line_value"),
     required_key=("player_lookup", "game_id", "system_id"),
     columns=(
@@ -68,4 +76,33 @@ PREDICTION_ACCURACY = Table(
         "graded_at",
         "grading_run_id",
     ),
+)
+
+PLAYER_PROP_PREDICTIONS = Table(
+    name="player_prop_predictions",
+    operation="consolidation",
+    key=("game_id", "player_lookup", "system_id", "current_points_line"),
+    required_key=("game_id", "player_lookup", "system_id"),
+    line_column="current_points_line",
+    time_column="created_at",
+    columns=(
+        "prediction_id",
+        "system_id",
+        "player_lookup",
+        "game_id",
+        "game_date",
+        "predicted_points",
+        "confidence_score",
+        "recommendation",
+        "current_points_line",
+        "line_source",
+        "sportsbook",
+        "is_active",
+        "invalidation_reason",
+        "injury_status_at_prediction",
+        "model_version",
+        "created_at",
+        "updated_at",
+    ),
+    has_token=False,
 )

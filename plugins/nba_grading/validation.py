@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from nba_grading.events import log_event
-from nba_grading.sql import load_sql
+from nba_grading.sql import identifier, render_sql
+from nba_grading.tables import PREDICTION_ACCURACY, Table
 from nba_grading.warehouse import Row, Typed, Warehouse
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, 
     ``reported`` is what ``grading.grade_date`` returned.
     """
     findings = [
-        *_duplicates(warehouse.rows("validation/find_duplicate_keys", {"game_date": game_date})),
+        *find_duplicates(warehouse, PREDICTION_ACCURACY, game_date),
         *_null_keys(warehouse.rows("validation/find_null_keys", {"game_date": game_date})),
         *_balance(
             warehouse.rows(
@@ -53,10 +54,21 @@ def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, 
     return findings
 
 
-def record_duplicates(warehouse: Warehouse, game_date: date, processor: str, investigation_url: str | None) -> int:
+def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list[Finding]:
+    """The finding of duplicate keys on a date of a table, or none."""
+    text = render_sql(
+        "validation/find_duplicate_keys",
+        target=identifier(table.full_name),
+        line_column=identifier(table.line_column),
+        time_column=identifier(table.time_column),
+    )
+    return _duplicates(warehouse.run(text, {"game_date": game_date}))
+
+
+def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, processor: str, investigation_url: str | None) -> int:
     """Write the first 20 duplicate keys of a date to grading_duplicate_audit; returns how many rows that made."""
     return warehouse.execute(
-        load_sql("validation/insert_duplicate_audit"),
+        render_sql("validation/insert_duplicate_audit", target=identifier(table.full_name), line_column=identifier(table.line_column)),
         {
             "game_date": game_date,
             "detected_at": datetime.now(tz=UTC),

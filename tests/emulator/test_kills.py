@@ -11,7 +11,7 @@ import pytest
 from nba_grading.warehouse import Warehouse
 from tests.emulator.small_date import ROWS, Writer, grade_unleased, stored
 
-# create staging, insert, audit, count outcomes, seed fence, publish, drop staging
+# seed fence, create staging, insert, audit, count outcomes, publish, drop staging
 STATEMENTS = range(1, 8)
 
 

@@ -18,6 +18,8 @@ import yaml
 from google.cloud import bigquery
 
 from nba_grading.sql import SQL_DIR, identifier, load_sql
+from nba_grading.tables import PREDICTION_ACCURACY
+from nba_grading.validation import find_duplicates
 from nba_grading.warehouse import Warehouse
 
 HERE = Path(__file__).parent
@@ -110,7 +112,7 @@ def grades(count: int, *, copies: int) -> list[Row]:
 
 def test_duplicate_keys_are_listed_up_to_twenty_and_counted_in_full(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
     insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", grades(25, copies=3))
-    found = warehouse.rows("validation/find_duplicate_keys", {"game_date": date(2026, 1, 10)})
+    found = find_duplicates(warehouse, PREDICTION_ACCURACY, date(2026, 1, 10))[0].rows
     assert [row["player_lookup"] for row in found] == [f"player{number:02d}" for number in range(20)]
     assert {(row["duplicate_keys"], row["surplus_rows"]) for row in found} == {(25, 50)}
 

@@ -3,15 +3,27 @@
 -- BigQuery lets appends, and DELETEs that find nothing, commit side by side.
 -- A script takes no parameters on the emulator: its values are rendered as typed literals. v_token 0 means a write without a lease,
 -- which takes the stored token + 1, so that no client's clock decides and the next lease holder still wins.
--- Literals: game_date, token, audited_rows, table_name, holder_id. Identifiers: staging, target, columns, key
+-- v_seen_token is the fence as it was when the staged rows were read from the target itself, -1 for rows made of other tables.
+-- Literals: game_date, token, seen_token, audited_rows, table_name, holder_id. Identifiers: staging, target, date_column, columns, key,
+-- and token_column, token_value: what the rows get of the token, if they have one
 DECLARE v_game_date DATE DEFAULT {game_date};
 DECLARE v_token INT64 DEFAULT {token};
+DECLARE v_seen_token INT64 DEFAULT {seen_token};
 DECLARE v_audited_rows INT64 DEFAULT {audited_rows};
 DECLARE v_table_name STRING DEFAULT {table_name};
 DECLARE v_holder_id STRING DEFAULT {holder_id};
 DECLARE v_replaced_rows INT64;
 
 BEGIN TRANSACTION;
+
+SELECT
+    IF(
+        v_seen_token = -1 OR COALESCE(MAX(fencing_token), 0) = v_seen_token,
+        'ok',
+        ERROR(FORMAT('GUARD changed_meanwhile: %s %t was published with token %d since it was read', v_table_name, v_game_date, COALESCE(MAX(fencing_token), 0)))
+    )
+FROM nba_predictions.write_fences
+WHERE table_name = v_table_name AND game_date = v_game_date;
 
 UPDATE nba_predictions.write_fences
 SET
@@ -41,21 +53,21 @@ SELECT
 FROM nba_predictions.write_fences
 WHERE table_name = v_table_name AND game_date = v_game_date;
 
-SET v_replaced_rows = (SELECT COUNT(*) FROM {target} WHERE game_date = v_game_date);
+SET v_replaced_rows = (SELECT COUNT(*) FROM {target} WHERE {date_column} = v_game_date);
 
-DELETE FROM {target} WHERE game_date = v_game_date;
+DELETE FROM {target} WHERE {date_column} = v_game_date;
 
-INSERT INTO {target} ({columns}, fencing_token)
-SELECT {columns}, v_token FROM {staging};
+INSERT INTO {target} ({columns}{token_column})
+SELECT {columns}{token_value} FROM {staging};
 
 SELECT
     IF(
-        COUNT(*) = v_audited_rows AND COUNT(*) = (SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {target} WHERE game_date = v_game_date)),
+        COUNT(*) = v_audited_rows AND COUNT(*) = (SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {target} WHERE {date_column} = v_game_date)),
         'ok',
         ERROR(FORMAT('GUARD not_as_audited: %s %t would hold %d rows, %d were audited', v_table_name, v_game_date, COUNT(*), v_audited_rows))
     )
 FROM {target}
-WHERE game_date = v_game_date;
+WHERE {date_column} = v_game_date;
 
 COMMIT TRANSACTION;
 

@@ -3,8 +3,9 @@
 SELECT
     (SELECT COUNT(*) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS stored_rows,
     (
-        SELECT COUNT(*)
-        FROM (SELECT DISTINCT player_lookup, game_id, system_id, line_value FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date)
+        SELECT COUNT(DISTINCT TO_JSON_STRING(STRUCT(player_lookup, game_id, system_id, line_value)))
+        FROM nba_predictions.prediction_accuracy
+        WHERE game_date = @game_date
     ) AS stored_keys,
     (SELECT COUNT(DISTINCT grading_run_id) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS runs,
     (SELECT MAX(fencing_token) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS token,

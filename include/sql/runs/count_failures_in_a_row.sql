@@ -5,7 +5,7 @@ WITH recent AS (
     SELECT
         outcome,
         finished_at,
-        MAX(IF(outcome = 'graded', finished_at, NULL)) OVER () AS last_success_at
+        MAX(IF(outcome IN ('graded', 'consolidated', 'aggregated', 'repaired'), finished_at, NULL)) OVER () AS last_success_at
     FROM nba_predictions.grading_runs
     WHERE
         operation = @operation

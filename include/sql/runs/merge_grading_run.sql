@@ -18,6 +18,7 @@ USING (
         @graded AS graded,
         @voided AS voided,
         @pending AS pending,
+        @written AS written,
         @replaced AS replaced,
         @duplicates AS duplicates,
         @started_at AS started_at,
@@ -43,6 +44,7 @@ WHEN MATCHED THEN
         graded = fresh.graded,
         voided = fresh.voided,
         pending = fresh.pending,
+        written = fresh.written,
         replaced = fresh.replaced,
         duplicates = fresh.duplicates,
         started_at = fresh.started_at,
@@ -51,5 +53,5 @@ WHEN MATCHED THEN
         outcome = fresh.outcome,
         detail = fresh.detail
 WHEN NOT MATCHED THEN
-    INSERT (grading_run_id, operation, game_date, dag_id, run_id, run_type, holder_id, fencing_token, leased, unleased_reason, lease_wait_ms, gradable, graded, voided, pending, replaced, duplicates, started_at, finished_at, duration_ms, outcome, detail)
-    VALUES (fresh.grading_run_id, fresh.operation, fresh.game_date, fresh.dag_id, fresh.run_id, fresh.run_type, fresh.holder_id, fresh.fencing_token, fresh.leased, fresh.unleased_reason, fresh.lease_wait_ms, fresh.gradable, fresh.graded, fresh.voided, fresh.pending, fresh.replaced, fresh.duplicates, fresh.started_at, fresh.finished_at, fresh.duration_ms, fresh.outcome, fresh.detail);
+    INSERT (grading_run_id, operation, game_date, dag_id, run_id, run_type, holder_id, fencing_token, leased, unleased_reason, lease_wait_ms, gradable, graded, voided, pending, written, replaced, duplicates, started_at, finished_at, duration_ms, outcome, detail)
+    VALUES (fresh.grading_run_id, fresh.operation, fresh.game_date, fresh.dag_id, fresh.run_id, fresh.run_type, fresh.holder_id, fresh.fencing_token, fresh.leased, fresh.unleased_reason, fresh.lease_wait_ms, fresh.gradable, fresh.graded, fresh.voided, fresh.pending, fresh.written, fresh.replaced, fresh.duplicates, fresh.started_at, fresh.finished_at, fresh.duration_ms, fresh.outcome, fresh.detail);

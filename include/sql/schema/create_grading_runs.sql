@@ -15,12 +15,13 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
     graded INT64 OPTIONS (description = 'Rows graded'),
     voided INT64 OPTIONS (description = 'Rows voided'),
     pending INT64 OPTIONS (description = 'Predictions whose game has no box score'),
+    written INT64 OPTIONS (description = 'Rows the date holds after the write'),
     replaced INT64 OPTIONS (description = 'Rows the date held before'),
     duplicates INT64 OPTIONS (description = 'Surplus rows found by the validation after the write'),
     started_at TIMESTAMP NOT NULL OPTIONS (description = 'When the run began'),
     finished_at TIMESTAMP OPTIONS (description = 'When the run was recorded'),
     duration_ms INT64 OPTIONS (description = 'Milliseconds of the guarded write itself, waiting left out'),
-    outcome STRING NOT NULL OPTIONS (description = 'graded, no_predictions, no_box_scores, refused or failed'),
+    outcome STRING NOT NULL OPTIONS (description = 'graded, consolidated, aggregated, repaired, no_predictions, no_box_scores, refused or failed'),
     detail STRING OPTIONS (description = 'Why it failed or what was found')
 )
 PARTITION BY DATE(started_at)

@@ -1,19 +1,19 @@
--- Business keys that a date of prediction_accuracy holds more than once, the first 20; every row carries the totals.
--- Params: game_date DATE
+-- Business keys that a date of a table holds more than once, the first 20; every row carries the totals.
+-- Params: game_date DATE. Identifiers: target, line_column, time_column
 -- severity: fail
 SELECT
     player_lookup,
     game_id,
     system_id,
-    line_value,
+    {line_column} AS line_value,
     COUNT(*) AS occurrences,
-    MIN(graded_at) AS first_graded_at,
-    MAX(graded_at) AS last_graded_at,
+    MIN({time_column}) AS first_written_at,
+    MAX({time_column}) AS last_written_at,
     COUNT(*) OVER () AS duplicate_keys,
     SUM(COUNT(*) - 1) OVER () AS surplus_rows
-FROM nba_predictions.prediction_accuracy
+FROM {target}
 WHERE game_date = @game_date
-GROUP BY player_lookup, game_id, system_id, line_value
+GROUP BY player_lookup, game_id, system_id, {line_column}
 HAVING COUNT(*) > 1
 ORDER BY occurrences DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC
 LIMIT 20;

@@ -1,5 +1,5 @@
 -- Records the duplicate keys found on a date, at most 20, each with the date's total.
--- Params: game_date DATE, detected_at TIMESTAMP, processor STRING, investigation_url STRING
+-- Params: game_date DATE, detected_at TIMESTAMP, processor STRING, investigation_url STRING. Identifiers: target, line_column
 INSERT INTO nba_predictions.grading_duplicate_audit (
     detected_at, game_date, duplicate_count, processor, player_lookup, system_id, line_value,
     duplicate_occurrence_count, investigation_url
@@ -11,12 +11,12 @@ SELECT
     @processor AS processor,
     player_lookup,
     system_id,
-    line_value,
+    {line_column} AS line_value,
     COUNT(*) AS duplicate_occurrence_count,
     @investigation_url AS investigation_url
-FROM nba_predictions.prediction_accuracy
+FROM {target}
 WHERE game_date = @game_date
-GROUP BY player_lookup, game_id, system_id, line_value
+GROUP BY player_lookup, game_id, system_id, {line_column}
 HAVING COUNT(*) > 1
 ORDER BY duplicate_occurrence_count DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC
 LIMIT 20;

@@ -229,6 +229,19 @@ def findings_after_write(run: RunLink, *, game_date: date | str, findings: Seque
     )
 
 
+def duplicates_removed(run: RunLink, *, table: str, dates: Sequence[str], removed: int, backup: str) -> Alert:
+    """A repair has removed duplicate keys."""
+    return Alert(
+        kind="duplicates-found",
+        severity="RECOVERED",
+        title=f"{removed} duplicate rows of {table} were removed on {len(dates)} date(s)",
+        detail="Dates: " + _shorten(", ".join(dates)),
+        done=f"The earliest row of each key was kept; the table as it was is in nba_predictions.{backup}.",
+        next_step="None. To take it back: restore_from_backup with that backup.",
+        run=run,
+    )
+
+
 def _key(row: dict[str, Any]) -> str:
     line = "no line" if row["line_value"] is None else row["line_value"]
     return f"{row['player_lookup']}, {row['game_id']}, {row['system_id']}, {line}: {row['occurrences']} rows"

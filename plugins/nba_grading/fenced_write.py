@@ -61,11 +61,7 @@ class AuditFailed(RuntimeError):
 
 
 class FencedOut(RuntimeError):
-    """A newer claim has published this date; the date is as that one left it."""
-
-
-class ChangedMeanwhile(RuntimeError):
-    """Somebody published this date after this write had read it; the date is as that one left it. Trying again reads it anew."""
+    """A newer claim has published this date, or anybody has since this write read it; the date is as that one left it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,8 @@ class Write:
     """One date to replace: ``rows`` is the text of a SELECT of the table's columns, with its parameters.
 
     ``reads_target``: the rows are made of those that the date holds, as in a merge or a repair. A token orders writers, not what they
-    have read, so such a write is refused as well when anybody published the date since.
+    have read, so such a write is refused as well when anybody published the date since. ``allow_duplicates`` is for bringing a date
+    back as it was.
     """
 
     table: Table
@@ -83,6 +80,7 @@ class Write:
     max_shrink: float
     allow_shrink: bool = False
     reads_target: bool = False
+    allow_duplicates: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,7 @@ class Published:
 def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable[[str], None]) -> Published:
     """Replace one date of a guarded table. ``audit`` gets the staging table's name and raises AuditFailed to stop the write.
 
-    Raises LeaseLost, AuditFailed, FencedOut, ChangedMeanwhile, or the warehouse's errors; in each case the date is as it was.
-    Idempotent.
+    Raises LeaseLost, AuditFailed, FencedOut, or the warehouse's errors; in each case the date is as it was. Idempotent.
     """
     started = time.monotonic()
     staging = write.table.staging_name(write.game_date, claim.holder_id)
@@ -108,9 +105,9 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
         _seed_fence(warehouse, write)
         seen_token = _read_fence(warehouse, write) if write.reads_target else ANY_TOKEN
         _stage(warehouse, claim, write, staging)
-        rows = _audit(warehouse, write, staging)
+        rows, keys = _audit(warehouse, write, staging)
         audit(staging)
-        published = _publish(warehouse, claim, write, staging, rows, seen_token)
+        published = _publish(warehouse, claim, write, staging, rows, keys, seen_token)
     finally:
         warehouse.before_attempt = lambda: None
         _drop(warehouse, staging)
@@ -149,8 +146,8 @@ def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> No
     log_event(log, "date_staged", table=write.table.name, game_date=write.game_date, staging=staging)
 
 
-def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
-    """Rows staged, once nothing is wrong with them."""
+def _audit(warehouse: Warehouse, write: Write, staging: str) -> tuple[int, int]:
+    """Rows and keys staged, once nothing is wrong with them."""
     text = render_sql(
         "fenced_write/audit_staging",
         staging=identifier(staging),
@@ -167,7 +164,7 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
         )
     if found["foreign_rows"]:
         raise AuditFailed(f"{where}: {found['foreign_rows']} staged rows are of another date; nothing was published", permanent=True)
-    if found["staged_rows"] != found["staged_keys"]:
+    if found["staged_rows"] != found["staged_keys"] and not write.allow_duplicates:
         raise AuditFailed(
             f"{where}: {found['staged_rows']} staged rows share {found['staged_keys']} keys; nothing was published. "
             "The usual cause is an input row that stands twice: look for it in the box scores of that date",
@@ -180,7 +177,7 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> int:
             "nothing was published. If that is right, run it again with allow_shrink",
             permanent=True,
         )
-    return int(found["staged_rows"])
+    return int(found["staged_rows"]), int(found["staged_keys"])
 
 
 def _read_fence(warehouse: Warehouse, write: Write) -> int:
@@ -188,7 +185,7 @@ def _read_fence(warehouse: Warehouse, write: Write) -> int:
     return int(row["fencing_token"])
 
 
-def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int, seen_token: int) -> dict[str, Any]:
+def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int, keys: int, seen_token: int) -> dict[str, Any]:
     parts = {
         "target": identifier(write.table.full_name),
         "date_column": identifier(write.table.date_column),
@@ -202,6 +199,7 @@ def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, row
         token=literal(UNLEASED_TOKEN if claim.token is None else claim.token),
         seen_token=literal(seen_token),
         audited_rows=literal(rows),
+        audited_keys=literal(keys),
         table_name=literal(write.table.name),
         holder_id=literal(claim.holder_id),
         staging=identifier(staging),
@@ -211,8 +209,6 @@ def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, row
     try:
         [published] = warehouse.run(text, job_name=_job_name("publish", claim, write), before_submit=claim.note_job)
     except GuardRefused as error:
-        if error.guard == "changed_meanwhile":
-            raise ChangedMeanwhile(f"{error}; nothing was published") from error
         if error.guard != "fenced_out":
             raise AuditFailed(f"{error}; nothing was published") from error
         log_event(

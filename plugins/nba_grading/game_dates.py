@@ -26,6 +26,17 @@ def parse_game_date(text: str) -> date:
     return parsed
 
 
+def parse_range(first: str, last: str) -> tuple[date, date]:
+    """Both dates, included; GameDateError for what is no date, a range that is reversed, or one that ends after today in New York."""
+    start, end = parse_game_date(first), parse_game_date(last)
+    if start > end:
+        raise GameDateError(f"The range is reversed: {start} is after {end}. Give the earlier date first.")
+    today = datetime.now(tz=NEW_YORK).date()
+    if end > today:
+        raise GameDateError(f"The range ends on {end}, after today in New York ({today}). Give a last date that is not in the future.")
+    return start, end
+
+
 def resolve_game_date(
     *,
     game_date: str | None,

@@ -51,6 +51,7 @@ class Settings(BaseModel):
     grading_use_lease: bool = Field(
         True, description="Off, for emergencies: write without leases, behind the fence alone. The run's parameter use_lease wins over it."
     )
+    grading_approval_hours: float = Field(24, gt=0, description="How long a repair waits for a person's approval before it is rejected.")
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")

@@ -18,7 +18,7 @@ class Table:
     ``operation`` is whose lease guards a date of it, whoever writes: one table, one kind of lease. ``date_column`` is its partition.
     ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL; ``columns`` are
     all but fencing_token, which the publish adds where ``has_token``. ``line_column`` is the key's betting line, and ``time_column``
-    says which of several rows of a key is the earliest.
+    says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Table:
     columns: tuple[str, ...]
     line_column: str = "line_value"
     time_column: str = "graded_at"
+    tie_column: str = "grading_run_id"
     date_column: str = "game_date"
     has_token: bool = True
 
@@ -85,6 +86,7 @@ PLAYER_PROP_PREDICTIONS = Table(
     required_key=("game_id", "player_lookup", "system_id"),
     line_column="current_points_line",
     time_column="created_at",
+    tie_column="prediction_id",
     columns=(
         "prediction_id",
         "system_id",
@@ -106,3 +108,5 @@ PLAYER_PROP_PREDICTIONS = Table(
     ),
     has_token=False,
 )
+
+REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}

@@ -1,0 +1,56 @@
+"""
+Bring dates of a table back from a backup that remove_duplicates took.
+
+**What.** Replaces each date of the range by what the backup holds of it, duplicates included, under that date's lease and through the same
+guarded write as every other.
+
+**When.** By hand, when a repair turned out to be wrong; a dry run first, which is the default.
+
+**If it fails.** It stops at the first date that fails, with nothing of that date changed. An unknown backup is refused with the names
+of those there are.
+
+**Safe to rerun?** Yes.
+
+**Params.** `table`: prediction_accuracy or player_prop_predictions. `backup`: its name, such as `_backup_prediction_accuracy_20260110064500`.
+`from_date`, `to_date`: both included. `dry_run`: say what would change.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Param, dag, get_current_context, task
+
+from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, default_args
+from nba_grading.repair_tasks import restore_dates
+from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
+
+
+@dag(
+    schedule=None,
+    start_date=START_DATE,
+    max_active_runs=1,
+    default_args=default_args(),
+    doc_md=__doc__,
+    tags=["grading", "maintenance"],
+    params={
+        "table": Param(PREDICTION_ACCURACY.name, type="string", enum=list(REPAIRABLE), description="Table to restore."),
+        "backup": Param(type="string", pattern="^_backup_[a-z_]+_[0-9]{14}$", description="Backup to take the dates from."),
+        "from_date": Param(type="string", format="date", description="First date, YYYY-MM-DD."),
+        "to_date": Param(type="string", format="date", description="Last date, included."),
+        "dry_run": Param(True, type="boolean", description="Say what would change; change nothing."),
+    },
+)
+def restore_from_backup() -> None:
+    @task(outlets=[GRADES], pool=GRADING_POOL)
+    def restore() -> dict[str, Any]:
+        context = get_current_context()
+        restored = restore_dates(context)
+        if restored["table"] == PREDICTION_ACCURACY.name:
+            context["outlet_events"][GRADES].add_partitions(restored["changed"])
+        return restored
+
+    restore()
+
+
+restore_from_backup()

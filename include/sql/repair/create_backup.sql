@@ -1,0 +1,3 @@
+-- A snapshot of a table before a repair.
+-- Identifiers: backup, target
+CREATE SNAPSHOT TABLE {backup} CLONE {target};

@@ -1,0 +1,170 @@
+"""Repairs on the emulator: duplicates removed and brought back, under the guard, killed between any two steps, and refused when read too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from nba_grading.fenced_write import FencedOut, Write, write_date
+from nba_grading.guard import UnleasedClaim
+from nba_grading.lease_store import LeaseKey
+from nba_grading.repairs import (
+    DatePlan,
+    NoSuchBackup,
+    backup_name,
+    check_backup,
+    create_backup,
+    plan_repair,
+    remove_duplicates,
+    restore_date,
+    rows_by_date,
+)
+from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, Table
+from nba_grading.warehouse import Row, Warehouse
+from tests.conftest import BYTES
+from tests.emulator.small_date import ROWS, grade_unleased
+
+DAY, OTHER = date(2026, 1, 10), date(2026, 1, 11)
+SURPLUS = 30
+# A name for each backup: the emulator keeps a snapshot whose table was deleted.
+MOMENTS = (datetime(2026, 1, 12, 8, minute, 0, tzinfo=UTC) for minute in range(60))
+
+
+def claim(table: Table) -> UnleasedClaim:
+    return UnleasedClaim(LeaseKey(table.operation, DAY), "test")
+
+
+def dirty(warehouse: Warehouse) -> None:
+    """30 grades of the date again, a day later and with other actuals; the first two of them a third time; 5 predictions again."""
+    again = """
+INSERT INTO nba_predictions.prediction_accuracy
+SELECT * EXCEPT (n) REPLACE (TIMESTAMP_ADD(graded_at, INTERVAL 1 DAY) AS graded_at, 'late' AS grading_run_id, 99 AS actual_points)
+FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY player_lookup, system_id) AS n FROM nba_predictions.prediction_accuracy WHERE grading_run_id = 'first')
+WHERE n <= {count}
+"""
+    warehouse.execute(again.format(count=SURPLUS - 2))
+    warehouse.execute(again.format(count=2))
+    warehouse.execute(
+        "INSERT INTO nba_predictions.player_prop_predictions "
+        "SELECT * REPLACE (TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) AS created_at, 'copy' AS prediction_id) "
+        "FROM nba_predictions.player_prop_predictions WHERE player_lookup IN ('player1', 'player2') AND system_id != 'system0'"
+    )
+
+
+@pytest.fixture
+def dirty_date(warehouse: Warehouse, small_date: date) -> Iterator[Warehouse]:
+    grade_unleased(warehouse, small_date, "first")
+    dirty(warehouse)
+    yield warehouse
+    for table in warehouse.client.list_tables("nba_predictions"):
+        if table.table_id.startswith("_"):
+            warehouse.client.delete_table(table.reference, not_found_ok=True)
+
+
+def grades(warehouse: Warehouse) -> list[Row]:
+    """All rows without what says by whom and when they were written last."""
+    text = (
+        "SELECT * EXCEPT (fencing_token) FROM nba_predictions.prediction_accuracy "
+        "ORDER BY game_date, player_lookup, game_id, system_id, line_value, graded_at, grading_run_id"
+    )
+    return warehouse.run(text)
+
+
+def test_the_plan_counts_rows_keys_and_what_would_go_and_changes_nothing(dirty_date: Warehouse) -> None:
+    before = grades(dirty_date)
+    assert plan_repair(dirty_date, PREDICTION_ACCURACY, DAY, OTHER) == [DatePlan(DAY, ROWS + SURPLUS, ROWS, SURPLUS)]
+    assert plan_repair(dirty_date, PLAYER_PROP_PREDICTIONS, DAY, DAY) == [DatePlan(DAY, ROWS + 4, ROWS, 4)]
+    assert plan_repair(dirty_date, PREDICTION_ACCURACY, OTHER, OTHER) == []
+    assert grades(dirty_date) == before
+
+
+def test_the_row_of_each_key_that_was_written_first_stays_as_it_is(dirty_date: Warehouse) -> None:
+    before = grades(dirty_date)
+    published = remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    assert (published.replaced_rows, published.written_rows) == (ROWS + SURPLUS, ROWS)
+    assert grades(dirty_date) == [row for row in before if row["grading_run_id"] == "first"]
+    assert plan_repair(dirty_date, PREDICTION_ACCURACY, DAY, DAY) == []
+    remove_duplicates(dirty_date, claim(PLAYER_PROP_PREDICTIONS), PLAYER_PROP_PREDICTIONS, DAY)
+    assert dirty_date.run("SELECT COUNT(*) AS n, COUNTIF(prediction_id = 'copy') AS copies FROM nba_predictions.player_prop_predictions") == [
+        {"n": ROWS, "copies": 0}
+    ]
+
+
+def test_other_dates_are_not_touched(dirty_date: Warehouse) -> None:
+    dirty_date.execute(
+        f"INSERT INTO nba_predictions.prediction_accuracy SELECT * REPLACE (DATE '{OTHER}' AS game_date) FROM nba_predictions.prediction_accuracy"
+    )
+    before = [row for row in grades(dirty_date) if row["game_date"] == OTHER]
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    assert [row for row in grades(dirty_date) if row["game_date"] == OTHER] == before
+
+
+def test_what_was_found_is_marked_as_resolved(dirty_date: Warehouse) -> None:
+    from nba_grading.validation import record_duplicates
+
+    record_duplicates(dirty_date, PREDICTION_ACCURACY, DAY, "grading", None)
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    rows = dirty_date.run("SELECT resolved_at, resolution_notes FROM nba_predictions.grading_duplicate_audit")
+    assert len(rows) == 20
+    assert all(row["resolved_at"] and row["resolution_notes"].startswith(f"{SURPLUS} rows removed") for row in rows)
+
+
+def test_a_restore_brings_the_date_back_as_the_backup_holds_it(dirty_date: Warehouse) -> None:
+    before = grades(dirty_date)
+    name = backup_name(PREDICTION_ACCURACY, next(MOMENTS))
+    assert create_backup(dirty_date, PREDICTION_ACCURACY, name) == ROWS + SURPLUS
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    assert create_backup(dirty_date, PREDICTION_ACCURACY, name) == ROWS + SURPLUS, "a second try does not take the repaired table for the backup"
+    check_backup(dirty_date, PREDICTION_ACCURACY, name)
+    assert rows_by_date(dirty_date, name, DAY, OTHER) == {DAY: ROWS + SURPLUS}
+    restore_date(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY, name)
+    assert grades(dirty_date) == before
+
+
+def test_an_unknown_backup_is_refused_with_the_names_of_those_there_are(dirty_date: Warehouse) -> None:
+    known = backup_name(PREDICTION_ACCURACY, next(MOMENTS))
+    create_backup(dirty_date, PREDICTION_ACCURACY, known)
+    for name in ("_backup_prediction_accuracy_20200101000000", "_backup_player_prop_predictions_20260112080000", "prediction_accuracy"):
+        with pytest.raises(NoSuchBackup, match=known):
+            check_backup(dirty_date, PREDICTION_ACCURACY, name)
+
+
+class Dying(Warehouse):
+    """Raises instead of its Nth statement, as a task that is killed there."""
+
+    left = 0
+
+    def _run(self, *arguments: Any, **keywords: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super()._run(*arguments, **keywords)
+
+
+# seed fence, read fence, create staging, insert, audit, lost keys, publish, drop staging, resolve audit
+@pytest.mark.parametrize("statement", range(1, 10))
+def test_a_repair_that_dies_at_any_step_is_finished_by_the_next_one(statement: int, dirty_date: Warehouse) -> None:
+    before = grades(dirty_date)
+    dying = Dying(dirty_date.client, maximum_bytes_billed=BYTES)
+    dying.left = statement
+    with suppress(KeyboardInterrupt):
+        remove_duplicates(dying, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    first = [row for row in before if row["grading_run_id"] == "first"]
+    assert grades(dirty_date) in (before, first), "the date is as it was, or as it should be"
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    assert grades(dirty_date) == first
+
+
+def test_a_write_of_what_it_read_is_refused_when_the_date_was_published_since(dirty_date: Warehouse) -> None:
+    def publish_meanwhile(_staging: str) -> None:
+        grade_unleased(Warehouse(dirty_date.client, maximum_bytes_billed=BYTES), DAY, "newer")
+
+    select = f"SELECT {', '.join(PREDICTION_ACCURACY.columns)} FROM nba_predictions.prediction_accuracy WHERE grading_run_id = 'first'"
+    write = Write(PREDICTION_ACCURACY, DAY, select, {}, max_shrink=0, reads_target=True)
+    with pytest.raises(FencedOut):
+        write_date(dirty_date, claim(PREDICTION_ACCURACY), write, publish_meanwhile)
+    assert {row["grading_run_id"] for row in grades(dirty_date)} == {"newer"}

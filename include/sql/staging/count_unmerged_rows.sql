@@ -1,5 +1,5 @@
--- One row per staging table: its rows, and how many of their keys the main table lacks on their date.
--- Identifiers: staged (the tables' names, dates and keys, one SELECT each, joined by UNION ALL), target, key
+-- One row per staging table that has rows: how many, and how many of them have a key that the main table lacks on their date.
+-- Identifiers: staged (one SELECT of table_name, game_date and key a table, joined by UNION ALL), target, key, join
 WITH staged AS (
     {staged}
 ),
@@ -19,5 +19,4 @@ SELECT
 FROM staged
 LEFT JOIN stored
     ON {join}
-GROUP BY staged.table_name
-ORDER BY staged.table_name;
+GROUP BY staged.table_name;

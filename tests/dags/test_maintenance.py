@@ -1,0 +1,129 @@
+"""The maintenance DAGs run whole, in process, on the emulators: what they change, what they refuse, and what they leave in the records."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from commands.proof.publishes import insert_synthetic_date
+from commands.stack_config import StackConfig
+from nba_grading.repairs import plan_repair
+from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from nba_grading.warehouse import Warehouse
+from tests.dags.runs import posted, run_in_process, states
+
+pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
+
+DAY, LATER = date(2026, 1, 10), date(2026, 1, 11)
+ROWS, SURPLUS = 120, 7
+RANGE = {"from_date": str(DAY), "to_date": str(LATER)}
+COPY = "INSERT INTO nba_predictions.{table} SELECT * FROM nba_predictions.{table} WHERE game_date = DATE '{day}' LIMIT {count}"
+
+
+@pytest.fixture
+def dirty(warehouse: Warehouse) -> Warehouse:
+    """Two graded dates of 120 keys; 7 rows too many on each, and 3 predictions too many on the first."""
+    for day in (DAY, LATER):
+        insert_synthetic_date(warehouse, day, ROWS)
+        run_in_process("grade_predictions", game_date=str(day))
+        warehouse.execute(COPY.format(table="prediction_accuracy", day=day, count=SURPLUS))
+    warehouse.execute(COPY.format(table="player_prop_predictions", day=DAY, count=3))
+    return warehouse
+
+
+def result(run: Any, task_id: str) -> Any:
+    return next(iter(run.get_task_instances())).xcom_pull(task_ids=task_id)
+
+
+def surplus(warehouse: Warehouse) -> tuple[int, int]:
+    tables = (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)
+    grades, predictions = (sum(each.surplus_rows for each in plan_repair(warehouse, table, DAY, LATER)) for table in tables)
+    return grades, predictions
+
+
+def recorded(warehouse: Warehouse) -> list[dict[str, Any]]:
+    return warehouse.run("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'maintenance' ORDER BY game_date")
+
+
+def test_a_dry_run_counts_by_date_and_changes_nothing(dirty: Warehouse) -> None:
+    run = run_in_process("remove_duplicates", **RANGE)
+    assert states(run) == {"plan": "success", "back_up": "skipped", "approve": "skipped", "repair": "skipped"}
+    assert result(run, "plan")["dates"] == [
+        {"game_date": str(day), "rows": ROWS + SURPLUS, "keys": ROWS, "duplicates": SURPLUS} for day in (DAY, LATER)
+    ]
+    assert surplus(dirty) == (2 * SURPLUS, 3)
+
+
+def test_an_approved_run_backs_up_repairs_records_and_tells_and_a_restore_takes_it_back(
+    dirty: Warehouse, emulators: StackConfig, before: int
+) -> None:
+    run = run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True)
+    assert set(states(run).values()) == {"success"}
+    repaired = result(run, "repair")
+    assert (repaired["changed"], repaired["removed"], repaired["rows"]) == ([str(DAY), str(LATER)], 2 * SURPLUS, 2 * (ROWS + SURPLUS))
+    assert surplus(dirty) == (0, 3)
+    rows = recorded(dirty)
+    assert [(row["game_date"], row["outcome"], row["written"], row["replaced"], row["leased"]) for row in rows] == [
+        (day, "repaired", ROWS, ROWS + SURPLUS, True) for day in (DAY, LATER)
+    ]
+    [message] = posted(emulators, before)
+    assert "14 duplicate rows of prediction_accuracy were removed on 2 date(s)" in message
+    assert repaired["backup"] in message
+
+    dry = run_in_process("restore_from_backup", **RANGE, backup=repaired["backup"])
+    assert states(dry) == {"restore": "skipped"}
+    assert surplus(dirty) == (0, 3)
+    back = run_in_process("restore_from_backup", from_date=str(DAY), to_date=str(DAY), backup=repaired["backup"], dry_run=False)
+    assert states(back) == {"restore": "success"}
+    assert surplus(dirty) == (SURPLUS, 3)
+
+
+def test_predictions_are_repaired_under_the_lease_of_their_own_operation(dirty: Warehouse) -> None:
+    run = run_in_process("remove_duplicates", table="player_prop_predictions", **RANGE, dry_run=False, auto_approve=True)
+    assert result(run, "repair")["changed"] == [str(DAY)]
+    assert surplus(dirty) == (2 * SURPLUS, 0)
+
+
+def test_a_range_that_is_right_is_a_skip(dirty: Warehouse) -> None:
+    run = run_in_process("remove_duplicates", from_date="2026-01-01", to_date="2026-01-02", dry_run=False, auto_approve=True)
+    assert states(run)["back_up"] == "skipped"
+    assert surplus(dirty) == (2 * SURPLUS, 3)
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({"from_date": "2026-01-11", "to_date": "2026-01-10"}, "range is reversed"),
+        ({"from_date": "2026-01-11", "to_date": "2999-01-10"}, "after today"),
+    ],
+)
+def test_a_range_that_cannot_be_is_refused_with_a_sentence(
+    params: dict[str, str], told: str, warehouse: Warehouse, emulators: StackConfig, before: int
+) -> None:
+    run = run_in_process("remove_duplicates", **params)
+    assert states(run)["plan"] == "failed"
+    [message] = posted(emulators, before)
+    assert told in message
+
+
+def test_an_unknown_table_is_refused_before_anything_runs() -> None:
+    with pytest.raises(Exception, match="is not one of"):
+        run_in_process("remove_duplicates", **RANGE, table="write_fences")
+
+
+def test_an_unknown_backup_is_refused_with_a_sentence(warehouse: Warehouse, emulators: StackConfig, before: int) -> None:
+    run = run_in_process("restore_from_backup", **RANGE, backup="_backup_prediction_accuracy_20200101000000", dry_run=False)
+    assert states(run)["restore"] == "failed"
+    [message] = posted(emulators, before)
+    assert "is no backup of prediction_accuracy" in message
+
+
+def test_the_staging_cleanup_drops_nothing_on_a_dry_run(dirty: Warehouse) -> None:
+    dirty.run("CREATE TABLE nba_predictions._staging_batch_a_w1 AS SELECT * FROM nba_predictions.player_prop_predictions")
+    for dry_run, dropped in ((True, 0), (False, 1)):
+        run = run_in_process("clean_staging_tables", dry_run=dry_run, older_than_days=0)
+        told = result(run, "clean")
+        assert (told["tables"], told["proven"], told["dropped"]) == (1, 1, dropped)
+    assert not [table for table in dirty.client.list_tables("nba_predictions") if table.table_id.startswith("_staging")]

@@ -1,0 +1,84 @@
+"""The staging cleanup on the emulator: what is proven goes, and everything else is kept with its reason, at a few queries for hundreds."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from nba_grading.staging_cleanup import StagingTable, drop_staging_tables, judge_staging_tables
+from nba_grading.warehouse import Warehouse
+from tests.conftest import BYTES
+
+HOLDER = "0123456789abcdef0123456789abcdef"
+PREDICTIONS = "nba_predictions.player_prop_predictions"
+
+
+@pytest.fixture
+def filled(warehouse: Warehouse, small_date: date) -> Warehouse:
+    """A date of 120 predictions, NULL lines among them."""
+    return warehouse
+
+
+def stage(warehouse: Warehouse, name: str, select: str = f"SELECT * FROM {PREDICTIONS} WHERE system_id = 'system1'") -> None:
+    warehouse.run(f"CREATE TABLE nba_predictions.{name} AS {select}")
+
+
+def verdicts(tables: list[StagingTable]) -> dict[str, str | None]:
+    return {table.name: table.kept_because for table in tables}
+
+
+def test_a_table_goes_only_when_each_of_its_rows_is_in_the_main_table(filled: Warehouse) -> None:
+    stage(filled, "_staging_batch_a_w1")
+    stage(filled, "_staging_batch_a_w2", f"SELECT * FROM {PREDICTIONS} WHERE FALSE")
+    half_a_point = "SELECT * REPLACE (COALESCE(current_points_line, 0) + NUMERIC '0.5' AS current_points_line)"
+    stage(filled, "_staging_batch_a_w3", f"{half_a_point} FROM {PREDICTIONS} WHERE system_id = 'system1' AND player_lookup = 'player1'")
+    stage(filled, "_staging_batch_a_w4", f"SELECT * EXCEPT (current_points_line) FROM {PREDICTIONS}")
+    stage(filled, "_staging_someone_elses")
+    judged = judge_staging_tables(filled, older_than_days=0)
+    told = verdicts(judged)
+    assert (told["_staging_batch_a_w1"], told["_staging_batch_a_w2"]) == (None, None)
+    assert told["_staging_batch_a_w3"] == "1 of its 1 rows are not in player_prop_predictions: consolidate its batch first"
+    assert "current_points_line are missing" in str(told["_staging_batch_a_w4"])
+    assert "no known kind" in str(told["_staging_someone_elses"])
+    assert {table.name: table.rows for table in judged}["_staging_batch_a_w1"] == 40
+
+    assert drop_staging_tables(filled, judged) == 2
+    left = {table.table_id for table in filled.client.list_tables("nba_predictions") if table.table_id.startswith("_staging")}
+    assert left == {"_staging_batch_a_w3", "_staging_batch_a_w4", "_staging_someone_elses"}
+    assert drop_staging_tables(filled, judged) == 2, "a second time is no error"
+
+
+def test_a_young_table_is_kept(filled: Warehouse) -> None:
+    stage(filled, "_staging_batch_a_w1")
+    assert verdicts(judge_staging_tables(filled, older_than_days=7)) == {"_staging_batch_a_w1": "younger than 7 days"}
+
+
+def test_the_staging_table_of_a_killed_write_goes_once_its_keys_are_published(filled: Warehouse) -> None:
+    name = f"_staging_prediction_accuracy_20260110_{HOLDER}"
+    stage(filled, name, "SELECT player_lookup, game_id, game_date, system_id, current_points_line AS line_value FROM " + PREDICTIONS)
+    assert "120 of its 120 rows" in str(verdicts(judge_staging_tables(filled, 0))[name])
+    filled.execute(
+        "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, line_value) "
+        f"SELECT player_lookup, game_id, game_date, system_id, line_value FROM nba_predictions.{name}"
+    )
+    assert verdicts(judge_staging_tables(filled, 0)) == {name: None}
+
+
+class Counting(Warehouse):
+    """Counts its statements."""
+
+    statements = 0
+
+    def _run(self, *arguments: Any, **keywords: Any) -> Any:
+        self.statements += 1
+        return super()._run(*arguments, **keywords)
+
+
+def test_hundreds_of_tables_do_not_cost_a_query_each(filled: Warehouse) -> None:
+    for number in range(120):
+        stage(filled, f"_staging_batch_b_w{number}", f"SELECT * FROM {PREDICTIONS} LIMIT 1")
+    counting = Counting(filled.client, maximum_bytes_billed=BYTES)
+    assert sum(table.is_proven for table in judge_staging_tables(counting, 0)) == 120
+    assert counting.statements == 2 + 2 * 2

@@ -9,7 +9,7 @@ UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
-.PHONY: help setup demo up down airflow status schema load backfill test stress incident bench-lease check fix docs lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench-lease check fix docs lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -42,6 +42,12 @@ backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1
 
 test: setup ## Run every test, with the emulators and a whole stack; TESTS=path for some.
 	@$(PYTHON) -m pytest $(TESTS)
+
+dirty: setup ## Build the state that history left, at its true size, in the running local stack.
+	@$(PYTHON) -m commands.dirty
+
+repair: setup ## Build that state on a stack of its own, and repair it by the maintenance DAGs; KEEP=1 leaves it running.
+	@$(PYTHON) -m commands.repair $(if $(KEEP),--keep)
 
 stress: setup ## Prove the lease and the fenced write under fire, in full size: 10,000 cycles; SIZES="--quick" or "--cycles 500 …" for less.
 	@$(PYTHON) -m commands.proof.stress $(SIZES)

@@ -30,7 +30,7 @@ from nba_grading.lease import LeaseHeld, LeaseLost
 from nba_grading.lease_store import LeaseKey
 from nba_grading.leases import Leases
 from nba_grading.settings import Settings, get_settings
-from nba_grading.sql import load_sql
+from nba_grading.sql import identifiers, load_sql
 from nba_grading.tables import PREDICTION_ACCURACY
 from nba_grading.warehouse import BeforeSubmit, Params, StatementCancelled, Warehouse
 
@@ -105,13 +105,18 @@ def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Misfortune |
 def _write_as_of_old(warehouse: Warehouse, game_date: date, run_id: str, settings: Settings, *, locked: bool) -> dict[str, Any]:
     lock = OldLock(FirestoreOldLocks(make_firestore_client(settings)), game_date, float(os.environ.get("OLD_LOCK_SCALE", "1"))) if locked else None
     has_lock = lock.acquire() if lock else False
-    columns = ", ".join(PREDICTION_ACCURACY.columns)
-    params: Params = {"game_date": game_date, "grading_run_id": run_id}
     warehouse.execute(load_sql("local/delete_date"), {"game_date": game_date})
-    warehouse.execute(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
+    insert_unguarded(warehouse, game_date, run_id)
     if lock:
         lock.release()
     return {"ended": "published" if has_lock else "unlocked", "fencing_token": None}
+
+
+def insert_unguarded(warehouse: Warehouse, game_date: date, run_id: str) -> None:
+    """The second half of the old recipe: append a date's grades, whatever is there."""
+    columns = identifiers(PREDICTION_ACCURACY.columns)
+    params: Params = {"game_date": game_date, "grading_run_id": run_id}
+    warehouse.execute(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -242,6 +242,23 @@ def duplicates_removed(run: RunLink, *, table: str, dates: Sequence[str], remove
     )
 
 
+def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str]) -> Alert:
+    """Dates were found ungraded, or graded before their box score was corrected."""
+    return Alert(
+        kind="dates-to-heal",
+        severity="WARNING",
+        title=f"{len(regraded) + len(listed)} date(s) were ungraded, or graded before a correction of their box score",
+        detail="\n".join([*(f"• {each}" for each in regraded), *(f"• {each}; not yet" for each in listed)])[:DETAIL_CHARACTERS],
+        done=f"{len(regraded)} of them are being graded again, oldest first, by runs of grade_predictions.",
+        next_step=(
+            f"Wait for those; the other {len(listed)} follow on the next days, or run them now with make backfill and REGRADE=1."
+            if listed
+            else "Wait for their runs. A date that comes back tomorrow has a cause of its own: read its run."
+        ),
+        run=run,
+    )
+
+
 def _key(row: dict[str, Any]) -> str:
     line = "no line" if row["line_value"] is None else row["line_value"]
     return f"{row['player_lookup']}, {row['game_id']}, {row['system_id']}, {line}: {row['occurrences']} rows"

@@ -51,6 +51,8 @@ class Settings(BaseModel):
     grading_use_lease: bool = Field(
         True, description="Off, for emergencies: write without leases, behind the fence alone. The run's parameter use_lease wins over it."
     )
+    grading_heal_days: int = Field(60, ge=1, description="How far back heal_grading looks for ungraded dates and outdated grades.")
+    grading_heal_dates: int = Field(5, ge=0, description="How many dates heal_grading has graded again in one run; the others are listed.")
     grading_approval_hours: float = Field(24, gt=0, description="How long a repair waits for a person's approval before it is rejected.")
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")

@@ -12,7 +12,7 @@ import pytest
 
 from commands.stack_config import ROOT
 
-DAG_IDS = {"clean_staging_tables", "grade_predictions", "release_stuck_leases", "remove_duplicates", "restore_from_backup"}
+DAG_IDS = {"clean_staging_tables", "grade_predictions", "heal_grading", "release_stuck_leases", "remove_duplicates", "restore_from_backup"}
 HEADINGS = ("**What.**", "**When.**", "**If it fails.**", "**Safe to rerun?**", "**Params.**")
 
 

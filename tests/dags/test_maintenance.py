@@ -127,3 +127,29 @@ def test_the_staging_cleanup_drops_nothing_on_a_dry_run(dirty: Warehouse) -> Non
         told = result(run, "clean")
         assert (told["tables"], told["proven"], told["dropped"]) == (1, 1, dropped)
     assert not [table for table in dirty.client.list_tables("nba_predictions") if table.table_id.startswith("_staging")]
+
+
+def test_healing_finds_ungraded_and_outdated_dates_and_tells_them_once_a_run(
+    dirty: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    from nba_grading.settings import get_settings
+
+    settings_environment.setenv("GRADING_HEAL_DAYS", "100000")
+    settings_environment.setenv("GRADING_HEAL_DATES", "1")
+    get_settings.cache_clear()
+    insert_synthetic_date(dirty, date(2026, 1, 12), ROWS)
+    dirty.execute(f"UPDATE nba_box_scores.player_game_summary SET updated_at = TIMESTAMP '2999-01-01 00:00:00' WHERE game_date = DATE '{DAY}'")
+    from nba_grading.heal_tasks import find_dates_to_heal
+
+    class Run:
+        run_after = None
+        run_type = "manual"
+
+    class Task:
+        dag_id, run_id, task_id = "heal_grading", "manual__1", "find"
+
+    found = find_dates_to_heal({"dag_run": Run(), "ti": Task()})  # type: ignore[typeddict-item]
+    assert found == [{"game_date": str(DAY)}]
+    [message] = posted(emulators, before)
+    assert "2 date(s)" in message
+    assert f"2026-01-12: {ROWS} ungraded, 0 outdated; not yet" in message

@@ -27,6 +27,7 @@ CASES = sorted(HERE.glob("*/*/*.yaml"))
 FIELDS = {"description", "tables", "params", "identifiers", "expect"}
 COVERED = (
     *("grading/grade_predictions", "grading/count_outcomes", "inputs/count_inputs"),
+    "healing/list_dates_to_heal",
     *("runs/count_failures_in_a_row", "conditions/list_conditions"),
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
     *("local/summarize_dates", "local/summarize_systems"),

@@ -44,6 +44,7 @@ def all_alerts() -> list[alerts.Alert]:
         alerts.lease_store_down(RUN, reason="Firestore: 503", policy="fail"),
         alerts.lease_store_back(RUN, down_s=3700),
         alerts.breaker_opened(RUN, operation="grading", failures=3, pause_s=300, error="no such column"),
+        alerts.dates_to_heal(RUN, regraded=["2026-01-10: 3 ungraded"], listed=[]),
         alerts.duplicates_removed(RUN, table="prediction_accuracy", dates=["2026-01-10"], removed=3, backup="_backup_x"),
         alerts.breaker_closed(RUN, operation="grading", open_s=9000),
     ]

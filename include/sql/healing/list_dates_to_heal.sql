@@ -1,0 +1,71 @@
+-- One row per date of the range that should be graded (again), oldest first: how many gradable predictions whose game has a box score
+-- have no grade, and how many grades are older than the latest correction of their box score.
+-- Params: first DATE, last DATE
+WITH gradable AS (
+    SELECT DISTINCT
+        game_date,
+        game_id,
+        player_lookup,
+        system_id,
+        current_points_line
+    FROM nba_predictions.player_prop_predictions
+    WHERE
+        game_date BETWEEN @first AND @last
+        AND is_active IS NOT FALSE
+        AND invalidation_reason IS NULL
+),
+
+played AS (
+    SELECT DISTINCT
+        game_date,
+        game_id
+    FROM nba_box_scores.player_game_summary
+    WHERE game_date BETWEEN @first AND @last
+),
+
+grades AS (
+    SELECT
+        game_date,
+        game_id,
+        player_lookup,
+        system_id,
+        line_value,
+        graded_at
+    FROM nba_predictions.prediction_accuracy
+    WHERE game_date BETWEEN @first AND @last
+),
+
+ungraded AS (
+    SELECT
+        gradable.game_date,
+        COUNT(*) AS ungraded_predictions
+    FROM gradable
+    INNER JOIN played USING (game_date, game_id)
+    LEFT JOIN grades
+        ON
+            gradable.game_date = grades.game_date
+            AND gradable.game_id = grades.game_id
+            AND gradable.player_lookup = grades.player_lookup
+            AND gradable.system_id = grades.system_id
+            AND gradable.current_points_line IS NOT DISTINCT FROM grades.line_value
+    WHERE grades.game_date IS NULL
+    GROUP BY gradable.game_date
+),
+
+outdated AS (
+    SELECT
+        grades.game_date,
+        COUNT(*) AS outdated_grades
+    FROM grades
+    INNER JOIN nba_box_scores.player_game_summary AS box USING (game_date, game_id, player_lookup)
+    WHERE box.updated_at > grades.graded_at
+    GROUP BY grades.game_date
+)
+
+SELECT
+    game_date,
+    COALESCE(ungraded.ungraded_predictions, 0) AS ungraded_predictions,
+    COALESCE(outdated.outdated_grades, 0) AS outdated_grades
+FROM ungraded
+FULL OUTER JOIN outdated USING (game_date)
+ORDER BY game_date;

@@ -16,8 +16,13 @@ from nba_grading.settings import get_settings
 from nba_grading.slack import send_alert
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from airflow.sdk import Context
 
+    from nba_grading.alerts import Alert
+    from nba_grading.tables import Table
+    from nba_grading.validation import Finding
     from nba_grading.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -30,6 +35,7 @@ GRADING_POOL = "grading"
 WRITE_TIMEOUT = timedelta(hours=2)
 # By name alone: a bigquery:// URI would make every parse of a DAG file import the Google provider.
 GRADES = Asset("prediction_accuracy")
+PREDICTIONS = Asset("player_prop_predictions")
 
 
 def alert_on_failure(context: Context) -> None:
@@ -81,24 +87,55 @@ def validate_written_date(context: Context, game_date: str, reported: dict[str, 
     from datetime import date
 
     from nba_grading.tables import PREDICTION_ACCURACY
-    from nba_grading.validation import record_duplicates, validate_date
+    from nba_grading.validation import validate_date
 
-    warehouse, day, link = make_warehouse(context), date.fromisoformat(game_date), run_link(context)
+    warehouse = make_warehouse(context)
     with fail_for_good():
-        findings = validate_date(warehouse, day, reported)
+        findings = validate_date(warehouse, date.fromisoformat(game_date), reported)
+    counts = ", ".join(f"{reported[name]} {name}" for name in ("graded", "voided", "pending"))
+    return settle_findings(
+        context,
+        warehouse,
+        PREDICTION_ACCURACY,
+        game_date,
+        findings,
+        alert=lambda: alerts.findings_after_write(run_link(context), game_date=game_date, findings=findings, counts=counts),
+        asset=GRADES,
+    )
+
+
+def settle_findings(
+    context: Context,
+    warehouse: Warehouse,
+    table: Table,
+    game_date: str,
+    findings: Sequence[Finding],
+    *,
+    alert: Callable[[], Alert],
+    asset: Asset,
+    done: str | None = None,
+) -> dict[str, Any]:
+    """What follows a validation: report, Slack, the audit of duplicates, and the asset's event, or a failure on findings of severity fail.
+
+    ``alert`` is called when there are findings. ``done`` begins the detail of the run's record. Returns as ``validate_written_date``.
+    """
+    from datetime import date
+
+    from nba_grading.validation import record_duplicates
+
     surplus = sum(finding.surplus_rows for finding in findings)
     told = "; ".join(f"{finding.check}: {finding.sentence}" for finding in findings)
-    context["ti"].xcom_push(key=RESULT_KEY, value={"duplicates": surplus, "detail": told or None})
+    context["ti"].xcom_push(key=RESULT_KEY, value={"duplicates": surplus, "detail": "; ".join(part for part in (done, told) if part) or None})
     if findings:
-        counts = ", ".join(f"{reported[name]} {name}" for name in ("graded", "voided", "pending"))
-        send_alert(alerts.findings_after_write(link, game_date=game_date, findings=findings, counts=counts))
+        send_alert(alert())
     if surplus:
         with fail_for_good():
-            record_duplicates(warehouse, PREDICTION_ACCURACY, day, processor="grading", investigation_url=link.url)
+            url = run_link(context).url
+            record_duplicates(warehouse, table, date.fromisoformat(game_date), processor=table.operation, investigation_url=url)
     fatal = [f for f in findings if f.severity == "fail" and (f.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")]
     if fatal:
         raise AlreadyTold(f"{game_date}: {told}")
-    context["outlet_events"][GRADES].add_partitions(game_date)
+    context["outlet_events"][asset].add_partitions(game_date)
     return {"duplicates": surplus, "findings": [finding.check for finding in findings]}
 
 

@@ -1,4 +1,4 @@
-"""The two operators of a guarded run: one that checks the inputs and waits for them, one that writes a date under the guard.
+"""The operators of a guarded run: those that check its inputs and wait for them, and the one that writes a date under the guard.
 
 Both wait deferred. Permanent errors fail the task at once, transient ones by Airflow's retries; see ``fail_for_good``.
 The google libraries are imported when a task runs, not when a DAG file is parsed: that import costs seconds, per task.
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
@@ -47,27 +47,39 @@ class AlreadyTold(AirflowFailException):
     """Fails the task for good with what was told before: the failure alert would only repeat it."""
 
 
-class CheckInputsOperator(BaseOperator):
-    """Resolve the run's game_date and look whether it can be graded; returns the date and the counts of its inputs.
+class CheckOperator(BaseOperator):
+    """How every guarded run begins: resolve its game_date, pass the circuit breaker, look at the inputs; returns the date and their figures.
 
-    An open circuit breaker of the operation refuses the run, unless its parameter override_breaker says otherwise. No predictions:
-    skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped. The reason is in XCom
-    ``run`` (outcome, detail) for the record of the run.
+    An open circuit breaker of the operation refuses the run, unless its parameter override_breaker says otherwise. What stops the run
+    is in XCom ``run`` (outcome, detail) for its record. What a date is and what its inputs are, subclasses say.
     """
 
     def __init__(self, *, operation: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.operation = operation
 
+    def resolve_date(self, context: Context) -> date:
+        """The run's game_date; raises GameDateError."""
+        raise NotImplementedError
+
+    def look(self, context: Context, game_date: date) -> dict[str, Any]:
+        """Figures of the inputs, all that a run which can go on returns beside its date; others skip or fail."""
+        raise NotImplementedError
+
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns game_date (ISO) and the counts of ``grading.Inputs``."""
+        """Returns game_date (ISO) and the figures of its inputs."""
         game_date = self._game_date(context)
         self._pass_breaker(context, game_date)
         return self._check(context, game_date)
 
     def resume(self, context: Context, event: Any) -> dict[str, Any]:
-        """Look again after a while of waiting for box scores."""
+        """Look again after a while of waiting for inputs."""
         return self._check(context, self._game_date(context))
+
+    def skip(self, context: Context, game_date: date, outcome: str, detail: str, **facts: Any) -> NoReturn:
+        """End the run here: nothing to do, for this reason."""
+        context["ti"].xcom_push(key=RESULT_KEY, value={"game_date": str(game_date), **facts, "outcome": outcome, "detail": detail})
+        raise AirflowSkipException(detail)
 
     def _pass_breaker(self, context: Context, game_date: date) -> None:
         from nba_grading.breaker import BreakerOpen, pass_breaker
@@ -85,46 +97,61 @@ class CheckInputsOperator(BaseOperator):
             context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "outcome": "refused", "detail": str(error)})
             raise AlreadyTold(str(error)) from None
         except Exception as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **_told(error)})
             raise
 
     def _check(self, context: Context, game_date: date) -> dict[str, Any]:
-        from nba_grading.grading import count_inputs
-
-        facts: dict[str, Any] = {"game_date": str(game_date)}
+        facts = {"game_date": str(game_date)}
         context["ti"].xcom_push(key=RESULT_KEY, value=facts)
         try:
             with fail_for_good():
-                inputs = count_inputs(make_warehouse(context), game_date)
-        except Exception as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
+                return {**facts, **self.look(context, game_date)}
+        except AirflowSkipException:
             raise
-        log_event(log, "inputs_counted", **facts, **vars(inputs), outcome=inputs.outcome)
+        except Exception as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **_told(error)})
+            raise
+
+    def _game_date(self, context: Context) -> date:
+        try:
+            return self.resolve_date(context)
+        except GameDateError as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={"outcome": "refused", "detail": str(error)})
+            raise AirflowFailException(str(error)) from None
+
+
+class CheckInputsOperator(CheckOperator):
+    """Look whether a date can be graded; returns the date and the counts of ``grading.Inputs``.
+
+    No predictions: skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped.
+    """
+
+    def resolve_date(self, context: Context) -> date:
+        """The date by the order of ``resolve_game_date``."""
+        dag_run = context["dag_run"]
+        return resolve_game_date(
+            game_date=context["params"].get("game_date"),
+            partition_key=getattr(dag_run, "partition_key", None),
+            run_type=run_type(context),
+            logical_date=dag_run.logical_date,
+            run_after=dag_run.run_after,
+        )
+
+    def look(self, context: Context, game_date: date) -> dict[str, Any]:
+        """The counts, once there is something to grade and a box score to grade it by."""
+        from nba_grading.grading import count_inputs
+
+        inputs = count_inputs(make_warehouse(context), game_date)
+        log_event(log, "inputs_counted", game_date=game_date, **vars(inputs), outcome=inputs.outcome)
         if inputs.outcome == "ready":
-            return {**facts, **vars(inputs)}
+            return vars(inputs)
         if inputs.outcome == "no_box_scores" and run_type(context) == "scheduled":
             self._wait_for_box_scores(context)
         detail = {
             "no_predictions": f"no gradable predictions for {game_date}: nothing to grade",
             "no_box_scores": f"none of the {inputs.games} games predicted for {game_date} has a box score: grade the date once they are in",
         }[inputs.outcome]
-        pending = {"gradable": inputs.gradable, "pending": inputs.gradable, "graded": 0, "voided": 0}
-        context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **pending, "outcome": inputs.outcome, "detail": detail})
-        raise AirflowSkipException(detail)
-
-    def _game_date(self, context: Context) -> date:
-        dag_run = context["dag_run"]
-        try:
-            return resolve_game_date(
-                game_date=context["params"].get("game_date"),
-                partition_key=getattr(dag_run, "partition_key", None),
-                run_type=run_type(context),
-                logical_date=dag_run.logical_date,
-                run_after=dag_run.run_after,
-            )
-        except GameDateError as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={"outcome": "refused", "detail": str(error)})
-            raise AirflowFailException(str(error)) from None
+        self.skip(context, game_date, inputs.outcome, detail, gradable=inputs.gradable, pending=inputs.gradable, graded=0, voided=0)
 
     def _wait_for_box_scores(self, context: Context) -> None:
         settings, dag_run = get_settings(), context["dag_run"]
@@ -223,8 +250,7 @@ class GuardedWriteOperator(BaseOperator):
                     **{name: context["params"][name] for name in self.work_params},
                 )
         except Exception as error:
-            refused = {"outcome": "refused"} if isinstance(error, AuditRefused) else {}
-            self._report(context, {**run, **refused, "detail": f"{type(error).__name__}: {error}"})
+            self._report(context, {**run, **_told(error)})
             raise
         return {**run, **counts}
 
@@ -271,6 +297,11 @@ def tell_lease_store_down(context: Context, reason: str) -> None:
     """One alert for one outage of the lease store, whichever run or sweep sees it first."""
     alert = alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable)
     send_once(lambda: make_warehouse(context), LEASE_STORE_CONDITION, alert)
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """What an error is in the record of the run; a refusal is no failure of the operation."""
+    return {**({"outcome": "refused"} if isinstance(error, AuditRefused) else {}), "detail": f"{type(error).__name__}: {error}"}
 
 
 def _switched_off(context: Context) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
@@ -47,11 +47,16 @@ def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, 
     if reported.get("invalid_confidence"):
         count = reported["invalid_confidence"]
         findings.append(Finding("invalid_confidence", "warn", f"{count} predictions have a confidence outside 0-100; they were graded without one"))
-    for finding in findings:
-        log_event(log, "finding", level=logging.ERROR, game_date=game_date, check=finding.check, severity=finding.severity, told=finding.sentence)
+    log_findings(findings, game_date)
     if not findings:
         log_event(log, "date_validated", game_date=game_date, rows=int(reported["graded"]) + int(reported["voided"]), duplicates=0)
     return findings
+
+
+def log_findings(findings: Sequence[Finding], game_date: date) -> None:
+    """An event for each finding."""
+    for finding in findings:
+        log_event(log, "finding", level=logging.ERROR, game_date=game_date, check=finding.check, severity=finding.severity, told=finding.sentence)
 
 
 def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list[Finding]:

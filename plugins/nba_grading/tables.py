@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 
 DATASET = "nba_predictions"
+# A worker of a batch writes _staging_batch_<batch>_<worker>. No underscore in a batch: the first one after it ends it, so the tables
+# of batch "a" are never those of a batch "a_b".
+BATCH_ID_PATTERN = "^[A-Za-z0-9]+$"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Runs the SQL cases: every <area>/<query>/<case>.yaml beside this file, on the emulator, through the project's own Warehouse.
 
 A case has ``description``; ``tables``, the rows of each table (an omitted column is NULL); ``params``; for a query with
-placeholders ``identifiers``; and ``expect``, the rows that come back, in any order. Only the columns of ``expect`` are compared.
+placeholders ``identifiers``, or ``batch``, the staging tables it merges; and ``expect``, the rows that come back, in any order. Only
+the columns of ``expect`` are compared. Tables named ``_staging_batch_…`` are made with the columns of player_prop_predictions.
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ import pytest
 import yaml
 from google.cloud import bigquery
 
+from nba_grading.consolidation import Batch, StagingTable
 from nba_grading.sql import SQL_DIR, identifier, load_sql
-from nba_grading.tables import PREDICTION_ACCURACY
+from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 from nba_grading.validation import find_duplicates
 from nba_grading.warehouse import Warehouse
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*/*.yaml"))
-FIELDS = {"description", "tables", "params", "identifiers", "expect"}
+FIELDS = {"description", "tables", "params", "identifiers", "batch", "expect"}
 COVERED = (
     *("grading/grade_predictions", "grading/count_outcomes", "inputs/count_inputs"),
     "healing/list_dates_to_heal",
     *("runs/count_failures_in_a_row", "conditions/list_conditions"),
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
     *("local/summarize_dates", "local/summarize_systems"),
+    *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
 )
 
 Row = Mapping[str, Any]
@@ -82,10 +85,16 @@ def comparable_rows(rows: Sequence[Row], columns: Sequence[str]) -> list[dict[st
 def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     for table, rows in case["tables"].items():
+        if "._staging_batch_" in table:
+            like = "SELECT * FROM nba_predictions.player_prop_predictions WHERE FALSE"
+            bigquery_client.query(f"CREATE TABLE {identifier(table)} AS {like}").result(timeout=60)
         insert_rows(bigquery_client, table, rows)
     text = load_sql(str(path.parent.relative_to(HERE)))
-    if case.get("identifiers"):
-        text = text.format(**{name: identifier(value) for name, value in case["identifiers"].items()})
+    parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
+    if case.get("batch"):
+        parts["candidates"] = Batch("b1", tuple(StagingTable(name, frozenset(PLAYER_PROP_PREDICTIONS.columns)) for name in case["batch"])).candidates
+    if parts:
+        text = text.format(**parts)
     found = warehouse.run(text, case.get("params"))
     expected = case["expect"]
     columns = list(expected[0]) if expected else []

@@ -11,7 +11,7 @@ from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
 from commands.load import SCHEMA_TYPES
 from nba_grading.runs import COLUMN_TYPES
 from nba_grading.sql import SQL_DIR, load_sql
-from nba_grading.tables import PREDICTION_ACCURACY
+from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 
 COLUMN = re.compile(r"^    (\w+) ([A-Z0-9]+(?:\(38, 9\))?)( NOT NULL)? OPTIONS", re.MULTILINE)
 # A load job's schema has the older names of two types, and no precision.
@@ -48,6 +48,15 @@ def test_no_statement_uses_a_bare_numeric_type_which_the_emulator_cuts_to_three_
 
 def test_prediction_accuracy_has_the_columns_of_its_ddl_and_the_fencing_token_last() -> None:
     assert [*PREDICTION_ACCURACY.columns, "fencing_token"] == list(columns_of("prediction_accuracy"))
+
+
+def test_the_guarded_predictions_have_the_columns_of_their_ddl() -> None:
+    assert list(PLAYER_PROP_PREDICTIONS.columns) == list(columns_of("player_prop_predictions"))
+    assert {*PLAYER_PROP_PREDICTIONS.required_key, PLAYER_PROP_PREDICTIONS.date_column} == required_columns_of("player_prop_predictions")
+
+
+def test_the_merge_of_a_batch_selects_the_columns_in_the_order_they_are_inserted() -> None:
+    assert selected_columns(load_sql("consolidation/merge_batch")) == list(PLAYER_PROP_PREDICTIONS.columns)
 
 
 def test_the_key_that_must_not_be_null_is_not_null_in_the_ddl() -> None:

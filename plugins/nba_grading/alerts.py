@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Severity = Literal["CRITICAL", "ERROR", "WARNING", "RECOVERED"]
 EMOJI = {"CRITICAL": ":rotating_light:", "ERROR": ":red_circle:", "WARNING": ":warning:", "RECOVERED": ":white_check_mark:"}
 DETAIL_CHARACTERS = 600
+SHOWN_FINDINGS = 8
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def waited_too_long(run: RunLink, *, game_date: date | str | None, waited_s: flo
         title=f"{run.dag_id} waited {waited_s:.0f} s for the lease of {game_date} and gave up",
         detail=_shorten(held_by),
         done="Nothing was written by this run.",
-        next_step="Look at the holder's run: if it works, its grades are as good as this run's would be. If it is dead, the lease "
-        "expires by itself; then clear task grade of this run.",
+        next_step="Look at the holder's run: if it works, its result is as good as this run's would be, unless this run had a batch of its own. "
+        "If it is dead, the lease expires by itself. Then clear the failed task of this run.",
         run=run,
     )
 
@@ -207,17 +208,12 @@ def breaker_closed(run: RunLink, *, operation: str, open_s: float) -> Alert:
 
 def findings_after_write(run: RunLink, *, game_date: date | str, findings: Sequence[Finding], counts: str) -> Alert:
     """The validation after a write found something."""
-    worst: Severity = "ERROR" if any(finding.severity == "fail" for finding in findings) else "WARNING"
-    sentences = [f"• {finding.check}: {finding.sentence}" for finding in findings]
-    shown = [_key(row) for finding in findings if finding.check == "duplicate_keys" for row in finding.rows]
-    if shown:
-        sentences.append("First keys: " + "; ".join(shown[:5]) + (f" … {len(shown)} in grading_duplicate_audit" if len(shown) > 5 else ""))
     duplicates = any(finding.check == "duplicate_keys" for finding in findings)
     return Alert(
         kind="duplicates-found" if duplicates else "findings-after-write",
-        severity=worst,
+        severity=_worst(findings),
         title=f"{len(findings)} finding(s) on {game_date} after {run.dag_id}",
-        detail="\n".join(sentences),
+        detail=_sentences(findings),
         done=f"The date was written ({counts})" + (" and the duplicate keys are in grading_duplicate_audit." if duplicates else "."),
         next_step=(
             f"Find the writer outside the guard (grading_run_id of the surplus rows), then grade {game_date} again: "
@@ -257,6 +253,38 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
         ),
         run=run,
     )
+
+
+def findings_after_consolidation(run: RunLink, *, game_date: date | str, findings: Sequence[Finding], counts: str) -> Alert:
+    """The check after a consolidation found duplicate keys, or staging tables that had to stay."""
+    steps = {
+        "duplicate_keys": "Find the writer outside the guard in BigQuery's job history. The next consolidation of the date collapses them.",
+        "staging_kept": "Trigger the same batch again for the tables that stayed.",
+    }
+    found = {finding.check for finding in findings}
+    return Alert(
+        kind="consolidation-findings",
+        severity=_worst(findings),
+        title=f"{len(findings)} finding(s) on {game_date} after {run.dag_id}",
+        detail=_sentences(findings),
+        done=f"The batch was merged ({counts})" + (" and the duplicate keys are in grading_duplicate_audit." if "duplicate_keys" in found else "."),
+        next_step=" ".join(step for check, step in steps.items() if check in found),
+        run=run,
+    )
+
+
+def _worst(findings: Sequence[Finding]) -> Severity:
+    return "ERROR" if any(finding.severity == "fail" for finding in findings) else "WARNING"
+
+
+def _sentences(findings: Sequence[Finding]) -> str:
+    sentences = [f"• {finding.check}: {finding.sentence}" for finding in findings[:SHOWN_FINDINGS]]
+    if len(findings) > SHOWN_FINDINGS:
+        sentences.append(f"• and {len(findings) - SHOWN_FINDINGS} more: see the log of the run")
+    shown = [_key(row) for finding in findings if finding.check == "duplicate_keys" for row in finding.rows]
+    if shown:
+        sentences.append("First keys: " + "; ".join(shown[:5]) + (f" … {len(shown)} in grading_duplicate_audit" if len(shown) > 5 else ""))
+    return "\n".join(sentences)
 
 
 def _key(row: dict[str, Any]) -> str:

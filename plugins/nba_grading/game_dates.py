@@ -1,6 +1,6 @@
-"""Which game_date a run grades: the one rule, used by every DAG that takes a date.
+"""Which game_date a run grades, and which one it may write predictions for: used by every DAG that takes a date.
 
-In this order: the run's own game_date parameter; the partition key of an asset event; the logical date in New York of a
+A grading run's date, in this order: the run's own game_date parameter; the partition key of an asset event; the logical date in New York of a
 scheduled or backfill run; otherwise the day before run_after in New York. Never the clock, so a retry or a cleared task
 grades the same date. A date whose games cannot be over is refused.
 """
@@ -11,6 +11,8 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
+# Predictions are made before the games, but no schedule is predicted further ahead: a later date is a slip of the hand.
+PREDICTED_DAYS_AHEAD = 14
 
 
 class GameDateError(ValueError):
@@ -65,4 +67,15 @@ def resolve_game_date(
     latest = max(run_after, datetime.now(tz=NEW_YORK)).astimezone(NEW_YORK).date()
     if resolved >= latest:
         raise GameDateError(f"game_date {resolved} is not over yet in New York: the latest that can be graded is {latest - timedelta(days=1)}.")
+    return resolved
+
+
+def resolve_predicted_date(game_date: str | None) -> date:
+    """The New York date that predictions are for, past or up to 14 days ahead; raises GameDateError. It is always given, never guessed."""
+    if not game_date:
+        raise GameDateError("game_date is missing: give the date of the batch's games as YYYY-MM-DD.")
+    resolved = parse_game_date(game_date)
+    latest = datetime.now(tz=NEW_YORK).date() + timedelta(days=PREDICTED_DAYS_AHEAD)
+    if resolved > latest:
+        raise GameDateError(f"game_date {resolved} is too far ahead: predictions are taken for {PREDICTED_DAYS_AHEAD} days, up to {latest}.")
     return resolved

@@ -12,7 +12,16 @@ import pytest
 
 from commands.stack_config import ROOT
 
-DAG_IDS = {"clean_staging_tables", "grade_predictions", "heal_grading", "release_stuck_leases", "remove_duplicates", "restore_from_backup"}
+DAG_IDS = {
+    *("consolidate_predictions", "grade_predictions", "heal_grading"),
+    *("clean_staging_tables", "release_stuck_leases", "remove_duplicates", "restore_from_backup"),
+}
+GUARDED_WRITES = {
+    "consolidate_predictions": "consolidate",
+    "grade_predictions": "grade",
+    "remove_duplicates": "repair",
+    "restore_from_backup": "restore",
+}
 HEADINGS = ("**What.**", "**When.**", "**If it fails.**", "**Safe to rerun?**", "**Params.**")
 
 
@@ -49,9 +58,9 @@ def test_every_pool_a_task_names_is_created_with_enough_slots() -> None:
     assert load_dags().dag_warnings == set()
 
 
-def test_only_the_guarded_write_takes_a_slot_of_the_pool() -> None:
-    tasks = load_dags().dags["grade_predictions"].tasks
-    assert [task.task_id for task in tasks if task.pool == "grading"] == ["grade"]
+def test_guarded_writes_and_they_alone_take_a_slot_of_the_pool() -> None:
+    pooled = {dag_id: [task.task_id for task in dag.tasks if task.pool == "grading"] for dag_id, dag in load_dags().dags.items()}
+    assert pooled == {dag_id: [GUARDED_WRITES[dag_id]] if dag_id in GUARDED_WRITES else [] for dag_id in DAG_IDS}
 
 
 def test_every_task_alerts_when_it_fails_and_retries_with_backoff() -> None:
@@ -76,8 +85,9 @@ def test_airflow_takes_nothing_of_the_package_for_a_plugin() -> None:
     assert leaked == []
 
 
-def test_parsing_a_dag_file_imports_no_google_library() -> None:
-    script = f"import sys, runpy; runpy.run_path({str(ROOT / 'dags' / 'grade_predictions.py')!r}); print('google.cloud.bigquery' in sys.modules)"
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_parsing_a_dag_file_imports_no_google_library(dag_id: str) -> None:
+    script = f"import sys, runpy; runpy.run_path({str(ROOT / 'dags' / f'{dag_id}.py')!r}); print('google.cloud.bigquery' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert told.stdout.strip().splitlines()[-1] == "False"
 

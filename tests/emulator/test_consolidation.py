@@ -11,7 +11,7 @@ import pytest
 from google.cloud import bigquery
 
 from nba_grading.consolidation import BatchRefused, consolidate_date, read_batch, staging_prefix
-from nba_grading.fenced_write import ChangedMeanwhile
+from nba_grading.fenced_write import FencedOut
 from nba_grading.guard import UnleasedClaim
 from nba_grading.lease_store import LeaseKey
 from nba_grading.tables import PLAYER_PROP_PREDICTIONS
@@ -268,7 +268,7 @@ def test_a_merge_that_read_the_date_too_early_is_refused_and_keeps_its_tables(wa
             once.clear()
             consolidate(warehouse, "b2")
 
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(FencedOut):
         consolidate(disturbed(client, overtake))
     assert [row["player_lookup"] for row in stored(client)] == ["q"]
     assert staging_tables(client) == ["_staging_batch_b1_w1"]

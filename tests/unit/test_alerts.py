@@ -26,6 +26,7 @@ def about_a_date() -> list[alerts.Alert]:
     finding = Finding("duplicate_keys", "fail", "7 keys stand more than once, 9 rows too many", [duplicate("lebronjames", None)], 9)
     return [
         alerts.findings_after_write(RUN, game_date="2026-01-10", findings=[finding], counts="1 graded, 2 voided, 3 pending"),
+        alerts.findings_after_consolidation(RUN, game_date="2026-01-10", findings=[finding], counts="100 tables"),
         alerts.task_failed(RUN, game_date="2026-01-10", task_id="grade", tries=4, error="AuditFailed: x"),
         alerts.waited_too_long(RUN, game_date="2026-01-10", waited_s=300.4, held_by="held by abc"),
         alerts.lease_switched_off(RUN, game_date="2026-01-10", reason="the setting GRADING_USE_LEASE is off"),
@@ -93,6 +94,18 @@ def test_only_the_first_five_keys_are_spelled_out() -> None:
     assert "player4" in text
     assert "player5" not in text
     assert "20 in grading_duplicate_audit" in text
+
+
+def test_tables_that_stayed_are_named_up_to_eight_with_what_to_do() -> None:
+    findings = [Finding("staging_kept", "warn", f"_staging_batch_b1_w{n} stays") for n in range(10)]
+    alert = alerts.findings_after_consolidation(RUN, game_date="2026-01-10", findings=findings, counts="10 tables")
+    text = body(alert)
+    assert alert.severity == "WARNING"
+    assert "_staging_batch_b1_w7 stays" in text
+    assert "_staging_batch_b1_w8" not in text
+    assert "and 2 more" in text
+    assert "Trigger the same batch again" in text
+    assert "outside the guard" not in text
 
 
 def test_a_warning_alone_is_not_an_error() -> None:

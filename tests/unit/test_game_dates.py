@@ -1,9 +1,9 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_game_date
+from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_game_date, resolve_predicted_date
 
 SIX_IN_NEW_YORK = datetime(2026, 1, 11, 6, 0, tzinfo=NEW_YORK)
 
@@ -64,3 +64,21 @@ def test_a_date_whose_games_cannot_be_over_is_refused(text: str) -> None:
 def test_a_game_date_given_to_a_backfill_is_refused_as_it_would_grade_one_date_over_and_over() -> None:
     with pytest.raises(GameDateError, match="in every run"):
         resolve(run_type="backfill", game_date="2026-01-02", logical_date=datetime(2026, 1, 10, 11, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("days", [-400, -1, 0, 1, 14])
+def test_predictions_may_be_for_past_days_today_and_two_weeks_ahead(days: int) -> None:
+    day = datetime.now(tz=NEW_YORK).date() + timedelta(days=days)
+    assert resolve_predicted_date(str(day)) == day
+
+
+def test_predictions_further_ahead_are_refused_with_the_last_date_that_is_not() -> None:
+    today = datetime.now(tz=NEW_YORK).date()
+    with pytest.raises(GameDateError, match=f"up to {today + timedelta(days=14)}"):
+        resolve_predicted_date(str(today + timedelta(days=15)))
+
+
+@pytest.mark.parametrize("text", [None, "", "tomorrow"])
+def test_the_date_of_predictions_is_never_guessed(text: str | None) -> None:
+    with pytest.raises(GameDateError, match="YYYY-MM-DD"):
+        resolve_predicted_date(text)

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
     started_at TIMESTAMP NOT NULL OPTIONS (description = 'When the run began'),
     finished_at TIMESTAMP OPTIONS (description = 'When the run was recorded'),
     duration_ms INT64 OPTIONS (description = 'Milliseconds of the guarded write itself, waiting left out'),
-    outcome STRING NOT NULL OPTIONS (description = 'graded, consolidated, aggregated, repaired, no_predictions, no_box_scores, refused or failed'),
+    outcome STRING NOT NULL OPTIONS (description = 'graded, consolidated, aggregated, repaired, no_predictions, no_box_scores, no_staging_tables, refused or failed'),
     detail STRING OPTIONS (description = 'Why it failed or what was found')
 )
 PARTITION BY DATE(started_at)

@@ -77,7 +77,7 @@ def waited_too_long(run: RunLink, *, game_date: date | str | None, waited_s: flo
         detail=_shorten(held_by),
         done="Nothing was written by this run.",
         next_step="Look at the holder's run: if it works, its grades are as good as this run's would be. If it is dead, the lease "
-        "expires by itself; then clear task grade of this run.",
+        "expires by itself; then clear the failed task of this run.",
         run=run,
     )
 

@@ -1,6 +1,6 @@
-"""The two operators of a guarded run: one that checks the inputs and waits for them, one that writes a date under the guard.
+"""The operators of a guarded run: those that check the date, or its inputs as well, and the one that writes a date under the guard.
 
-Both wait deferred. Permanent errors fail the task at once, transient ones by Airflow's retries; see ``fail_for_good``.
+They wait deferred. Permanent errors fail the task at once, transient ones by Airflow's retries; see ``fail_for_good``.
 The google libraries are imported when a task runs, not when a DAG file is parsed: that import costs seconds, per task.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
@@ -47,12 +47,11 @@ class AlreadyTold(AirflowFailException):
     """Fails the task for good with what was told before: the failure alert would only repeat it."""
 
 
-class CheckInputsOperator(BaseOperator):
-    """Resolve the run's game_date and look whether it can be graded; returns the date and the counts of its inputs.
+class CheckDateOperator(BaseOperator):
+    """Resolve the run's game_date and return it, unless the circuit breaker of the operation is open.
 
-    An open circuit breaker of the operation refuses the run, unless its parameter override_breaker says otherwise. No predictions:
-    skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped. The reason is in XCom
-    ``run`` (outcome, detail) for the record of the run.
+    An open one refuses the run, unless its parameter override_breaker says otherwise. The reason of a run that does not go on is in
+    XCom ``run`` (outcome, detail) for the record of the run.
     """
 
     def __init__(self, *, operation: str, **kwargs: Any) -> None:
@@ -60,14 +59,15 @@ class CheckInputsOperator(BaseOperator):
         self.operation = operation
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns game_date (ISO) and the counts of ``grading.Inputs``."""
+        """Returns game_date (ISO), and what a subclass adds."""
         game_date = self._game_date(context)
         self._pass_breaker(context, game_date)
         return self._check(context, game_date)
 
-    def resume(self, context: Context, event: Any) -> dict[str, Any]:
-        """Look again after a while of waiting for box scores."""
-        return self._check(context, self._game_date(context))
+    def _check(self, context: Context, game_date: date) -> dict[str, Any]:
+        facts = {"game_date": str(game_date)}
+        context["ti"].xcom_push(key=RESULT_KEY, value=facts)
+        return facts
 
     def _pass_breaker(self, context: Context, game_date: date) -> None:
         from nba_grading.breaker import BreakerOpen, pass_breaker
@@ -87,6 +87,31 @@ class CheckInputsOperator(BaseOperator):
         except Exception as error:
             context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "detail": f"{type(error).__name__}: {error}"})
             raise
+
+    def _game_date(self, context: Context) -> date:
+        dag_run = context["dag_run"]
+        try:
+            return resolve_game_date(
+                game_date=context["params"].get("game_date"),
+                partition_key=getattr(dag_run, "partition_key", None),
+                run_type=run_type(context),
+                logical_date=dag_run.logical_date,
+                run_after=dag_run.run_after,
+            )
+        except GameDateError as error:
+            context["ti"].xcom_push(key=RESULT_KEY, value={"outcome": "refused", "detail": str(error)})
+            raise AirflowFailException(str(error)) from None
+
+
+class CheckInputsOperator(CheckDateOperator):
+    """CheckDateOperator that also looks whether the date can be graded, and returns the counts of ``grading.Inputs``.
+
+    No predictions: skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped.
+    """
+
+    def resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """Look again after a while of waiting for box scores."""
+        return self._check(context, self._game_date(context))
 
     def _check(self, context: Context, game_date: date) -> dict[str, Any]:
         from nba_grading.grading import count_inputs
@@ -111,20 +136,6 @@ class CheckInputsOperator(BaseOperator):
         pending = {"gradable": inputs.gradable, "pending": inputs.gradable, "graded": 0, "voided": 0}
         context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **pending, "outcome": inputs.outcome, "detail": detail})
         raise AirflowSkipException(detail)
-
-    def _game_date(self, context: Context) -> date:
-        dag_run = context["dag_run"]
-        try:
-            return resolve_game_date(
-                game_date=context["params"].get("game_date"),
-                partition_key=getattr(dag_run, "partition_key", None),
-                run_type=run_type(context),
-                logical_date=dag_run.logical_date,
-                run_after=dag_run.run_after,
-            )
-        except GameDateError as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={"outcome": "refused", "detail": str(error)})
-            raise AirflowFailException(str(error)) from None
 
     def _wait_for_box_scores(self, context: Context) -> None:
         settings, dag_run = get_settings(), context["dag_run"]
@@ -156,39 +167,52 @@ class GuardedWriteOperator(BaseOperator):
 
     def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
         """Claim the date, or defer until its lease may be free; then do the work."""
-        from nba_grading.guard import UnleasedClaim, claim_date
-        from nba_grading.lease import LeaseHeld, LeaseStoreUnavailable
-        from nba_grading.lease_store import LeaseKey
+        from nba_grading.lease import LeaseHeld
 
         since = waiting_since or time.time()
         waited_s = max(time.time() - since, 0.001) if waiting_since else 0.0
-        key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
         try:
-            claim = claim_date(
-                make_leases,
-                key,
-                lease_owner(context),
-                get_settings().lease_on_unavailable,
-                waited_s=waited_s,
-                switched_off=_switched_off(context),
-            )
+            claim = self._claim(context, date.fromisoformat(self.game_date), waited_s=waited_s)
         except LeaseHeld as held:
             self._wait_for_lease(context, held, since)
-        except LeaseStoreUnavailable as error:
-            self._report(context, {"detail": str(error)})
-            raise
-        with claim:
-            if isinstance(claim, UnleasedClaim):
-                self._tell_unleased(context, claim)
-            return self._work(context, claim, key.game_date, round(waited_s * 1000))
+        return self._write(context, claim, round(waited_s * 1000))
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
         return self.execute(context, event["waiting_since"])
 
+    def _claim(self, context: Context, game_date: date, *, waited_s: float = 0.0, in_place: bool = False) -> Lease | UnleasedClaim:
+        """The claim on a date; raises LeaseHeld, after the whole wait where that is ``in_place``, or LeaseStoreUnavailable."""
+        from nba_grading.guard import claim_date
+        from nba_grading.lease import LeaseStoreUnavailable
+        from nba_grading.lease_store import LeaseKey
+
+        try:
+            return claim_date(
+                make_leases,
+                LeaseKey(self.operation, game_date),
+                lease_owner(context),
+                get_settings().lease_on_unavailable,
+                waited_s=waited_s,
+                switched_off=_switched_off(context),
+                in_place=in_place,
+            )
+        except LeaseStoreUnavailable as error:
+            self._report(context, {"detail": str(error)})
+            raise
+
+    def _write(self, context: Context, claim: Lease | UnleasedClaim, lease_wait_ms: int) -> dict[str, Any]:
+        """Do the work for the claim's date, tell if it goes on without a lease, and give the claim back."""
+        from nba_grading.guard import UnleasedClaim
+
+        with claim:
+            if isinstance(claim, UnleasedClaim):
+                self._tell_unleased(context, claim)
+            return self._work(context, claim, claim.key.game_date, lease_wait_ms)
+
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            send_alert(alerts.lease_switched_off(run_link(context), game_date=self.game_date, reason=claim.reason))
+            send_alert(alerts.lease_switched_off(run_link(context), game_date=claim.key.game_date, reason=claim.reason))
         else:
             tell_lease_store_down(context, claim.reason)
 
@@ -213,7 +237,7 @@ class GuardedWriteOperator(BaseOperator):
             warehouse.cancel(claim.taken_over.inflight_job)
         try:
             with fail_for_good():
-                counts = _load(self.work)(
+                counts = load_function(self.work)(
                     warehouse,
                     claim,
                     game_date,
@@ -238,9 +262,7 @@ class GuardedWriteOperator(BaseOperator):
         max_wait_s = get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
         if waited_s >= max_wait_s:
-            held = timed_out(held, waited_s)
-            self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
-            raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held}")
+            self._give_up(context, timed_out(held, waited_s), waited_s)
         log_event(log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
         self.defer(
             trigger=LeaseFreeTrigger(
@@ -254,8 +276,11 @@ class GuardedWriteOperator(BaseOperator):
             timeout=timedelta(seconds=max(since + max_wait_s - time.time(), 0) + DEFERRAL_GRACE_SECONDS),
         )
 
-    @staticmethod
-    def _report(context: Context, facts: Mapping[str, Any]) -> None:
+    def _give_up(self, context: Context, held: LeaseHeld, waited_s: float) -> NoReturn:
+        self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
+        raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {get_settings().lease_max_wait_seconds:g} s; {held}")
+
+    def _report(self, context: Context, facts: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(facts))
 
 
@@ -280,9 +305,10 @@ def _switched_off(context: Context) -> str | None:
     return None if wanted else "the run's parameter use_lease is off"
 
 
-def _load(path: str) -> Callable[..., dict[str, Any]]:
+def load_function(path: str) -> Callable[..., Any]:
+    """The function named by ``module:function``, imported when it is needed."""
     module, _, name = path.partition(":")
-    loaded: Callable[..., dict[str, Any]] = getattr(import_module(module), name)
+    loaded: Callable[..., Any] = getattr(import_module(module), name)
     return loaded
 
 

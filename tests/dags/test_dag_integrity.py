@@ -12,7 +12,7 @@ import pytest
 
 from commands.stack_config import ROOT
 
-DAG_IDS = {"grade_predictions", "release_stuck_leases"}
+DAG_IDS = {"aggregate_performance", "grade_predictions", "release_stuck_leases"}
 HEADINGS = ("**What.**", "**When.**", "**If it fails.**", "**Safe to rerun?**", "**Params.**")
 
 
@@ -49,9 +49,16 @@ def test_every_pool_a_task_names_is_created_with_enough_slots() -> None:
     assert load_dags().dag_warnings == set()
 
 
-def test_only_the_guarded_write_takes_a_slot_of_the_pool() -> None:
-    tasks = load_dags().dags["grade_predictions"].tasks
-    assert [task.task_id for task in tasks if task.pool == "grading"] == ["grade"]
+@pytest.mark.parametrize(("dag_id", "writers"), [("grade_predictions", ["grade"]), ("aggregate_performance", ["aggregate_day", "aggregate_periods"])])
+def test_only_a_guarded_write_takes_a_slot_of_the_pool(dag_id: str, writers: list[str]) -> None:
+    tasks = load_dags().dags[dag_id].tasks
+    assert [task.task_id for task in tasks if task.pool == "grading"] == writers
+
+
+def test_grades_are_summed_up_after_each_date_one_run_at_a_time() -> None:
+    dag = load_dags().dags["aggregate_performance"]
+    assert dag.max_active_runs == 1
+    assert dag.timetable.asset_condition.name == "prediction_accuracy"
 
 
 def test_every_task_alerts_when_it_fails_and_retries_with_backoff() -> None:
@@ -76,8 +83,9 @@ def test_airflow_takes_nothing_of_the_package_for_a_plugin() -> None:
     assert leaked == []
 
 
-def test_parsing_a_dag_file_imports_no_google_library() -> None:
-    script = f"import sys, runpy; runpy.run_path({str(ROOT / 'dags' / 'grade_predictions.py')!r}); print('google.cloud.bigquery' in sys.modules)"
+@pytest.mark.parametrize("dag_id", sorted(DAG_IDS))
+def test_parsing_a_dag_file_imports_no_google_library(dag_id: str) -> None:
+    script = f"import sys, runpy; runpy.run_path({str(ROOT / 'dags' / f'{dag_id}.py')!r}); print('google.cloud.bigquery' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert told.stdout.strip().splitlines()[-1] == "False"
 

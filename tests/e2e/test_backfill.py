@@ -47,7 +47,7 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
         assert row["graded"] + row["voided"] + row["pending"] == row["gradable"] > 0
         assert row["duplicates"] == 0
 
-    runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs").result(timeout=60)]
+    runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'grading'").result(timeout=60)]
     told = Counter(run["run_id"] for run in runs if run["run_id"].startswith("backfill"))
     assert len(told) == len(dates)
     assert set(told.values()) == {2}, "the second backfill graded every date again, and says so"
@@ -63,7 +63,7 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
 
 
 def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:
-    count = "SELECT COUNT(*) AS n FROM nba_predictions.grading_runs"
+    count = "SELECT COUNT(*) AS n FROM nba_predictions.grading_runs WHERE operation = 'grading'"
     before = next(iter(client.query(count).result(timeout=60)))["n"]
     again = start_command("backfill", "--from", str(dates[0]), "--to", str(dates[0]))
     out, errors = again.communicate(timeout=280)
@@ -78,7 +78,8 @@ def test_a_regrade_that_ends_otherwise_is_not_told_with_the_earlier_result(start
     out, errors = again.communicate(timeout=280)
     assert again.returncode == 0, errors
     assert "no_box_scores" in out
-    newest = f"SELECT outcome FROM nba_predictions.grading_runs WHERE game_date = DATE '{dates[0]}' ORDER BY finished_at DESC LIMIT 1"
+    newest = "SELECT outcome FROM nba_predictions.grading_runs "
+    newest += f"WHERE operation = 'grading' AND game_date = DATE '{dates[0]}' ORDER BY finished_at DESC LIMIT 1"
     assert next(iter(client.query(newest).result(timeout=60)))["outcome"] == "no_box_scores"
 
 

@@ -1,7 +1,8 @@
 """Runs the SQL cases: every <area>/<query>/<case>.yaml beside this file, on the emulator, through the project's own Warehouse.
 
 A case has ``description``; ``tables``, the rows of each table (an omitted column is NULL); ``params``; for a query with
-placeholders ``identifiers``; and ``expect``, the rows that come back, in any order. Only the columns of ``expect`` are compared.
+placeholders ``identifiers`` and ``queries``, the names of the SELECTs to put in; and ``expect``, the rows that come back, in any order.
+Only the columns of ``expect`` are compared.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ from nba_grading.warehouse import Warehouse
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*/*.yaml"))
-FIELDS = {"description", "tables", "params", "identifiers", "expect"}
+FIELDS = {"description", "tables", "params", "identifiers", "queries", "expect"}
 COVERED = (
     *("grading/grade_predictions", "grading/count_outcomes", "inputs/count_inputs"),
     *("runs/count_failures_in_a_row", "conditions/list_conditions"),
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
+    *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
     *("local/summarize_dates", "local/summarize_systems"),
 )
 
@@ -83,8 +85,10 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     for table, rows in case["tables"].items():
         insert_rows(bigquery_client, table, rows)
     text = load_sql(str(path.parent.relative_to(HERE)))
-    if case.get("identifiers"):
-        text = text.format(**{name: identifier(value) for name, value in case["identifiers"].items()})
+    parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
+    parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
+    if parts:
+        text = text.format(**parts)
     found = warehouse.run(text, case.get("params"))
     expected = case["expect"]
     columns = list(expected[0]) if expected else []

@@ -27,12 +27,12 @@ grades AS (
     WHERE game_date = @game_date
 ),
 
-version AS (
+newest AS (
     SELECT COALESCE(UNIX_MICROS(MAX(graded_at)), 0) AS grades_version
     FROM grades
 ),
 
-graded AS (
+graded_systems AS (
     SELECT
         system_id,
         COUNTIF(NOT is_voided) AS graded,
@@ -60,7 +60,7 @@ graded AS (
     GROUP BY system_id
 ),
 
-pending AS (
+pending_systems AS (
     SELECT
         gradable.system_id,
         COUNT(*) AS pending
@@ -71,47 +71,47 @@ pending AS (
 ),
 
 systems AS (
-    SELECT system_id FROM graded
+    SELECT system_id FROM graded_systems
     UNION DISTINCT
-    SELECT system_id FROM pending
+    SELECT system_id FROM pending_systems
 )
 
 SELECT
     @game_date AS game_date,
     systems.system_id,
-    COALESCE(graded.graded, 0) + COALESCE(graded.voided, 0) + COALESCE(pending.pending, 0) AS predictions,
-    COALESCE(graded.graded, 0) AS graded,
-    COALESCE(graded.voided, 0) AS voided,
-    COALESCE(pending.pending, 0) AS pending,
-    COALESCE(graded.recommendations, 0) AS recommendations,
-    COALESCE(graded.correct, 0) AS correct,
-    COALESCE(graded.incorrect, 0) AS incorrect,
-    COALESCE(graded.pushes, 0) AS pushes,
-    COALESCE(graded.graded - graded.correct - graded.incorrect - graded.pushes, 0) AS passes,
-    SAFE_DIVIDE(graded.correct, graded.correct + graded.incorrect) AS win_rate,
-    graded.mae,
-    graded.avg_bias,
-    COALESCE(graded.over_count, 0) AS over_count,
-    COALESCE(graded.over_correct, 0) AS over_correct,
-    COALESCE(graded.over_incorrect, 0) AS over_incorrect,
-    SAFE_DIVIDE(graded.over_correct, graded.over_correct + graded.over_incorrect) AS over_win_rate,
-    COALESCE(graded.under_count, 0) AS under_count,
-    COALESCE(graded.under_correct, 0) AS under_correct,
-    COALESCE(graded.under_incorrect, 0) AS under_incorrect,
-    SAFE_DIVIDE(graded.under_correct, graded.under_correct + graded.under_incorrect) AS under_win_rate,
-    COALESCE(graded.within_3_count, 0) AS within_3_count,
-    SAFE_DIVIDE(graded.within_3_count, graded.errors) AS within_3_share,
-    COALESCE(graded.within_5_count, 0) AS within_5_count,
-    SAFE_DIVIDE(graded.within_5_count, graded.errors) AS within_5_share,
-    graded.avg_confidence,
-    COALESCE(graded.high_confidence_count, 0) AS high_confidence_count,
-    COALESCE(graded.high_confidence_correct, 0) AS high_confidence_correct,
-    COALESCE(graded.high_confidence_incorrect, 0) AS high_confidence_incorrect,
-    SAFE_DIVIDE(graded.high_confidence_correct, graded.high_confidence_correct + graded.high_confidence_incorrect) AS high_confidence_win_rate,
-    version.grades_version,
+    COALESCE(graded_systems.graded, 0) + COALESCE(graded_systems.voided, 0) + COALESCE(pending_systems.pending, 0) AS predictions,
+    COALESCE(graded_systems.graded, 0) AS graded,
+    COALESCE(graded_systems.voided, 0) AS voided,
+    COALESCE(pending_systems.pending, 0) AS pending,
+    COALESCE(graded_systems.recommendations, 0) AS recommendations,
+    COALESCE(graded_systems.correct, 0) AS correct,
+    COALESCE(graded_systems.incorrect, 0) AS incorrect,
+    COALESCE(graded_systems.pushes, 0) AS pushes,
+    COALESCE(graded_systems.graded - graded_systems.correct - graded_systems.incorrect - graded_systems.pushes, 0) AS passes,
+    SAFE_DIVIDE(graded_systems.correct, graded_systems.correct + graded_systems.incorrect) AS win_rate,
+    graded_systems.mae,
+    graded_systems.avg_bias,
+    COALESCE(graded_systems.over_count, 0) AS over_count,
+    COALESCE(graded_systems.over_correct, 0) AS over_correct,
+    COALESCE(graded_systems.over_incorrect, 0) AS over_incorrect,
+    SAFE_DIVIDE(graded_systems.over_correct, graded_systems.over_correct + graded_systems.over_incorrect) AS over_win_rate,
+    COALESCE(graded_systems.under_count, 0) AS under_count,
+    COALESCE(graded_systems.under_correct, 0) AS under_correct,
+    COALESCE(graded_systems.under_incorrect, 0) AS under_incorrect,
+    SAFE_DIVIDE(graded_systems.under_correct, graded_systems.under_correct + graded_systems.under_incorrect) AS under_win_rate,
+    COALESCE(graded_systems.within_3_count, 0) AS within_3_count,
+    SAFE_DIVIDE(graded_systems.within_3_count, graded_systems.errors) AS within_3_share,
+    COALESCE(graded_systems.within_5_count, 0) AS within_5_count,
+    SAFE_DIVIDE(graded_systems.within_5_count, graded_systems.errors) AS within_5_share,
+    graded_systems.avg_confidence,
+    COALESCE(graded_systems.high_confidence_count, 0) AS high_confidence_count,
+    COALESCE(graded_systems.high_confidence_correct, 0) AS high_confidence_correct,
+    COALESCE(graded_systems.high_confidence_incorrect, 0) AS high_confidence_incorrect,
+    SAFE_DIVIDE(graded_systems.high_confidence_correct, graded_systems.high_confidence_correct + graded_systems.high_confidence_incorrect) AS high_confidence_win_rate,
+    newest.grades_version,
     CURRENT_TIMESTAMP() AS computed_at,
     @grading_run_id AS grading_run_id
 FROM systems
-CROSS JOIN version
-LEFT JOIN graded USING (system_id)
-LEFT JOIN pending USING (system_id)
+CROSS JOIN newest
+LEFT JOIN graded_systems USING (system_id)
+LEFT JOIN pending_systems USING (system_id)

@@ -71,7 +71,7 @@ candidates AS (
         FALSE AS is_graded
 ),
 
--- A month's or a season's last day ends rolling periods as well where it is a candidate as a graded date: also beyond the 30 days.
+-- The last day of a month or season may lie beyond the 30 days and be graded: its partition then holds rolling periods, too.
 ends AS (
     SELECT
         candidates.period_end_date,
@@ -113,13 +113,22 @@ differences AS (
     INNER JOIN ends USING (period_end_date)
     LEFT JOIN expected_periods USING (period_end_date, period_type)
     WHERE expected_periods.predictions IS NULL
+),
+
+-- A join of its own: BigQuery has no outer join without an equality.
+awaited_ends AS (
+    SELECT
+        periods.period_end_date,
+        COUNT(DISTINCT awaited_dates.game_date) AS awaited_dates
+    FROM periods
+    INNER JOIN awaited_dates ON awaited_dates.game_date BETWEEN periods.period_start_date AND periods.period_end_date
+    GROUP BY periods.period_end_date
 )
 
 SELECT
     differences.period_end_date,
-    COUNT(DISTINCT awaited_dates.game_date) AS awaited_dates
+    COALESCE(MAX(awaited_ends.awaited_dates), 0) AS awaited_dates
 FROM differences
-LEFT JOIN periods USING (period_end_date)
-LEFT JOIN awaited_dates ON awaited_dates.game_date BETWEEN periods.period_start_date AND periods.period_end_date
+LEFT JOIN awaited_ends USING (period_end_date)
 GROUP BY differences.period_end_date
 ORDER BY differences.period_end_date;

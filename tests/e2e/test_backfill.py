@@ -11,9 +11,12 @@ from datetime import time as time_of_day
 
 from google.cloud import bigquery
 
+from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi
 from nba_grading.game_dates import NEW_YORK
 from nba_grading.sql import load_sql
+from nba_grading.warehouse import Warehouse
+from tests.conftest import BYTES
 
 Start = Callable[..., "subprocess.Popen[str]"]
 DAG_ID = "grade_predictions"
@@ -60,6 +63,19 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
     for out, _ in ends:
         for day in dates[:-1]:
             assert any(str(day) in line and "graded" in line for line in out.splitlines()), out
+
+
+def test_what_was_graded_is_summed_up_without_being_asked(api: AirflowApi, client: bigquery.Client, dates: list[date]) -> None:
+    warehouse = Warehouse(client, maximum_bytes_billed=BYTES, retry_seconds=30)
+    assert wait_for_aggregates(api, warehouse, dates) == []
+    days = client.query("SELECT game_date, SUM(graded + voided) AS n FROM nba_predictions.system_daily_performance GROUP BY game_date").result(
+        timeout=60
+    )
+    graded = client.query("SELECT game_date, COUNT(*) AS n FROM nba_predictions.prediction_accuracy GROUP BY game_date").result(timeout=60)
+    assert {row["game_date"]: row["n"] for row in days} == {row["game_date"]: row["n"] for row in graded} != {}
+    runs = api.runs("aggregate_performance")
+    assert {run.run_type for run in runs} <= {"asset_triggered", "asset"}
+    assert len(runs) >= len(dates) - 1, "a run for each date that was graded"
 
 
 def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:

@@ -79,14 +79,20 @@ class AirflowApi:
 
     def runs_between(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
         """Scheduled and backfill runs whose logical date is in the range, both ends included; a manual run's date is its parameter."""
-        params: dict[str, Any] = {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat(), "limit": 100, "offset": 0}
+        found = self._runs(dag_id, {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat()})
+        return [run for run in found if run.run_type != "manual"]
+
+    def runs(self, dag_id: str) -> list[DagRun]:
+        """All runs of a DAG."""
+        return self._runs(dag_id, {})
+
+    def _runs(self, dag_id: str, filters: dict[str, Any]) -> list[DagRun]:
         found: list[DagRun] = []
         while True:
-            page = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params=params).json()
+            page = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params={**filters, "limit": 100, "offset": len(found)}).json()
             found += [_dag_run(entry) for entry in page["dag_runs"]]
-            params["offset"] = len(found)
             if len(found) >= page["total_entries"] or not page["dag_runs"]:
-                return [run for run in found if run.run_type != "manual"]
+                return found
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
         """What a task returned, or None while it has not."""

@@ -3,9 +3,10 @@
 Usage: python -m commands.demo [--data DIRECTORY] [--out DIRECTORY] [--keep]
 
 Starts the stack, loads the directory (a generated sample by default), backfills every date through Airflow and, at the same time,
-triggers one of them twice over the API: the race of the incident. Then prints a table by date and one by system, stops
-everything, and ends with one line ``demo: dates=… gradable=… graded=… voided=… pending=… duplicates=… seconds=…``. Exit code 0
-only if graded + voided + pending = gradable, no key stands twice, and every run succeeded and is recorded.
+triggers one of them twice over the API: the race of the incident. Waits until every date is summed up in the aggregates. Then prints a
+table by date and one by system, stops everything, and ends with one line ``demo: dates=… gradable=… graded=… voided=… pending=…
+duplicates=… seconds=…``. Exit code 0 only if graded + voided + pending = gradable, no key stands twice, every run succeeded and is
+recorded, and the aggregates show the grades as they are.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import pyarrow.parquet as pq
 from google.cloud import bigquery
 from rich.table import Table
 
+from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from commands.backfill import DAG_ID, DateResult, latest_date, results_table, run_with_progress
 from commands.console import CommandError, console, sentences, warehouse_of
@@ -42,7 +44,7 @@ from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
 from nba_grading.sql import identifier, render_sql
 
-EXPORTED = ("prediction_accuracy", "grading_runs")
+EXPORTED = ("prediction_accuracy", "system_daily_performance", "prediction_performance_summary", "grading_runs")
 RACERS = 2
 RACE_SECONDS = 300
 BUCKET = "demo"
@@ -91,6 +93,8 @@ def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals,
         problems = racer.finish()
     console.print(results_table(results, "runs by date"))
     problems += [f"{result.game_date}: {result.outcome}" for result in results if result.failed]
+    with timed("aggregates, behind the grading"):
+        problems += wait_for_aggregates(api, warehouse_of(client), dates)
     totals = _summaries(client)
     problems += _unrecorded(client, results, racer)
     if out:
@@ -230,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="directory with player_prop_predictions and player_game_summary; a generated sample if left out")
-    parser.add_argument("--out", type=Path, help="directory to export prediction_accuracy.parquet and grading_runs.parquet to")
+    parser.add_argument("--out", type=Path, help=f"directory to export {', '.join(EXPORTED)} to, each as .parquet")
     parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it in the browser")
     given = parser.parse_args(arguments)
     with sentences() as outcome:

@@ -31,6 +31,12 @@ def run_type(context: Context) -> str:
     return str(getattr(value, "value", value))
 
 
+def run_facts(context: Context) -> dict[str, Any]:
+    """What a row of grading_runs tells of the Airflow run that left it."""
+    ti = context["ti"]
+    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "run_type": run_type(context)}
+
+
 def lease_owner(context: Context) -> dict[str, Any]:
     """What the lease document tells people about its holder."""
     ti = context["ti"]

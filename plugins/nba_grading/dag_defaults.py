@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 
 from nba_grading import alerts
-from nba_grading.airflow_context import make_warehouse, run_link, run_type
+from nba_grading.airflow_context import make_warehouse, run_facts, run_link
 from nba_grading.lease import LeaseStoreUnavailable
 from nba_grading.operators import RESULT_KEY, AlreadyTold, LeaseWaitTimeout, fail_for_good, tell_lease_store_down
 from nba_grading.settings import get_settings
@@ -139,10 +139,12 @@ def settle_findings(
     return {"duplicates": surplus, "findings": [finding.check for finding in findings]}
 
 
-def record_guarded_run(context: Context, operation: str, *, write_task: str = "grade", success: str = "graded") -> dict[str, Any]:
+def record_guarded_run(
+    context: Context, operation: str, *, write_task: str = "grade", last_task: str = "validate", success: str = "graded"
+) -> dict[str, Any]:
     """Write the run's row of grading_runs, from what its tasks left in XCom; returns that row for the API's readers.
 
-    The tasks are check_inputs, ``write_task`` and validate; ``success`` is the outcome of a run whose validation succeeded.
+    The tasks are check_inputs, ``write_task`` and ``last_task``; ``success`` is the outcome of a run whose last task succeeded.
     """
     from nba_grading.runs import COLUMN_TYPES, record_run
 
@@ -157,9 +159,9 @@ def record_guarded_run(context: Context, operation: str, *, write_task: str = "g
         **told("check_inputs", RESULT_KEY, ("success", "failed", "skipped")),
         **told(write_task, RESULT_KEY),
         **told(write_task, "return_value", ("success",)),
-        **told("validate", RESULT_KEY),
+        **told(last_task, RESULT_KEY),
     }
-    if str(states.get("validate")) == "success":
+    if str(states.get(last_task)) == "success":
         facts["outcome"] = success
     elif "outcome" not in facts:
         facts["outcome"] = "failed"
@@ -170,10 +172,8 @@ def record_guarded_run(context: Context, operation: str, *, write_task: str = "g
     facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}")
     row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
     row |= {
+        **run_facts(context),
         "operation": operation,
-        "dag_id": ti.dag_id,
-        "run_id": ti.run_id,
-        "run_type": run_type(context),
         "started_at": (dag_run.start_date or datetime.now(tz=UTC)).isoformat(),
     }
     warehouse = make_warehouse(context)

@@ -69,18 +69,19 @@ def claim_date(
     on_unavailable: OnUnavailable,
     *,
     waited_s: float = 0.0,
-    max_wait_s: float = 0.0,
     switched_off: str | None = None,
+    in_place: bool = False,
 ) -> Lease | UnleasedClaim:
-    """The claim to write ``key``, waiting in place up to ``max_wait_s``; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail.
+    """The claim to write ``key``, without waiting; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail.
 
-    ``switched_off`` says who wants no lease; none is then asked for, and the store is not touched.
+    ``in_place`` waits for a holder here, as long as the leases' times allow, before LeaseHeld. ``switched_off`` says who wants no lease;
+    none is then asked for, and the store is not touched.
     """
     if switched_off:
         return _unleased(UnleasedClaim(key, switched_off, switched_off=True), "switch the leases on again once the emergency is over")
     try:
         leases = make_leases()
-        return leases.acquire(key, owner, max_wait_s) if max_wait_s else leases.try_acquire(key, owner, waited_s)
+        return leases.acquire(key, owner) if in_place else leases.try_acquire(key, owner, waited_s)
     except LeaseStoreUnavailable as error:
         if on_unavailable == "fail":
             raise

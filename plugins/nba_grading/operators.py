@@ -51,7 +51,7 @@ class CheckOperator(BaseOperator):
     """How every guarded run begins: resolve its game_date, pass the circuit breaker, look at the inputs; returns the date and their figures.
 
     An open circuit breaker of the operation refuses the run, unless its parameter override_breaker says otherwise. What stops the run
-    is in XCom ``run`` (outcome, detail) for its record. What a date is and what its inputs are, subclasses say.
+    is in XCom ``run`` (outcome, detail) for its record. A subclass looks at more than the date, or knows another date.
     """
 
     def __init__(self, *, operation: str, **kwargs: Any) -> None:
@@ -59,12 +59,19 @@ class CheckOperator(BaseOperator):
         self.operation = operation
 
     def resolve_date(self, context: Context) -> date:
-        """The run's game_date; raises GameDateError."""
-        raise NotImplementedError
+        """The run's game_date by the one rule of ``resolve_game_date``; raises GameDateError."""
+        dag_run = context["dag_run"]
+        return resolve_game_date(
+            game_date=context["params"].get("game_date"),
+            partition_key=getattr(dag_run, "partition_key", None),
+            run_type=run_type(context),
+            logical_date=dag_run.logical_date,
+            run_after=dag_run.run_after,
+        )
 
     def look(self, context: Context, game_date: date) -> dict[str, Any]:
         """Figures of the inputs, all that a run which can go on returns beside its date; others skip or fail."""
-        raise NotImplementedError
+        return {}
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns game_date (ISO) and the figures of its inputs."""
@@ -126,17 +133,6 @@ class CheckInputsOperator(CheckOperator):
     No predictions: skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped.
     """
 
-    def resolve_date(self, context: Context) -> date:
-        """The date by the order of ``resolve_game_date``."""
-        dag_run = context["dag_run"]
-        return resolve_game_date(
-            game_date=context["params"].get("game_date"),
-            partition_key=getattr(dag_run, "partition_key", None),
-            run_type=run_type(context),
-            logical_date=dag_run.logical_date,
-            run_after=dag_run.run_after,
-        )
-
     def look(self, context: Context, game_date: date) -> dict[str, Any]:
         """The counts, once there is something to grade and a box score to grade it by."""
         from nba_grading.grading import count_inputs
@@ -183,39 +179,52 @@ class GuardedWriteOperator(BaseOperator):
 
     def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
         """Claim the date, or defer until its lease may be free; then do the work."""
-        from nba_grading.guard import UnleasedClaim, claim_date
-        from nba_grading.lease import LeaseHeld, LeaseStoreUnavailable
-        from nba_grading.lease_store import LeaseKey
+        from nba_grading.lease import LeaseHeld
 
         since = waiting_since or time.time()
         waited_s = max(time.time() - since, 0.001) if waiting_since else 0.0
-        key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
         try:
-            claim = claim_date(
-                make_leases,
-                key,
-                lease_owner(context),
-                get_settings().lease_on_unavailable,
-                waited_s=waited_s,
-                switched_off=_switched_off(context),
-            )
+            claim = self._claim(context, date.fromisoformat(self.game_date), waited_s=waited_s)
         except LeaseHeld as held:
             self._wait_for_lease(context, held, since)
-        except LeaseStoreUnavailable as error:
-            self._report(context, {"detail": str(error)})
-            raise
-        with claim:
-            if isinstance(claim, UnleasedClaim):
-                self._tell_unleased(context, claim)
-            return self._work(context, claim, key.game_date, round(waited_s * 1000))
+        return self._write(context, claim, round(waited_s * 1000))
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
         return self.execute(context, event["waiting_since"])
 
+    def _claim(self, context: Context, game_date: date, *, waited_s: float = 0.0, in_place: bool = False) -> Lease | UnleasedClaim:
+        """The claim on a date; raises LeaseHeld, after the whole wait where that is ``in_place``, or LeaseStoreUnavailable."""
+        from nba_grading.guard import claim_date
+        from nba_grading.lease import LeaseStoreUnavailable
+        from nba_grading.lease_store import LeaseKey
+
+        try:
+            return claim_date(
+                make_leases,
+                LeaseKey(self.operation, game_date),
+                lease_owner(context),
+                get_settings().lease_on_unavailable,
+                waited_s=waited_s,
+                switched_off=_switched_off(context),
+                in_place=in_place,
+            )
+        except LeaseStoreUnavailable as error:
+            self._report(context, {"detail": str(error)})
+            raise
+
+    def _write(self, context: Context, claim: Lease | UnleasedClaim, lease_wait_ms: int) -> dict[str, Any]:
+        """Do the work for the claim's date, tell if it goes on without a lease, and give the claim back."""
+        from nba_grading.guard import UnleasedClaim
+
+        with claim:
+            if isinstance(claim, UnleasedClaim):
+                self._tell_unleased(context, claim)
+            return self._work(context, claim, claim.key.game_date, lease_wait_ms)
+
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            send_alert(alerts.lease_switched_off(run_link(context), game_date=self.game_date, reason=claim.reason))
+            send_alert(alerts.lease_switched_off(run_link(context), game_date=claim.key.game_date, reason=claim.reason))
         else:
             tell_lease_store_down(context, claim.reason)
 
@@ -240,7 +249,7 @@ class GuardedWriteOperator(BaseOperator):
             warehouse.cancel(claim.taken_over.inflight_job)
         try:
             with fail_for_good():
-                counts = _load(self.work)(
+                counts = load_function(self.work)(
                     warehouse,
                     claim,
                     game_date,
@@ -264,9 +273,7 @@ class GuardedWriteOperator(BaseOperator):
         max_wait_s = get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
         if waited_s >= max_wait_s:
-            held = timed_out(held, waited_s)
-            self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
-            raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held}")
+            self._give_up(context, timed_out(held, waited_s), waited_s)
         log_event(log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
         self.defer(
             trigger=LeaseFreeTrigger(
@@ -280,8 +287,11 @@ class GuardedWriteOperator(BaseOperator):
             timeout=timedelta(seconds=max(since + max_wait_s - time.time(), 0) + DEFERRAL_GRACE_SECONDS),
         )
 
-    @staticmethod
-    def _report(context: Context, facts: Mapping[str, Any]) -> None:
+    def _give_up(self, context: Context, held: LeaseHeld, waited_s: float) -> NoReturn:
+        self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
+        raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {get_settings().lease_max_wait_seconds:g} s; {held}")
+
+    def _report(self, context: Context, facts: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(facts))
 
 
@@ -311,9 +321,10 @@ def _switched_off(context: Context) -> str | None:
     return None if wanted else "the run's parameter use_lease is off"
 
 
-def _load(path: str) -> Callable[..., dict[str, Any]]:
+def load_function(path: str) -> Callable[..., Any]:
+    """The function named by ``module:function``, imported when it is needed."""
     module, _, name = path.partition(":")
-    loaded: Callable[..., dict[str, Any]] = getattr(import_module(module), name)
+    loaded: Callable[..., Any] = getattr(import_module(module), name)
     return loaded
 
 

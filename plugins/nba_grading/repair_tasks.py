@@ -124,7 +124,7 @@ def _write_dates(context: Context, table: Table, dates: Sequence[date], write: W
     for number, day in enumerate(dates, start=1):
         key, started = LeaseKey(table.operation, day), datetime.now(tz=UTC)
         warehouse = make_warehouse(context)
-        claim = claim_date(make_leases, key, lease_owner(context), settings.lease_on_unavailable, max_wait_s=settings.lease_max_wait_seconds)
+        claim = claim_date(make_leases, key, lease_owner(context), settings.lease_on_unavailable, in_place=True)
         with claim:
             if isinstance(claim, UnleasedClaim):
                 tell_lease_store_down(context, claim.reason)

@@ -21,7 +21,8 @@ class Table:
     ``operation`` is whose lease guards a date of it, whoever writes: one table, one kind of lease. ``date_column`` is its partition.
     ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL; ``columns`` are
     all but fencing_token, which the publish adds where ``has_token``. ``line_column`` is the key's betting line, and ``time_column``
-    says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first.
+    says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first: all three for the
+    tables whose duplicates are looked for.
     """
 
     name: str
@@ -110,6 +111,81 @@ PLAYER_PROP_PREDICTIONS = Table(
         "updated_at",
     ),
     has_token=False,
+)
+
+SYSTEM_DAILY_PERFORMANCE = Table(
+    name="system_daily_performance",
+    operation="daily_performance",
+    key=("game_date", "system_id"),
+    required_key=("game_date", "system_id"),
+    columns=(
+        "game_date",
+        "system_id",
+        "predictions",
+        "graded",
+        "voided",
+        "pending",
+        "recommendations",
+        "correct",
+        "incorrect",
+        "pushes",
+        "passes",
+        "win_rate",
+        "mae",
+        "avg_bias",
+        "over_count",
+        "over_correct",
+        "over_incorrect",
+        "over_win_rate",
+        "under_count",
+        "under_correct",
+        "under_incorrect",
+        "under_win_rate",
+        "within_3_count",
+        "within_3_share",
+        "within_5_count",
+        "within_5_share",
+        "avg_confidence",
+        "high_confidence_count",
+        "high_confidence_correct",
+        "high_confidence_incorrect",
+        "high_confidence_win_rate",
+        "grades_version",
+        "computed_at",
+        "grading_run_id",
+    ),
+)
+
+PREDICTION_PERFORMANCE_SUMMARY = Table(
+    name="prediction_performance_summary",
+    operation="performance_summary",
+    key=("summary_key",),
+    required_key=("summary_key",),
+    date_column="period_end_date",
+    columns=(
+        "summary_key",
+        "system_id",
+        "period_type",
+        "period_value",
+        "period_start_date",
+        "period_end_date",
+        "player_lookup",
+        "confidence_tier",
+        "predictions",
+        "voided",
+        "hits",
+        "misses",
+        "hit_rate",
+        "over_hit_rate",
+        "under_hit_rate",
+        "mae",
+        "bias",
+        "unique_players",
+        "unique_games",
+        "grades_version",
+        "computed_at",
+        "grading_run_id",
+    ),
 )
 
 REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}

@@ -13,14 +13,15 @@ import pytest
 from commands.stack_config import ROOT
 
 DAG_IDS = {
-    *("consolidate_predictions", "grade_predictions", "heal_grading"),
+    *("aggregate_performance", "consolidate_predictions", "grade_predictions", "heal_grading"),
     *("clean_staging_tables", "release_stuck_leases", "remove_duplicates", "restore_from_backup"),
 }
 GUARDED_WRITES = {
-    "consolidate_predictions": "consolidate",
-    "grade_predictions": "grade",
-    "remove_duplicates": "repair",
-    "restore_from_backup": "restore",
+    "aggregate_performance": ["aggregate_day", "aggregate_periods"],
+    "consolidate_predictions": ["consolidate"],
+    "grade_predictions": ["grade"],
+    "remove_duplicates": ["repair"],
+    "restore_from_backup": ["restore"],
 }
 HEADINGS = ("**What.**", "**When.**", "**If it fails.**", "**Safe to rerun?**", "**Params.**")
 
@@ -60,7 +61,13 @@ def test_every_pool_a_task_names_is_created_with_enough_slots() -> None:
 
 def test_guarded_writes_and_they_alone_take_a_slot_of_the_pool() -> None:
     pooled = {dag_id: [task.task_id for task in dag.tasks if task.pool == "grading"] for dag_id, dag in load_dags().dags.items()}
-    assert pooled == {dag_id: [GUARDED_WRITES[dag_id]] if dag_id in GUARDED_WRITES else [] for dag_id in DAG_IDS}
+    assert pooled == {dag_id: GUARDED_WRITES.get(dag_id, []) for dag_id in DAG_IDS}
+
+
+def test_grades_are_summed_up_after_each_date_one_run_at_a_time() -> None:
+    dag = load_dags().dags["aggregate_performance"]
+    assert dag.max_active_runs == 1
+    assert dag.timetable.asset_condition.name == "prediction_accuracy"
 
 
 def test_every_task_alerts_when_it_fails_and_retries_with_backoff() -> None:

@@ -11,9 +11,12 @@ from datetime import time as time_of_day
 
 from google.cloud import bigquery
 
+from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi
 from nba_grading.game_dates import NEW_YORK
 from nba_grading.sql import load_sql
+from nba_grading.warehouse import Warehouse
+from tests.conftest import BYTES
 
 Start = Callable[..., "subprocess.Popen[str]"]
 DAG_ID = "grade_predictions"
@@ -47,7 +50,7 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
         assert row["graded"] + row["voided"] + row["pending"] == row["gradable"] > 0
         assert row["duplicates"] == 0
 
-    runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs").result(timeout=60)]
+    runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'grading'").result(timeout=60)]
     told = Counter(run["run_id"] for run in runs if run["run_id"].startswith("backfill"))
     assert len(told) == len(dates)
     assert set(told.values()) == {2}, "the second backfill graded every date again, and says so"
@@ -62,8 +65,21 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
             assert any(str(day) in line and "graded" in line for line in out.splitlines()), out
 
 
+def test_what_was_graded_is_summed_up_without_being_asked(api: AirflowApi, client: bigquery.Client, dates: list[date]) -> None:
+    warehouse = Warehouse(client, maximum_bytes_billed=BYTES, retry_seconds=30)
+    assert wait_for_aggregates(api, warehouse, dates) == []
+    days = client.query("SELECT game_date, SUM(graded + voided) AS n FROM nba_predictions.system_daily_performance GROUP BY game_date").result(
+        timeout=60
+    )
+    graded = client.query("SELECT game_date, COUNT(*) AS n FROM nba_predictions.prediction_accuracy GROUP BY game_date").result(timeout=60)
+    assert {row["game_date"]: row["n"] for row in days} == {row["game_date"]: row["n"] for row in graded} != {}
+    runs = api.runs("aggregate_performance")
+    assert {run.run_type for run in runs} <= {"asset_triggered", "asset"}
+    assert len(runs) >= len(dates) - 1, "a run for each date that was graded"
+
+
 def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:
-    count = "SELECT COUNT(*) AS n FROM nba_predictions.grading_runs"
+    count = "SELECT COUNT(*) AS n FROM nba_predictions.grading_runs WHERE operation = 'grading'"
     before = next(iter(client.query(count).result(timeout=60)))["n"]
     again = start_command("backfill", "--from", str(dates[0]), "--to", str(dates[0]))
     out, errors = again.communicate(timeout=280)
@@ -78,7 +94,8 @@ def test_a_regrade_that_ends_otherwise_is_not_told_with_the_earlier_result(start
     out, errors = again.communicate(timeout=280)
     assert again.returncode == 0, errors
     assert "no_box_scores" in out
-    newest = f"SELECT outcome FROM nba_predictions.grading_runs WHERE game_date = DATE '{dates[0]}' ORDER BY finished_at DESC LIMIT 1"
+    newest = "SELECT outcome FROM nba_predictions.grading_runs "
+    newest += f"WHERE operation = 'grading' AND game_date = DATE '{dates[0]}' ORDER BY finished_at DESC LIMIT 1"
     assert next(iter(client.query(newest).result(timeout=60)))["outcome"] == "no_box_scores"
 
 

@@ -47,7 +47,7 @@ def until(condition: Callable[[], Any], seconds: float = 120) -> None:
 
 
 def grading_runs(warehouse: Warehouse, first: date, last: date) -> list[dict[str, Any]]:
-    runs = "SELECT * FROM nba_predictions.grading_runs WHERE game_date BETWEEN @first AND @last ORDER BY game_date"
+    runs = "SELECT * FROM nba_predictions.grading_runs WHERE operation = 'grading' AND game_date BETWEEN @first AND @last ORDER BY game_date"
     return warehouse.run(runs, {"first": first, "last": last})
 
 

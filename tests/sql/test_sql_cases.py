@@ -1,8 +1,9 @@
 """Runs the SQL cases: every <area>/<query>/<case>.yaml beside this file, on the emulator, through the project's own Warehouse.
 
 A case has ``description``; ``tables``, the rows of each table (an omitted column is NULL); ``params``; for a query with
-placeholders ``identifiers``, or ``batch``, the staging tables it merges; and ``expect``, the rows that come back, in any order. Only
-the columns of ``expect`` are compared. Tables named ``_staging_batch_…`` are made with the columns of player_prop_predictions.
+placeholders ``identifiers``, ``queries``, the names of the SELECTs to put in, or ``batch``, the staging tables it merges; and
+``expect``, the rows that come back, in any order. Only the columns of ``expect`` are compared. Tables named ``_staging_batch_…`` are
+made with the columns of player_prop_predictions.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from nba_grading.warehouse import Warehouse
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*/*.yaml"))
-FIELDS = {"description", "tables", "params", "identifiers", "batch", "expect"}
+FIELDS = {"description", "tables", "params", "identifiers", "queries", "batch", "expect"}
 COVERED = (
     *("grading/grade_predictions", "grading/count_outcomes", "inputs/count_inputs"),
     "healing/list_dates_to_heal",
     *("runs/count_failures_in_a_row", "conditions/list_conditions"),
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
+    *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
     *("local/summarize_dates", "local/summarize_systems"),
     *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
 )
@@ -93,6 +95,7 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
     if case.get("batch"):
         parts["candidates"] = Batch("b1", tuple(StagingTable(name, frozenset(PLAYER_PROP_PREDICTIONS.columns)) for name in case["batch"])).candidates
+    parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
     if parts:
         text = text.format(**parts)
     found = warehouse.run(text, case.get("params"))

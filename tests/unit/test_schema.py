@@ -11,7 +11,13 @@ from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
 from commands.load import SCHEMA_TYPES
 from nba_grading.runs import COLUMN_TYPES
 from nba_grading.sql import SQL_DIR, load_sql
-from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from nba_grading.tables import (
+    PLAYER_PROP_PREDICTIONS,
+    PREDICTION_ACCURACY,
+    PREDICTION_PERFORMANCE_SUMMARY,
+    SYSTEM_DAILY_PERFORMANCE,
+    Table,
+)
 
 COLUMN = re.compile(r"^    (\w+) ([A-Z0-9]+(?:\(38, 9\))?)( NOT NULL)? OPTIONS", re.MULTILINE)
 # A load job's schema has the older names of two types, and no precision.
@@ -35,7 +41,20 @@ def selected_columns(query: str) -> list[str]:
     return [re.split(r"[\s.]", column.strip())[-1] for column in columns]
 
 
-@pytest.mark.parametrize("table", ["prediction_accuracy", "player_prop_predictions", "player_game_summary", "grading_runs"])
+# Table → the query whose rows a guarded write puts into it.
+WRITTEN = {
+    PREDICTION_ACCURACY: "grading/grade_predictions",
+    SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_day",
+    PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
+}
+OTHER_TABLES = ["player_prop_predictions", "player_game_summary", "grading_runs"]
+
+
+def name_of(table: Table) -> str:
+    return table.name
+
+
+@pytest.mark.parametrize("table", [*map(name_of, WRITTEN), *OTHER_TABLES])
 def test_every_line_of_the_ddl_is_read(table: str) -> None:
     body = load_sql(f"schema/create_{table}").split("(\n", 1)[1].split("\n)\n", 1)[0]
     assert len(columns_of(table)) == len(body.splitlines())
@@ -46,8 +65,15 @@ def test_no_statement_uses_a_bare_numeric_type_which_the_emulator_cuts_to_three_
     assert [str(path) for path, text in texts.items() if re.search(r"\bAS NUMERIC\)|^    \w+ NUMERIC\b(?!\()", text, re.MULTILINE)] == []
 
 
-def test_prediction_accuracy_has_the_columns_of_its_ddl_and_the_fencing_token_last() -> None:
-    assert [*PREDICTION_ACCURACY.columns, "fencing_token"] == list(columns_of("prediction_accuracy"))
+@pytest.mark.parametrize("table", WRITTEN, ids=name_of)
+def test_a_guarded_table_has_the_columns_of_its_ddl_and_the_fencing_token_last(table: Table) -> None:
+    assert [*table.columns, "fencing_token"] == list(columns_of(table.name))
+
+
+@pytest.mark.parametrize("table", WRITTEN, ids=name_of)
+def test_a_guarded_table_is_partitioned_by_its_date_column_and_refuses_a_key_that_is_null(table: Table) -> None:
+    assert f"\nPARTITION BY {table.date_column}\n" in load_sql(f"schema/create_{table.name}")
+    assert {*table.required_key, table.date_column} <= required_columns_of(table.name)
 
 
 def test_the_guarded_predictions_have_the_columns_of_their_ddl() -> None:
@@ -64,8 +90,9 @@ def test_the_key_that_must_not_be_null_is_not_null_in_the_ddl() -> None:
     assert set(PREDICTION_ACCURACY.key) - set(PREDICTION_ACCURACY.required_key) == {"line_value"}
 
 
-def test_the_grading_query_selects_the_columns_in_the_order_they_are_inserted() -> None:
-    assert selected_columns(load_sql("grading/grade_predictions")) == list(PREDICTION_ACCURACY.columns)
+@pytest.mark.parametrize(("table", "query"), WRITTEN.items(), ids=[table.name for table in WRITTEN])
+def test_a_query_selects_the_columns_in_the_order_they_are_inserted(table: Table, query: str) -> None:
+    assert selected_columns(load_sql(query)) == list(table.columns)
 
 
 @pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])

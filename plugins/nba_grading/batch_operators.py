@@ -1,0 +1,69 @@
+"""The operator that writes several dates in one task, each under a lease of its own: a task costs seconds, and most of these writes do not."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+from nba_grading.airflow_context import make_warehouse, run_facts
+from nba_grading.operators import GuardedWriteOperator, fail_for_good, load_function
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from nba_grading.guard import UnleasedClaim
+
+log = logging.getLogger(__name__)
+
+
+class GuardedBatchOperator(GuardedWriteOperator):
+    """GuardedWriteOperator for the dates that ``find_dates`` (``module:function`` of a warehouse and the game_date) returns, in their order.
+
+    Each is claimed, written and recorded in grading_runs with the outcome ``success`` before the next; a held lease is waited for in
+    place. Returns how many there were. A failure leaves those before it written, and a retry finds only what is left.
+    """
+
+    def __init__(self, *, find_dates: str, success: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.find_dates, self.success = find_dates, success
+        self._told_unleased = False
+
+    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
+        """Find the dates and write each."""
+        with fail_for_good():
+            found: list[date] = load_function(self.find_dates)(make_warehouse(context), date.fromisoformat(self.game_date))
+        for day in found:
+            self._write_and_record(context, day)
+        return {"dates": len(found)}
+
+    def _write_and_record(self, context: Context, day: date) -> None:
+        from nba_grading.lease import LeaseHeld
+        from nba_grading.runs import COLUMN_TYPES, record_run
+
+        started_at, since = datetime.now(tz=UTC), time.monotonic()
+        try:
+            claim = self._claim(context, day, in_place=True)
+        except LeaseHeld as held:
+            self._give_up(context, held, time.monotonic() - since)
+        counts = self._write(context, claim, round((time.monotonic() - since) * 1000))
+        row = {name: value for name, value in counts.items() if name in COLUMN_TYPES}
+        with fail_for_good():
+            record_run(
+                make_warehouse(context),
+                {**row, **run_facts(context), "operation": self.operation, "game_date": day, "started_at": started_at, "outcome": self.success},
+            )
+
+    def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
+        """Once for all dates of the task."""
+        if not self._told_unleased:
+            super()._tell_unleased(context, claim)
+        self._told_unleased = True
+
+    def _report(self, context: Context, facts: Mapping[str, Any]) -> None:
+        """Only why the run does not go on: the ids and figures of the run's own record are those of another task."""
+        told = {name: facts[name] for name in ("outcome", "detail") if facts.get(name)}
+        if told:
+            super()._report(context, told)

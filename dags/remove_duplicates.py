@@ -23,14 +23,8 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, default_args
-from nba_grading.repair_tasks import (
-    ApprovalUnlessAutomated,
-    approval_timeout,
-    back_up_table,
-    plan_duplicates,
-    remove_planned_duplicates,
-)
+from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.repair_tasks import ApprovalUnlessAutomated, RemoveDuplicatesOperator, approval_timeout, back_up_table, plan_duplicates
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
 
 
@@ -66,17 +60,9 @@ def remove_duplicates() -> None:
         response_timeout=approval_timeout(),
     )
 
-    @task(outlets=[GRADES], pool=GRADING_POOL)
-    def repair(planned: dict[str, Any], backup: dict[str, Any]) -> dict[str, Any]:
-        context = get_current_context()
-        repaired = remove_planned_duplicates(context, planned, backup)
-        if repaired["table"] == PREDICTION_ACCURACY.name:
-            context["outlet_events"][GRADES].add_partitions(repaired["changed"])
-        return repaired
+    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
 
-    planned = plan()
-    backup = back_up(planned)  # type: ignore[arg-type]
-    backup >> approve >> repair(planned, backup)  # type: ignore[arg-type]
+    back_up(plan()) >> approve >> repair  # type: ignore[arg-type]
 
 
 remove_duplicates()

@@ -17,12 +17,10 @@ of those there are.
 
 from __future__ import annotations
 
-from typing import Any
+from airflow.sdk import Param, dag
 
-from airflow.sdk import Param, dag, get_current_context, task
-
-from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, default_args
-from nba_grading.repair_tasks import restore_dates
+from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.repair_tasks import RestoreOperator
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
 
 
@@ -42,15 +40,7 @@ from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
     },
 )
 def restore_from_backup() -> None:
-    @task(outlets=[GRADES], pool=GRADING_POOL)
-    def restore() -> dict[str, Any]:
-        context = get_current_context()
-        restored = restore_dates(context)
-        if restored["table"] == PREDICTION_ACCURACY.name:
-            context["outlet_events"][GRADES].add_partitions(restored["changed"])
-        return restored
-
-    restore()
+    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
 
 
 restore_from_backup()

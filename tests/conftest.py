@@ -5,6 +5,7 @@ Unit tests use none of it. In CI a missing emulator fails; on a laptop without g
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,13 @@ from commands.stack_config import PROJECT, StackConfig, free_port_base
 from nba_grading.warehouse import Warehouse
 
 BYTES = 20_000_000_000
+
+
+@pytest.fixture(autouse=True)
+def heard_logs() -> Iterator[None]:
+    """The proofs hide this project's warnings in their process; no test after them goes deaf."""
+    yield
+    logging.getLogger("nba_grading").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -22,22 +22,29 @@ log = logging.getLogger(__name__)
 class GuardedBatchOperator(GuardedWriteOperator):
     """GuardedWriteOperator for the dates that ``find_dates`` (``module:function`` of a warehouse and the game_date) returns, in their order.
 
-    Each is claimed, written and recorded in grading_runs with the outcome ``success`` before the next; a held lease is waited for in
-    place. Returns how many there were. A failure leaves those before it written, and a retry finds only what is left.
+    A subclass may find them otherwise. Each is claimed, written and recorded in grading_runs with the outcome ``success`` before the
+    next; a held lease is waited for in place. Returns how many there were. A failure leaves those before it written, and a retry
+    finds only what is left. ``recorded_as`` is the operation in the record, where it is not the lease's.
     """
 
-    def __init__(self, *, find_dates: str, success: str, **kwargs: Any) -> None:
+    def __init__(self, *, success: str, find_dates: str = "", recorded_as: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.find_dates, self.success = find_dates, success
+        self.find_dates, self.success, self.recorded_as = find_dates, success, recorded_as
         self._told_unleased = False
 
     def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
         """Find the dates and write each."""
         with fail_for_good():
-            found: list[date] = load_function(self.find_dates)(make_warehouse(context), date.fromisoformat(self.game_date))
-        for day in found:
+            found = self.find(context)
+        for number, day in enumerate(found, start=1):
             self._write_and_record(context, day)
+            log.info("date_written %s %s (%d/%d)", self.task_id, day, number, len(found))
         return {"dates": len(found)}
+
+    def find(self, context: Context) -> list[date]:
+        """The dates to write, in order."""
+        found: list[date] = load_function(self.find_dates)(make_warehouse(context), date.fromisoformat(self.game_date))
+        return found
 
     def _write_and_record(self, context: Context, day: date) -> None:
         from nba_grading.lease import LeaseHeld
@@ -53,7 +60,14 @@ class GuardedBatchOperator(GuardedWriteOperator):
         with fail_for_good():
             record_run(
                 make_warehouse(context),
-                {**row, **run_facts(context), "operation": self.operation, "game_date": day, "started_at": started_at, "outcome": self.success},
+                {
+                    **row,
+                    **run_facts(context),
+                    "operation": self.recorded_as or self.operation,
+                    "game_date": day,
+                    "started_at": started_at,
+                    "outcome": self.success,
+                },
             )
 
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +11,21 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading import alerts
-from nba_grading.airflow_context import lease_owner, make_leases, make_warehouse, run_link, run_type
+from nba_grading.airflow_context import make_warehouse, run_link
+from nba_grading.batch_operators import GuardedBatchOperator
+from nba_grading.dag_defaults import GRADES
 from nba_grading.game_dates import GameDateError, parse_range
-from nba_grading.operators import fail_for_good, tell_lease_store_down
+from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.slack import send_alert
-from nba_grading.tables import REPAIRABLE, Table
+from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE, Table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nba_grading.fenced_write import Claim, Published
-    from nba_grading.warehouse import Warehouse
-
 log = logging.getLogger(__name__)
 
 MAINTENANCE = "maintenance"
-WriteDate = Callable[["Warehouse", "Claim", Table, date], "Published"]
 
 
 class ApprovalUnlessAutomated(ApprovalOperator):
@@ -73,91 +71,89 @@ def back_up_table(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
         return {"backup": name, "rows": create_backup(make_warehouse(context), REPAIRABLE[plan["table"]], name)}
 
 
-def remove_planned_duplicates(context: Context, plan: dict[str, Any], backup: dict[str, Any]) -> dict[str, Any]:
-    """Repair the planned dates in order, stopping at the first that fails; the dates changed, the rows removed, and the backup."""
-    from nba_grading.repairs import plan_repair, remove_duplicates
-    from nba_grading.validation import find_duplicates
+class RepairOperator(GuardedBatchOperator):
+    """Writes the dates of a repair, each under the lease of its table's operation; announces the changed dates of the grades.
 
-    table, warehouse = REPAIRABLE[plan["table"]], make_warehouse(context)
-    dates = [date.fromisoformat(each["game_date"]) for each in plan["dates"]]
-    # A date that an earlier try of this task has repaired is not written again.
-    with fail_for_good():
-        still = {each.game_date for each in plan_repair(warehouse, table, dates[0], dates[-1])}
-    _write_dates(context, table, [day for day in dates if day in still], remove_duplicates)
-    left = [finding for day in dates for finding in find_duplicates(warehouse, table, day)]
-    if left:
-        raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
-    changed = [str(day) for day in dates]
-    send_alert(alerts.duplicates_removed(run_link(context), table=table.name, dates=changed, removed=plan["duplicates"], backup=backup["backup"]))
-    return {"table": table.name, "changed": changed, "removed": plan["duplicates"], **backup}
+    The run's parameter ``table`` says which. A date that fails stops it, with nothing of that date changed.
+    """
 
-
-def restore_dates(context: Context) -> dict[str, Any]:
-    """Bring the dates of the range back from the backup, in order; dates that neither table nor backup has are left alone."""
-    from nba_grading.repairs import NoSuchBackup, check_backup, restore_date, rows_by_date
-
-    table, (first, last), backup = _table_of(context), _range_of(context), str(context["params"]["backup"])
-    warehouse = make_warehouse(context)
-    try:
-        check_backup(warehouse, table, backup)
-    except NoSuchBackup as error:
-        raise AirflowFailException(str(error)) from None
-    held, now = (rows_by_date(warehouse, name, first, last) for name in (backup, table.name))
-    dates = sorted(held.keys() | now.keys())
-    if not dates:
-        raise AirflowSkipException(f"neither {table.name} nor {backup} has a row from {first} to {last}")
-    if context["params"]["dry_run"]:
-        plan = [f"{day}: {now.get(day, 0)} rows would become {held.get(day, 0)}" for day in dates]
-        raise AirflowSkipException("a dry run: " + "; ".join(plan))
-    _write_dates(context, table, dates, lambda warehouse, claim, table, day: restore_date(warehouse, claim, table, day, backup))
-    return {"table": table.name, "changed": [str(day) for day in dates], "backup": backup}
-
-
-def _write_dates(context: Context, table: Table, dates: Sequence[date], write: WriteDate) -> None:
-    """Each date under its own lease of the table's operation, waiting in place; each write leaves a row of grading_runs."""
-    from nba_grading.guard import UnleasedClaim, claim_date
-    from nba_grading.lease import Lease
-    from nba_grading.lease_store import LeaseKey
-    from nba_grading.runs import record_run
-
-    settings, ti = get_settings(), context["ti"]
-    for number, day in enumerate(dates, start=1):
-        key, started = LeaseKey(table.operation, day), datetime.now(tz=UTC)
-        warehouse = make_warehouse(context)
-        claim = claim_date(make_leases, key, lease_owner(context), settings.lease_on_unavailable, in_place=True)
-        with claim:
-            if isinstance(claim, UnleasedClaim):
-                tell_lease_store_down(context, claim.reason)
-            if isinstance(claim, Lease):
-                claim.on_lost = warehouse.cancel_running
-            with fail_for_good():
-                published = write(warehouse, claim, table, day)
-        log.info("date_repaired table=%s date=%s rows=%d replaced=%d (%d/%d)", table.name, day, *_rows(published), number, len(dates))
-        record_run(
-            make_warehouse(context),
-            {
-                "grading_run_id": f"{ti.dag_id}/{ti.run_id}/{table.name}/{day}",
-                "operation": MAINTENANCE,
-                "game_date": day,
-                "dag_id": ti.dag_id,
-                "run_id": ti.run_id,
-                "run_type": run_type(context),
-                "holder_id": claim.holder_id,
-                "fencing_token": published.fencing_token,
-                "leased": claim.leased,
-                "unleased_reason": claim.reason if isinstance(claim, UnleasedClaim) else None,
-                "written": published.written_rows,
-                "replaced": published.replaced_rows,
-                "duration_ms": published.duration_ms,
-                "started_at": started,
-                "outcome": "repaired",
-                "detail": table.name,
-            },
+    def __init__(self, *, work_params: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(
+            operation=MAINTENANCE, recorded_as=MAINTENANCE, success="repaired", game_date="", work_params=work_params, outlets=[GRADES], **kwargs
         )
 
+    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
+        """Returns table, the dates changed, and what ``finish`` adds."""
+        table = _table_of(context)
+        self.operation = table.operation
+        self.changed: list[date] = []
+        super().execute(context)
+        if table is PREDICTION_ACCURACY and self.changed:
+            context["outlet_events"][GRADES].add_partitions([str(day) for day in self.changed])
+        return {"table": table.name, "changed": [str(day) for day in self.changed], **self.finish(context, table)}
 
-def _rows(published: Published) -> tuple[int, int]:
-    return published.written_rows, published.replaced_rows
+    def finish(self, context: Context, table: Table) -> dict[str, Any]:
+        """What is left to do once all dates are written."""
+        return {}
+
+
+class RemoveDuplicatesOperator(RepairOperator):
+    """Removes the duplicates of the planned dates, and looks again."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(work="nba_grading.repairs:write_without_duplicates", work_params=("table",), **kwargs)
+
+    def find(self, context: Context) -> list[date]:
+        """The planned dates that still hold duplicates: a try before this one may have repaired some."""
+        from nba_grading.repairs import plan_repair
+
+        self.changed = [date.fromisoformat(each["game_date"]) for each in self._plan(context)["dates"]]
+        still = {each.game_date for each in plan_repair(make_warehouse(context), _table_of(context), self.changed[0], self.changed[-1])}
+        return [day for day in self.changed if day in still]
+
+    def finish(self, context: Context, table: Table) -> dict[str, Any]:
+        """Fail if a duplicate is left; tell what was removed, and where the backup is."""
+        from nba_grading.validation import find_duplicates
+
+        warehouse = make_warehouse(context)
+        left = [finding for day in self.changed for finding in find_duplicates(warehouse, table, day)]
+        if left:
+            raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
+        removed, backup = self._plan(context)["duplicates"], context["ti"].xcom_pull(task_ids="back_up")
+        dates = [str(day) for day in self.changed]
+        send_alert(alerts.duplicates_removed(run_link(context), table=table.name, dates=dates, removed=removed, backup=backup["backup"]))
+        return {"removed": removed, **backup}
+
+    @staticmethod
+    def _plan(context: Context) -> dict[str, Any]:
+        plan: dict[str, Any] = context["ti"].xcom_pull(task_ids="plan")
+        return plan
+
+
+class RestoreOperator(RepairOperator):
+    """Brings the dates of the range back from the backup; dates that neither table nor backup has are left alone."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(work="nba_grading.repairs:write_as_backed_up", work_params=("table", "backup"), **kwargs)
+
+    def find(self, context: Context) -> list[date]:
+        """The dates of the range; skipped on a dry run, with what would change."""
+        from nba_grading.repairs import NoSuchBackup, check_backup, rows_by_date
+
+        table, (first, last), backup = _table_of(context), _range_of(context), str(context["params"]["backup"])
+        warehouse = make_warehouse(context)
+        try:
+            check_backup(warehouse, table, backup)
+        except NoSuchBackup as error:
+            raise AirflowFailException(str(error)) from None
+        held, now = (rows_by_date(warehouse, name, first, last) for name in (backup, table.name))
+        self.changed = sorted(held.keys() | now.keys())
+        if not self.changed:
+            raise AirflowSkipException(f"neither {table.name} nor {backup} has a row from {first} to {last}")
+        if context["params"]["dry_run"]:
+            plan = [f"{day}: {now.get(day, 0)} rows would become {held.get(day, 0)}" for day in self.changed]
+            raise AirflowSkipException("a dry run: " + "; ".join(plan))
+        return self.changed
 
 
 def _table_of(context: Context) -> Table:

@@ -17,7 +17,7 @@ from typing import Any
 from nba_grading.events import log_event
 from nba_grading.fenced_write import AuditFailed, Claim, Published, Write, write_date
 from nba_grading.sql import identifier, identifiers, load_sql, render_sql
-from nba_grading.tables import DATASET, Table
+from nba_grading.tables import DATASET, REPAIRABLE, Table
 from nba_grading.warehouse import Params, Warehouse
 
 log = logging.getLogger(__name__)
@@ -94,6 +94,26 @@ def restore_date(warehouse: Warehouse, claim: Claim, table: Table, game_date: da
     published = write_date(warehouse, claim, write, lambda staging: None)
     log_event(log, "date_restored", table=table.name, game_date=game_date, backup=backup, rows=published.written_rows)
     return published
+
+
+def write_without_duplicates(warehouse: Warehouse, claim: Claim, game_date: date, *, table: str, **_run: Any) -> dict[str, Any]:
+    """remove_duplicates as a guarded run calls it; its figures."""
+    return _figures(remove_duplicates(warehouse, claim, REPAIRABLE[table], game_date), table)
+
+
+def write_as_backed_up(warehouse: Warehouse, claim: Claim, game_date: date, *, table: str, backup: str, **_run: Any) -> dict[str, Any]:
+    """restore_date as a guarded run calls it; its figures."""
+    return _figures(restore_date(warehouse, claim, REPAIRABLE[table], game_date, backup), table)
+
+
+def _figures(published: Published, table: str) -> dict[str, Any]:
+    return {
+        "fencing_token": published.fencing_token,
+        "written": published.written_rows,
+        "replaced": published.replaced_rows,
+        "duration_ms": published.duration_ms,
+        "detail": table,
+    }
 
 
 def check_backup(warehouse: Warehouse, table: Table, backup: str) -> None:

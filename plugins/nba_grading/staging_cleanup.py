@@ -1,6 +1,6 @@
 """Staging tables that nobody dropped: which are proven to be in the main table, and may go, and why the others are kept.
 
-A table is proven when each of its rows has its business key in the main table, on its date. Thousands of tables cost two queries for
+A table is proven when each of its rows has its business key in the main table, on its date, with values as new as its own. Thousands of tables cost two queries for
 every hundred of them, not one each. A table that is not proven, too young, or of no known kind is kept, and named with the reason.
 """
 
@@ -85,13 +85,14 @@ def _why_not_looked_at(name: str, age: timedelta, columns: set[str], older_than_
         return "of no known kind: neither a prediction batch nor a guarded write of this project"
     if age < timedelta(days=older_than_days):
         return f"younger than {older_than_days:g} days"
-    missing = {table.date_column, *table.key} - columns
+    missing = {table.date_column, table.time_column, *table.key} - columns
     return f"its columns {', '.join(sorted(missing))} are missing, so nothing can be proven" if missing else None
 
 
 def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[str, int], sizes: dict[str, int], kept: dict[str, str]) -> None:
     staged = " UNION ALL ".join(
-        f"SELECT {literal(name)} AS table_name, game_date, {identifiers(table.key)} FROM {identifier(f'{DATASET}.{name}')}"  # noqa: S608 - checked
+        f"SELECT {literal(name)} AS table_name, game_date, {identifiers(table.key)}, {identifier(table.time_column)} AS staged_at "
+        f"FROM {identifier(f'{DATASET}.{name}')}"
         for name in names
     )
     join = ["staged.game_date = stored.game_date", *(f"staged.{name} = stored.{name}" for name in table.required_key)]
@@ -101,12 +102,13 @@ def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[
         staged=staged,
         target=identifier(table.full_name),
         key=identifiers(table.key),
+        value_time=table.value_time,
         join=" AND ".join(join),
     )
     rows.update(dict.fromkeys(names, 0))
     for row in warehouse.run(text):
         rows[row["table_name"]] = int(row["staged_rows"])
         if row["unmerged_rows"]:
-            kept[row["table_name"]] = f"{row['unmerged_rows']} of its {row['staged_rows']} rows are not in {table.name}: consolidate its batch first"
+            kept[row["table_name"]] = f"{row['unmerged_rows']} of its {row['staged_rows']} rows are not in {table.name}, or newer than there: consolidate its batch first"
     sized = render_sql("staging/count_bytes", names=", ".join(literal(name) for name in names))
     sizes.update({row["table_name"]: int(row["stored_bytes"] or 0) for row in warehouse.run(sized)})

@@ -21,8 +21,8 @@ class Table:
     ``operation`` is whose lease guards a date of it, whoever writes: one table, one kind of lease. ``date_column`` is its partition.
     ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL; ``columns`` are
     all but fencing_token, which the publish adds where ``has_token``. ``line_column`` is the key's betting line, and ``time_column``
-    says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first: all three for the
-    tables whose duplicates are looked for.
+    says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first,
+    ``value_time`` when a row got its values: all four for the tables whose duplicates are looked for.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Table:
     line_column: str = "line_value"
     time_column: str = "graded_at"
     tie_column: str = "grading_run_id"
+    value_time: str = "graded_at"
     date_column: str = "game_date"
     has_token: bool = True
 
@@ -91,6 +92,7 @@ PLAYER_PROP_PREDICTIONS = Table(
     line_column="current_points_line",
     time_column="created_at",
     tie_column="prediction_id",
+    value_time="GREATEST(created_at, COALESCE(updated_at, created_at))",
     columns=(
         "prediction_id",
         "system_id",

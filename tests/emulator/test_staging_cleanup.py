@@ -39,7 +39,7 @@ def test_a_table_goes_only_when_each_of_its_rows_is_in_the_main_table(filled: Wa
     judged = judge_staging_tables(filled, older_than_days=0)
     told = verdicts(judged)
     assert (told["_staging_batch_a_w1"], told["_staging_batch_a_w2"]) == (None, None)
-    assert told["_staging_batch_a_w3"] == "1 of its 1 rows are not in player_prop_predictions: consolidate its batch first"
+    assert told["_staging_batch_a_w3"] == "1 of its 1 rows are not in player_prop_predictions, or newer than there: consolidate its batch first"
     assert "current_points_line are missing" in str(told["_staging_batch_a_w4"])
     assert "no known kind" in str(told["_staging_someone_elses"])
     assert {table.name: table.rows for table in judged}["_staging_batch_a_w1"] == 40
@@ -50,6 +50,14 @@ def test_a_table_goes_only_when_each_of_its_rows_is_in_the_main_table(filled: Wa
     assert drop_staging_tables(filled, judged) == 2, "a second time is no error"
 
 
+def test_a_table_with_newer_values_of_a_key_is_kept(filled: Warehouse) -> None:
+    later = "SELECT * REPLACE (TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) AS created_at)"
+    stage(filled, "_staging_batch_a_w1", f"{later} FROM {PREDICTIONS} WHERE system_id = 'system1'")
+    assert "40 of its 40 rows" in str(verdicts(judge_staging_tables(filled, 0))["_staging_batch_a_w1"])
+    filled.execute(f"UPDATE {PREDICTIONS} SET updated_at = TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) WHERE TRUE")
+    assert verdicts(judge_staging_tables(filled, 0)) == {"_staging_batch_a_w1": None}
+
+
 def test_a_young_table_is_kept(filled: Warehouse) -> None:
     stage(filled, "_staging_batch_a_w1")
     assert verdicts(judge_staging_tables(filled, older_than_days=7)) == {"_staging_batch_a_w1": "younger than 7 days"}
@@ -57,11 +65,11 @@ def test_a_young_table_is_kept(filled: Warehouse) -> None:
 
 def test_the_staging_table_of_a_killed_write_goes_once_its_keys_are_published(filled: Warehouse) -> None:
     name = f"_staging_prediction_accuracy_20260110_{HOLDER}"
-    stage(filled, name, "SELECT player_lookup, game_id, game_date, system_id, current_points_line AS line_value FROM " + PREDICTIONS)
+    stage(filled, name, "SELECT player_lookup, game_id, game_date, system_id, current_points_line AS line_value, created_at AS graded_at FROM " + PREDICTIONS)
     assert "120 of its 120 rows" in str(verdicts(judge_staging_tables(filled, 0))[name])
     filled.execute(
-        "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, line_value) "
-        f"SELECT player_lookup, game_id, game_date, system_id, line_value FROM nba_predictions.{name}"
+        "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, line_value, graded_at) "
+        f"SELECT player_lookup, game_id, game_date, system_id, line_value, graded_at FROM nba_predictions.{name}"
     )
     assert verdicts(judge_staging_tables(filled, 0)) == {name: None}
 

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 WORKER_PATTERN = "^[A-Za-z0-9_]+$"
 # Without these a row has no place in the table; a newer column that an older worker does not know is NULL.
 REQUIRED_COLUMNS = (*PLAYER_PROP_PREDICTIONS.key, PLAYER_PROP_PREDICTIONS.date_column, PLAYER_PROP_PREDICTIONS.time_column)
+# What the checks look at. The merge alone reads every column.
+KEYS_AND_TIMES = (*REQUIRED_COLUMNS, "updated_at")
 SHOWN_DATES = 5
 SHOWN_CHARACTERS = 200
 
@@ -52,13 +54,10 @@ class StagingTable:
         """``dataset.table``."""
         return f"{DATASET}.{self.name}"
 
-    @property
-    def select(self) -> str:
-        """A SELECT of its rows with the target's columns, in the target's order."""
-        columns = (identifier(name) if name in self.columns else f"NULL AS {identifier(name)}" for name in PLAYER_PROP_PREDICTIONS.columns)
-        return render_sql(
-            "consolidation/select_staging", columns=", ".join(columns), staging=identifier(self.full_name), staging_name=literal(self.name)
-        )
+    def select(self, columns: tuple[str, ...]) -> str:
+        """A SELECT of its rows with these columns, NULL for those it lacks."""
+        selected = ", ".join(identifier(name) if name in self.columns else f"NULL AS {identifier(name)}" for name in columns)
+        return render_sql("consolidation/select_staging", columns=selected, staging=identifier(self.full_name), staging_name=literal(self.name))
 
 
 @dataclass(frozen=True)
@@ -69,14 +68,13 @@ class Batch:
     tables: tuple[StagingTable, ...]
     rows: int = 0
 
-    @property
-    def candidates(self) -> str:
+    def candidates(self, columns: tuple[str, ...] = KEYS_AND_TIMES) -> str:
         """One SELECT of the date's stored rows and those of every table, each with its staging_table; it takes game_date.
 
         The stored rows come first: where a table lacks a column, its NULL gets its type from them.
         """
-        stored = render_sql("consolidation/select_stored", columns=identifiers(PLAYER_PROP_PREDICTIONS.columns))
-        return "\nUNION ALL\n".join(text.strip().rstrip(";") for text in (stored, *(table.select for table in self.tables)))
+        stored = render_sql("consolidation/select_stored", columns=identifiers(columns))
+        return "\nUNION ALL\n".join(text.strip().rstrip(";") for text in (stored, *(table.select(columns) for table in self.tables)))
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
     batch = Batch(batch_id, tuple(StagingTable(name, frozenset(columns)) for name, columns in types.items()))
     if not batch.tables:
         return batch
-    described = warehouse.run(render_sql("consolidation/describe_staging", candidates=batch.candidates), {"game_date": game_date})
+    described = warehouse.run(render_sql("consolidation/describe_staging", candidates=batch.candidates()), {"game_date": game_date})
     problems = [problem for row in described for problem in _problems_of_rows(row, game_date)]
     if problems:
         raise BatchRefused(problems)
@@ -135,7 +133,7 @@ def consolidate_date(
         Write(
             table=PLAYER_PROP_PREDICTIONS,
             game_date=game_date,
-            rows=render_sql("consolidation/merge_batch", candidates=batch.candidates),
+            rows=render_sql("consolidation/merge_batch", candidates=batch.candidates(PLAYER_PROP_PREDICTIONS.columns)),
             params={"game_date": game_date},
             max_shrink=max_shrink,
             allow_shrink=allow_shrink,
@@ -209,7 +207,7 @@ def _problems_of_rows(row: Row, game_date: date) -> Iterator[str]:
 
 
 def _audit_keys(warehouse: Warehouse, batch: Batch, game_date: date, staging: str) -> Figures:
-    text = render_sql("consolidation/count_merge", candidates=batch.candidates, staging=identifier(staging))
+    text = render_sql("consolidation/count_merge", candidates=batch.candidates(), staging=identifier(staging))
     [row] = warehouse.run(text, {"game_date": game_date})
     figures = Figures(**{name: int(value) for name, value in row.items()})
     if figures.lost_keys or figures.staged_rows != figures.expected_keys:
@@ -225,7 +223,7 @@ def _drop_merged(warehouse: Warehouse, claim: Claim, batch: Batch, game_date: da
     if not batch.tables:
         return []
     claim.check()
-    unmerged = warehouse.run(render_sql("consolidation/find_unmerged", candidates=batch.candidates), {"game_date": game_date})
+    unmerged = warehouse.run(render_sql("consolidation/find_unmerged", candidates=batch.candidates()), {"game_date": game_date})
     kept = {
         row["staging_table"]: f"{row['staging_table']} stays: {row['unmerged_rows']} of its rows are not proven to be in "
         f"{PLAYER_PROP_PREDICTIONS.name}"

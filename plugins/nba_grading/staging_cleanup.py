@@ -1,7 +1,8 @@
 """Staging tables that nobody dropped: which are proven to be in the main table, and may go, and why the others are kept.
 
-A table is proven when each of its rows has its business key in the main table, on its date, with values as new as its own. Thousands of tables cost two queries for
-every hundred of them, not one each. A table that is not proven, too young, or of no known kind is kept, and named with the reason.
+A table is proven when each of its rows has its business key in the main table, on its date, with values as new as its own.
+Thousands of tables cost two queries for every hundred of them, not one each. A table that is not proven, too young, or of no known
+kind is kept, and named with the reason.
 """
 
 from __future__ import annotations
@@ -91,8 +92,13 @@ def _why_not_looked_at(name: str, age: timedelta, columns: set[str], older_than_
 
 def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[str, int], sizes: dict[str, int], kept: dict[str, str]) -> None:
     staged = " UNION ALL ".join(
-        f"SELECT {literal(name)} AS table_name, game_date, {identifiers(table.key)}, {identifier(table.time_column)} AS staged_at "
-        f"FROM {identifier(f'{DATASET}.{name}')}"
+        render_sql(
+            "staging/select_staged",
+            table_name=literal(name),
+            key=identifiers(table.key),
+            time_column=identifier(table.time_column),
+            staging=identifier(f"{DATASET}.{name}"),
+        ).rstrip(";\n")
         for name in names
     )
     join = ["staged.game_date = stored.game_date", *(f"staged.{name} = stored.{name}" for name in table.required_key)]
@@ -109,6 +115,8 @@ def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[
     for row in warehouse.run(text):
         rows[row["table_name"]] = int(row["staged_rows"])
         if row["unmerged_rows"]:
-            kept[row["table_name"]] = f"{row['unmerged_rows']} of its {row['staged_rows']} rows are not in {table.name}, or newer than there: consolidate its batch first"
+            kept[row["table_name"]] = (
+                f"{row['unmerged_rows']} of its {row['staged_rows']} rows are not in {table.name}, or newer than there: consolidate its batch first"
+            )
     sized = render_sql("staging/count_bytes", names=", ".join(literal(name) for name in names))
     sizes.update({row["table_name"]: int(row["stored_bytes"] or 0) for row in warehouse.run(sized)})

@@ -65,7 +65,11 @@ def test_a_young_table_is_kept(filled: Warehouse) -> None:
 
 def test_the_staging_table_of_a_killed_write_goes_once_its_keys_are_published(filled: Warehouse) -> None:
     name = f"_staging_prediction_accuracy_20260110_{HOLDER}"
-    stage(filled, name, "SELECT player_lookup, game_id, game_date, system_id, current_points_line AS line_value, created_at AS graded_at FROM " + PREDICTIONS)
+    stage(
+        filled,
+        name,
+        "SELECT player_lookup, game_id, game_date, system_id, current_points_line AS line_value, created_at AS graded_at FROM " + PREDICTIONS,
+    )
     assert "120 of its 120 rows" in str(verdicts(judge_staging_tables(filled, 0))[name])
     filled.execute(
         "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, line_value, graded_at) "

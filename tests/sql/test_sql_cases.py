@@ -94,7 +94,9 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     text = load_sql(str(path.parent.relative_to(HERE)))
     parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
     if case.get("batch"):
-        parts["candidates"] = Batch("b1", tuple(StagingTable(name, frozenset(PLAYER_PROP_PREDICTIONS.columns)) for name in case["batch"])).candidates
+        columns = PLAYER_PROP_PREDICTIONS.columns
+        batch = Batch("b1", tuple(StagingTable(name, frozenset(columns)) for name in case["batch"]))
+        parts["candidates"] = batch.candidates(columns) if path.parent.name == "merge_batch" else batch.candidates()
     parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
     if parts:
         text = text.format(**parts)

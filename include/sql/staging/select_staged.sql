@@ -1,0 +1,8 @@
+-- What is compared of one staging table: a part of count_unmerged_rows.
+-- Literals: table_name. Identifiers: key, time_column, staging
+SELECT
+    {table_name} AS table_name,
+    game_date,
+    {key},
+    {time_column} AS staged_at
+FROM {staging};

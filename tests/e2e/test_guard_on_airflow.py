@@ -91,7 +91,8 @@ def test_a_run_that_waits_for_a_lease_outlives_its_triggerer(stack: Stack, api: 
     for name in ("lease_wait_ms", "lease_held_ms", "lease_contention"):
         assert f"airflow.grading.{name},operation=grading" in metrics, sorted(metrics)
     waits = [float(line.split(":")[1].split("|")[0]) for line in statsd.lines if line.startswith("airflow.grading.lease_wait_ms,")]
-    assert max(waits) == pytest.approx(row["lease_wait_ms"], abs=1)
+    # Other runs of the session have waited as well.
+    assert any(wait == pytest.approx(row["lease_wait_ms"], abs=1) for wait in waits)
 
 
 @pytest.mark.timeout(600)

@@ -15,7 +15,7 @@ from commands.proof.lost_calls import FREE_AGAIN_SECONDS, LOSSES, WAYS, Loss, tr
 from commands.proof.lost_calls import TIMES as SHORT
 from commands.proof.proxies import FaultProxy, delay_proxy
 from commands.stack_config import StackConfig
-from nba_grading.lease import LeaseLost, LeaseTimes
+from nba_grading.lease import Lease, LeaseLost, LeaseStoreUnavailable, LeaseTimes
 from nba_grading.lease_store import AlreadyExists, LeaseKey, StoreUnavailable
 from nba_grading.lease_store_firestore import FirestoreLeaseStore
 from nba_grading.leases import Leases
@@ -171,8 +171,15 @@ def test_while_calls_are_lost_at_random_holders_come_one_after_the_other(proxy: 
     inside = threading.Lock()
     tokens: list[int] = []
 
+    def acquire() -> Lease:
+        while True:
+            try:
+                return leases.acquire(key, OWNER)
+            except LeaseStoreUnavailable:  # three reads in a row were lost: a task would be tried again
+                continue
+
     def work(_: int) -> bool:
-        with leases.acquire(key, OWNER) as lease:
+        with acquire() as lease:
             alone = inside.acquire(blocking=False)
             tokens.append(lease.token)
             time.sleep(0.01)

@@ -84,7 +84,7 @@ def test_a_run_that_waits_for_a_lease_outlives_its_triggerer(stack: Stack, api: 
     lease.release()
     until(lambda: api.run(DAG_ID, run_id).state in FINISHED)
     [row] = grading_runs(warehouse, WAITING, WAITING)
-    assert (row["outcome"], row["leased"]) == ("graded", True)
+    assert (row["outcome"], row["leased"]) == ("graded", True), row["detail"]
     assert row["lease_wait_ms"] > 3000
 
     metrics = {line.split(":")[0]: line for line in statsd.lines if "grading." in line}
@@ -110,7 +110,7 @@ def test_a_firestore_that_dies_in_the_middle_of_a_backfill_costs_no_date_and_one
 
     runs = grading_runs(warehouse, FIRST, last)
     assert [run["game_date"] for run in runs] == [FIRST + timedelta(days=number) for number in range(DATES)]
-    assert {run["outcome"] for run in runs} == {"graded"}
+    assert {run["outcome"] for run in runs} == {"graded"}, [run["detail"] for run in runs]
     unleased = [run for run in runs if not run["leased"]]
     assert unleased, "the outage met no run: it proves nothing"
     assert all(run["unleased_reason"] for run in unleased)

@@ -57,8 +57,7 @@ class Sight:
 
     def __init__(self, record: Record, clock: Callable[[], float], woken: threading.Event) -> None:
         self.record, self.seen_at = record, clock()
-        # Unsure until the watch has spoken: one that cannot be opened is not waited for.
-        self.is_absent, self.is_unsure = False, True
+        self.is_absent = self._has_lost_unseen = False
         self._clock, self._woken = clock, woken
         self._changes = self._changes_at_turn = 0
         self._mutex = threading.Lock()
@@ -67,7 +66,7 @@ class Sight:
         """Hear from the watch."""
         with self._mutex:
             self._changes += 1
-            self.is_absent, self.is_unsure = record is None, False
+            self.is_absent, self._has_lost_unseen = record is None, False
             # The watch tells at its start what the waiter knows already, without its age.
             if record is not None and record.version != self.record.version:
                 self.record, self.seen_at = record, self._clock()
@@ -76,7 +75,12 @@ class Sight:
     def look(self, record: Record) -> None:
         """Take note of a document that was read."""
         with self._mutex:
-            self.record, self.seen_at, self.is_unsure = record, self._clock(), False
+            self.record, self.seen_at, self._has_lost_unseen = record, self._clock(), False
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether to read soon: the watch has not spoken yet (one that cannot be opened never does), or not of a race that was lost."""
+        return self._has_lost_unseen or self._changes == 0
 
     def take_turn(self) -> bool:
         """Whether the document is gone, as far as the watch has told; a race that is then lost is one from here on."""
@@ -88,7 +92,7 @@ class Sight:
         """Another's document was there first. If the watch has not told of it yet, it will, or it is gone already: to be read soon."""
         with self._mutex:
             if self._changes == self._changes_at_turn:
-                self.is_absent, self.is_unsure = False, True
+                self.is_absent, self._has_lost_unseen = False, True
 
 
 def timed_out(held: LeaseHeld, waited_s: float) -> LeaseHeld:

@@ -77,6 +77,10 @@ class AirflowApi:
         state: str | None = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}").json()["state"]
         return state
 
+    def active_runs(self, dag_id: str) -> int:
+        """Runs of a DAG that are queued or running."""
+        return int(self._get(f"/api/v2/dags/{dag_id}/dagRuns", params={"state": ["queued", "running"], "limit": 1}).json()["total_entries"])
+
     def runs_between(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
         """Scheduled and backfill runs whose logical date is in the range, both ends included; a manual run's date is its parameter."""
         found = self._runs(dag_id, {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat()})

@@ -31,8 +31,9 @@ WAITING = date(2026, 2, 20)
 
 
 @pytest.fixture(scope="module")
-def warehouse(client: bigquery.Client) -> Warehouse:
-    """BigQuery of the stack, with the made-up dates of this module."""
+def warehouse(client: bigquery.Client, api: AirflowApi) -> Warehouse:
+    """BigQuery of the stack, with the made-up dates of this module, once the aggregates of the modules before it are done."""
+    until(lambda: api.active_runs("aggregate_performance") == 0, seconds=240)
     warehouse = Warehouse(client, maximum_bytes_billed=BYTES, retry_seconds=30)
     for day in [*(FIRST + timedelta(days=number) for number in range(DATES)), WAITING]:
         insert_synthetic_date(warehouse, day, PREDICTIONS)
@@ -69,7 +70,7 @@ def told(stack: Stack) -> list[str]:
     return [message["text"] for message in httpx.get(f"{stack.config.url('slack')}/messages").json()]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_run_that_waits_for_a_lease_outlives_its_triggerer(stack: Stack, api: AirflowApi, warehouse: Warehouse, statsd: StatsdReceiver) -> None:
     if not stack.config.has_firestore:
         pytest.fail("this needs the Firestore emulator: gcloud and Java")

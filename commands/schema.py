@@ -1,4 +1,4 @@
-"""Create every dataset and table of include/sql/schema, in the local stack or a real project; what exists is left as it is.
+"""Create every dataset, table and column of include/sql/schema, in the local stack or a real project; what exists is left as it is.
 
 Usage: python -m commands.schema [--local]
 
@@ -8,6 +8,7 @@ GRADING_PROJECT and GRADING_LOCATION say where; --local means the stack of `make
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 
@@ -16,16 +17,36 @@ from google.cloud import bigquery
 from commands.console import console, sentences, warehouse_of
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
-from nba_grading.sql import SQL_DIR, load_sql
+from nba_grading.sql import SQL_DIR, identifier, load_sql, render_sql
+from nba_grading.warehouse import Warehouse
+
+TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+)\.(\w+) \(", re.MULTILINE)
+COLUMN = re.compile(r"^    ((\w+) [A-Z0-9]+(?:\(38, 9\))?(?: NOT NULL)? OPTIONS \(.*\)),?$", re.MULTILINE)
 
 
 def create_schema(client: bigquery.Client) -> list[str]:
-    """Run every file of include/sql/schema, datasets first; returns the names of the files."""
+    """Run every file of include/sql/schema, datasets first, and add what older tables lack; returns the names of the files.
+
+    A column that a table got later can only be nullable: BigQuery adds no other.
+    """
     names = sorted(path.stem for path in (SQL_DIR / "schema").glob("*.sql"))
     warehouse = warehouse_of(client)
     for name in names:
         warehouse.run(load_sql(f"schema/{name}"))
+    _add_missing_columns(warehouse, [load_sql(f"schema/{name}") for name in names])
     return names
+
+
+def _add_missing_columns(warehouse: Warehouse, files: Sequence[str]) -> None:
+    there: dict[str, set[tuple[str, str]]] = {}
+    for text in files:
+        for dataset, table in TABLE.findall(text):
+            if dataset not in there:
+                rows = warehouse.run(render_sql("schema_change/list_columns", dataset=identifier(dataset)))
+                there[dataset] = {(row["table_name"], row["column_name"]) for row in rows}
+            for definition, column in COLUMN.findall(text):
+                if (table, column) not in there[dataset]:
+                    warehouse.run(render_sql("schema_change/add_column", target=identifier(f"{dataset}.{table}"), definition=definition))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,7 +47,7 @@ WRITTEN = {
     SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_day",
     PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
 }
-OTHER_TABLES = ["player_prop_predictions", "player_game_summary", "grading_runs"]
+OTHER_TABLES = ["player_prop_predictions", "player_game_summary", "grading_runs", "conditions", "data_quality_results"]
 
 
 def name_of(table: Table) -> str:

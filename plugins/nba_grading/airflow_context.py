@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 
-from nba_grading.alerts import RunLink
 from nba_grading.settings import get_settings
+from nba_grading.slack_message import RunLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -50,11 +50,14 @@ def lease_owner(context: Context) -> dict[str, Any]:
     }
 
 
-def make_warehouse(context: Context) -> Warehouse:
-    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them."""
+def make_warehouse(context: Context, patience_s: float | None = None) -> Warehouse:
+    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them.
+
+    ``patience_s``: how long a statement is tried and may take, where that is shorter than the settings say.
+    """
     from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 
-    from nba_grading.warehouse import Warehouse
+    from nba_grading.warehouse import STATEMENT_SECONDS, Warehouse
 
     settings, ti = get_settings(), context["ti"]
     hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, location=settings.grading_location)
@@ -62,7 +65,8 @@ def make_warehouse(context: Context) -> Warehouse:
         client=hook.get_client(project_id=settings.grading_project, location=settings.grading_location),
         maximum_bytes_billed=settings.grading_max_bytes_billed,
         labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id)},
-        retry_seconds=settings.grading_conflict_seconds,
+        retry_seconds=patience_s or settings.grading_conflict_seconds,
+        statement_seconds=patience_s or STATEMENT_SECONDS,
     )
 
 

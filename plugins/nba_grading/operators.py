@@ -25,7 +25,7 @@ from nba_grading.events import log_event
 from nba_grading.game_dates import GameDateError, resolve_game_date
 from nba_grading.metrics import start_metrics
 from nba_grading.settings import get_settings
-from nba_grading.slack import send_alert, send_once
+from nba_grading.telling import tell
 from nba_grading.triggers import LeaseFreeTrigger
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 RESULT_KEY = "run"
 DEFERRAL_GRACE_SECONDS = 120
-LEASE_STORE_CONDITION = "lease_store"
 
 start_metrics()
 
@@ -224,7 +223,7 @@ class GuardedWriteOperator(BaseOperator):
 
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            send_alert(alerts.lease_switched_off(run_link(context), game_date=claim.key.game_date, reason=claim.reason))
+            tell(context, alerts.lease_switched_off(run_link(context), game_date=claim.key.game_date, reason=claim.reason))
         else:
             tell_lease_store_down(context, claim.reason)
 
@@ -289,7 +288,7 @@ class GuardedWriteOperator(BaseOperator):
 
     def _give_up(self, context: Context, held: LeaseHeld, waited_s: float) -> NoReturn:
         self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
-        raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {get_settings().lease_max_wait_seconds:g} s; {held}")
+        raise LeaseWaitTimeout(waited_s, get_settings().lease_max_wait_seconds, str(held))
 
     def _report(self, context: Context, facts: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(facts))
@@ -302,11 +301,14 @@ class AuditRefused(AirflowFailException):
 class LeaseWaitTimeout(AirflowFailException):
     """The lease stayed held for the whole wait: its holder is alive and writing this date, so the run fails without a retry."""
 
+    def __init__(self, waited_s: float, max_wait_s: float, held_by: str) -> None:
+        super().__init__(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held_by}")
+        self.waited_s, self.held_by = waited_s, held_by
+
 
 def tell_lease_store_down(context: Context, reason: str) -> None:
-    """One alert for one outage of the lease store, whichever run or sweep sees it first."""
-    alert = alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable)
-    send_once(lambda: make_warehouse(context), LEASE_STORE_CONDITION, alert)
+    """One thread for one outage of the lease store, whichever run or sweep sees it first."""
+    tell(context, alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable))
 
 
 def _told(error: Exception) -> dict[str, str]:

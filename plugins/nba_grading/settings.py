@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError, model_validator
 
 from nba_grading.lease import LeaseTimes
+from nba_grading.slack_message import Severity
 
 PREFIXES = ("GRADING_", "LEASE_")
 
@@ -37,6 +38,12 @@ class Settings(BaseModel):
     grading_on_duplicates: Literal["alert", "fail"] = Field(
         "alert", description="Duplicates found after a write: tell people, or fail the run as well."
     )
+    grading_auto_repair_rows: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Duplicate rows on a date, found after a write, that remove_duplicates removes without a person's approval; 0 for none.",
+    )
     grading_box_score_wait_seconds: int = Field(
         21_600, ge=0, description="How long a scheduled run waits, deferred, for the first box score of its date."
     )
@@ -54,8 +61,16 @@ class Settings(BaseModel):
     grading_heal_days: int = Field(60, ge=1, description="How far back heal_grading looks for ungraded dates and outdated grades.")
     grading_heal_dates: int = Field(5, ge=0, description="How many dates heal_grading has graded again in one run; the others are listed.")
     grading_approval_hours: float = Field(24, gt=0, description="How long a repair waits for a person's approval before it is rejected.")
-    grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
+    grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of type slack: a bot token with chat:write.")
+    grading_slack_channel: str = Field("#grading", min_length=2, description="Slack channel of the alerts.")
+    grading_slack_channels: Json[dict[Severity, str]] = Field(
+        "{}", validate_default=True, description='Other channels by severity, as JSON: {"CRITICAL": "#on-call"}.'
+    )
+    grading_slack_mention: str = Field("<!here>", description="Who is called when an alert escalates, as Slack writes it: <!here>, <!subteam^S123>.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
+    grading_alert_repeat_minutes: float = Field(60, ge=0, description="How often a thread tells, at most, that its finding was seen again.")
+    grading_alert_escalate_hours: float = Field(4, gt=0, description="After how long an error that lasts is escalated, once.")
+    grading_alert_keep_days: float = Field(90, gt=0, description="How long the conditions table keeps what is over.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
 
     lease_store: str = Field("firestore", pattern=r"^(firestore|sqlite:///.+)$", description="Where leases live: firestore, or sqlite:///path.")

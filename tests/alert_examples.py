@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
 from nba_grading import alerts
+from nba_grading.conditions import Condition
+from nba_grading.quality import Result, load_checks
 from nba_grading.slack_message import (
     Alert,
     Block,
@@ -44,6 +49,21 @@ def after_consolidation(*findings: Finding) -> Alert:
     return alerts.findings_after_consolidation(RUN, table=PLAYER_PROP_PREDICTIONS, game_date=DAY, findings=findings, counts="100 tables")
 
 
+def summary() -> Alert:
+    """The daily summary: a check that failed, one that is broken, and a stuck lease that is told in a thread of its own."""
+    checks = {check.name: check for check in load_checks({})}
+    dates = {"first_date": DAY, "last_date": DAY, "day": DAY}
+    off = [
+        Result(checks["duplicate_grades"], "failed", Decimal(3), f"{DAY}: 3", dates),
+        Result(checks["ungraded_predictions"], "warned", Decimal(244), "game 0022500551 has no box score: 244", dates),
+        Result(checks["hours_since_prediction"], "broken", None, "StatementFailed: no such column", dates),
+    ]
+    stuck = alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600)
+    began = datetime.now(tz=UTC) - timedelta(seconds=900)
+    other = Condition(stuck.name, began, began, None, stuck.detail, stuck, None, 2, began, began, None, None, None)
+    return alerts.data_quality(RUN, day=DAY, off=off, checks=10, others=[other])
+
+
 def all_alerts() -> list[Alert]:
     """Every function of ``alerts`` that makes one, each way it can be."""
     return [
@@ -61,6 +81,7 @@ def all_alerts() -> list[Alert]:
         alerts.lease_store_down(RUN, reason="Firestore: 503", policy="degrade"),
         alerts.lease_store_down(RUN, reason="Firestore: 503", policy="fail"),
         alerts.breaker_opened(RUN, operation="grading", failures=3, limit=3, pause_s=300, error="no such column"),
+        summary(),
         alerts.dates_to_heal(RUN, regraded=[f"{DAY}: 3 ungraded, 0 outdated"], listed=["2026-01-11: 1 ungraded, 0 outdated"], limit=1),
     ]
 

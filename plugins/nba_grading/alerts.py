@@ -6,6 +6,7 @@ Which date, the figure against its threshold, what was done, the next step and t
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nba_grading.slack_message import Alert, RunLink, Severity, condition_name, duration, shorten
 
 if TYPE_CHECKING:
+    from nba_grading.conditions import Condition
+    from nba_grading.quality import Result
     from nba_grading.tables import Table
     from nba_grading.validation import Finding
 
@@ -27,6 +30,7 @@ DUPLICATES_FOUND = "duplicates-found"
 FINDINGS_AFTER_WRITE = "findings-after-write"
 CONSOLIDATION_FINDINGS = "consolidation-findings"
 DATES_TO_HEAL = "dates-to-heal"
+DATA_QUALITY = "data-quality"
 SHOWN_FINDINGS = 8
 
 Day = date | str
@@ -235,6 +239,28 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
     )
 
 
+def data_quality(run: RunLink, *, day: Day, off: Sequence[Result], checks: int, others: Sequence[Condition]) -> Alert:
+    """The day's summary: each check that is off, and what else is open, every one with its next step."""
+    counts = Counter(result.status for result in off)
+    told = ", ".join(f"{counts[status]} {status}" for status in ("broken", "failed", "warned") if counts[status])
+    lines = [f"• {one.check.name} {one.status}: {one.told}\n   → {_step(one.check.next_step, one.command)}" for one in off]
+    lines += [f"• open for {duration(one.age_s)}: {one.alert.title}\n   → {_step(one.alert.next_step, one.alert.command)}" for one in others]
+    return Alert(
+        kind=DATA_QUALITY,
+        severity="ERROR" if counts["broken"] or counts["failed"] else "WARNING",
+        subject="",
+        title=f"Data quality of {day}: {told}" + (f"; {len(others)} more open" if others else ""),
+        detail="\n".join(lines),
+        done=f"{checks} checks were made; every figure is in data_quality_results.",
+        next_step="Do what stands under each. The next run of the checks says when all is right again; to check now:",
+        run=run,
+        game_date=_day(day),
+        facts={f"{one.check.name}": one.told.partition(":")[0] for one in off[:8]},
+        command=_trigger("check_data_quality", day=str(day)),
+        digest=True,
+    )
+
+
 def run_subject(dag_id: str, game_date: Day | None) -> str:
     """What an alert about a DAG's run is about."""
     return f"{dag_id}/{game_date}" if game_date else dag_id
@@ -277,6 +303,10 @@ def _sentences(findings: Sequence[Finding]) -> str:
 def _key(row: dict[str, Any]) -> str:
     line = "no line" if row["line_value"] is None else row["line_value"]
     return f"{row['player_lookup']}, {row['game_id']}, {row['system_id']}, {line}: {row['occurrences']} rows"
+
+
+def _step(next_step: str, command: str | None) -> str:
+    return f"{next_step} {command}" if command else next_step
 
 
 def _day(game_date: Day | None) -> str | None:

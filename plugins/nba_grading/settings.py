@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError, model_
 from nba_grading.lease import LeaseTimes
 from nba_grading.slack_message import Severity
 
+Limit = Literal["warn_below", "warn_above", "fail_below", "fail_above"]
 PREFIXES = ("GRADING_", "LEASE_")
 
 
@@ -37,6 +39,9 @@ class Settings(BaseModel):
     grading_max_shrink: float = Field(0.20, ge=0, le=1, description="Share of its keys a date may lose in a re-grade before the write stops.")
     grading_on_duplicates: Literal["alert", "fail"] = Field(
         "alert", description="Duplicates found after a write: tell people, or fail the run as well."
+    )
+    grading_quality_thresholds: Json[dict[str, dict[Limit, Decimal]]] = Field(
+        "{}", validate_default=True, description='Other thresholds of the daily checks, as JSON: {"predictions_of_day": {"warn_above": 1000}}.'
     )
     grading_auto_repair_rows: int = Field(
         0,

@@ -73,7 +73,7 @@ def all_alerts() -> list[Alert]:
         after_consolidation(duplicates()),
         alerts.task_failed(RUN, game_date=DAY, task_id="grade", tries=4, error="AuditFailed: the staged rows share keys"),
         alerts.waited_too_long(RUN, game_date=DAY, waited_s=300.4, max_wait_s=300, held_by=f"lease grading_{DAY} is held by 4ad1f0d0"),
-        alerts.lease_switched_off(RUN, game_date=DAY, reason="the setting GRADING_USE_LEASE is off"),
+        alerts.lease_switched_off(RUN, run_date=DAY, game_date=DAY, reason="the setting GRADING_USE_LEASE is off"),
         alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600),
         alerts.lease_long_held(RUN, lease=f"grading_{DAY}", **HOLDER, held_s=4000, limit_s=3600),
         alerts.lease_removed(RUN, lease=f"grading_{DAY}", holder=HOLDER["holder"], silent_s=1300, by_hand=False),
@@ -82,6 +82,7 @@ def all_alerts() -> list[Alert]:
         alerts.lease_store_down(RUN, reason="Firestore: 503", policy="fail"),
         alerts.breaker_opened(RUN, operation="grading", failures=3, limit=3, pause_s=300, error="no such column"),
         summary(),
+        alerts.duplicates_removed(RUN, table=PREDICTION_ACCURACY, dates=[DAY], removed=3, backup="_backup_prediction_accuracy_20260111120000"),
         alerts.dates_to_heal(RUN, regraded=[f"{DAY}: 3 ungraded, 0 outdated"], listed=["2026-01-11: 1 ungraded, 0 outdated"], limit=1),
     ]
 

@@ -89,12 +89,12 @@ def lease_store_down(run: RunLink, *, reason: str, policy: str) -> Alert:
     )
 
 
-def lease_switched_off(run: RunLink, *, game_date: Day, reason: str) -> Alert:
-    """A run wrote without a lease because somebody wanted it so."""
+def lease_switched_off(run: RunLink, *, run_date: Day | None, game_date: Day, reason: str) -> Alert:
+    """A run wrote ``game_date`` without a lease because somebody wanted it so. ``run_date`` is the run's own, if it has one."""
     return Alert(
         kind=LEASE_SWITCHED_OFF,
         severity="CRITICAL",
-        subject=run_subject(run.dag_id, game_date),
+        subject=run_subject(run.dag_id, run_date),
         title=f"{run.dag_id} writes {game_date} without a lease, as that is switched off",
         detail=f"Why: {shorten(reason)}.",
         done="The write goes on behind its fence: it cannot double the date, but two runs may waste each other's work.",
@@ -102,7 +102,7 @@ def lease_switched_off(run: RunLink, *, game_date: Day, reason: str) -> Alert:
         "The next leased run of the date closes this.",
         run=run,
         game_date=_day(game_date),
-        command=_grade(game_date, again=True) if run.dag_id == "grade_predictions" else None,
+        command=_grade(run_date, again=True) if run.dag_id == "grade_predictions" else None,
     )
 
 
@@ -215,6 +215,22 @@ def findings_after_consolidation(
         run=run,
         game_date=_day(game_date),
         facts={"Duplicate rows": str(surplus), "Threshold": "0"} if surplus else {},
+    )
+
+
+def duplicates_removed(run: RunLink, *, table: Table, dates: Sequence[str], removed: int, backup: str) -> Alert:
+    """A repair has removed duplicate keys: over as it is told."""
+    return Alert(
+        kind=DUPLICATES_FOUND,
+        severity="INFO",
+        subject=f"{table.name}/{run.run_id}",
+        title=f"{removed} duplicate rows of {table.name} were removed on {len(dates)} date(s)",
+        detail="Dates: " + shorten(", ".join(dates)),
+        done=f"The earliest row of each key was kept; the table as it was is in nba_predictions.{backup}.",
+        next_step="None. restore_from_backup takes it back.",
+        run=run,
+        facts={"Rows removed": str(removed), "Dates": str(len(dates))},
+        command=_trigger("restore_from_backup", table=table.name, backup=backup, from_date=dates[0], to_date=dates[-1], dry_run=True),
     )
 
 

@@ -11,7 +11,7 @@ from airflow.sdk import Asset
 from nba_grading import alerts
 from nba_grading.airflow_context import run_link
 from nba_grading.lease import LeaseStoreUnavailable
-from nba_grading.operators import RESULT_KEY, AlreadyTold, LeaseWaitTimeout, tell_lease_store_down
+from nba_grading.operators import RESULT_KEY, AlreadyTold, LeaseWaitTimeout, switched_off, tell_lease_store_down
 from nba_grading.settings import get_settings
 from nba_grading.telling import recover, tell
 
@@ -54,7 +54,8 @@ def alert_on_failure(context: Context) -> None:
 def recover_on_success(context: Context) -> None:
     """Task-level success callback of a DAG's last task: what was told of an earlier failure of the DAG is over."""
     game_date, dag_id = context["params"].get("game_date"), context["ti"].dag_id
-    recover(context, alerts.closed_by_success(dag_id, game_date, leased=False), f"A run of {dag_id} has succeeded.")
+    leased = switched_off(context) is None
+    recover(context, alerts.closed_by_success(dag_id, game_date, leased=leased), f"A run of {dag_id} has succeeded.")
 
 
 def _checked_date(context: Context) -> str | None:

@@ -205,7 +205,7 @@ class GuardedWriteOperator(BaseOperator):
                 lease_owner(context),
                 get_settings().lease_on_unavailable,
                 waited_s=waited_s,
-                switched_off=_switched_off(context),
+                switched_off=switched_off(context),
                 in_place=in_place,
             )
         except LeaseStoreUnavailable as error:
@@ -223,7 +223,8 @@ class GuardedWriteOperator(BaseOperator):
 
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            tell(context, alerts.lease_switched_off(run_link(context), game_date=claim.key.game_date, reason=claim.reason))
+            told = alerts.lease_switched_off(run_link(context), run_date=self.game_date or None, game_date=claim.key.game_date, reason=claim.reason)
+            tell(context, told)
         else:
             tell_lease_store_down(context, claim.reason)
 
@@ -316,7 +317,8 @@ def _told(error: Exception) -> dict[str, str]:
     return {**({"outcome": "refused"} if isinstance(error, AuditRefused) else {}), "detail": f"{type(error).__name__}: {error}"}
 
 
-def _switched_off(context: Context) -> str | None:
+def switched_off(context: Context) -> str | None:
+    """Why the run is to write without leases; None when it is not."""
     wanted = context["params"].get("use_lease")
     if wanted is None:
         return None if get_settings().grading_use_lease else "the setting GRADING_USE_LEASE is off"

@@ -18,7 +18,7 @@ from nba_grading.game_dates import GameDateError, parse_range
 from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE, Table
-from nba_grading.telling import recover
+from nba_grading.telling import recover, report
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -121,12 +121,11 @@ class RemoveDuplicatesOperator(RepairOperator):
             raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
         removed, backup = self._plan(context)["duplicates"], context["ti"].xcom_pull(task_ids="back_up")
         names = [name for day in self.changed for name in alerts.finding_conditions(table, day)]
-        recover(
-            context,
-            names,
-            f"{removed} duplicate rows of {table.name} were removed on {len(self.changed)} date(s) by {run_link(context).url}: the earliest row "
-            f"of each key was kept. The table as it was is in nba_predictions.{backup['backup']}; restore_from_backup takes it back.",
+        told = alerts.duplicates_removed(
+            run_link(context), table=table, dates=[str(day) for day in self.changed], removed=removed, backup=backup["backup"]
         )
+        if not recover(context, names, f"{told.title}. {told.done} restore_from_backup takes it back."):
+            report(context, told)
         return {"removed": removed, **backup}
 
     @staticmethod

@@ -35,6 +35,7 @@ COVERED = (
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
     *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
     *("local/summarize_dates", "local/summarize_systems"),
+    *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
     *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
 )
 

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from nba_grading.validation import Finding
 
-Severity = Literal["CRITICAL", "ERROR", "WARNING", "RECOVERED"]
-EMOJI = {"CRITICAL": ":rotating_light:", "ERROR": ":red_circle:", "WARNING": ":warning:", "RECOVERED": ":white_check_mark:"}
+Severity = Literal["CRITICAL", "ERROR", "WARNING", "RECOVERED", "INFO"]
+EMOJI = {
+    "CRITICAL": ":rotating_light:",
+    "ERROR": ":red_circle:",
+    "WARNING": ":warning:",
+    "RECOVERED": ":white_check_mark:",
+    "INFO": ":information_source:",
+}
 DETAIL_CHARACTERS = 600
 SHOWN_FINDINGS = 8
 

@@ -36,6 +36,7 @@ COVERED = (
     *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
     *("local/summarize_dates", "local/summarize_systems"),
     *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
+    *("review/review_systems", "review/calibration", "review/review_milestone"),
     *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
 )
 

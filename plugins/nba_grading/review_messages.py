@@ -63,13 +63,13 @@ def milestone(row: Row, day: date, targets: Targets) -> ReviewMessage:
         )
     checks = (
         ("MAE", row["is_mae_met"], f"{_number(row['mae'])} (at most {targets.mae}; baseline {targets.baseline_mae}; {row['errors']} errors)"),
-        ("Placeholders", row["is_placeholders_met"], f"{row['placeholders']} of {row['predictions']} predictions (none allowed)"),
-        ("Volume", row["is_volume_met"], _volume(row)),
-        ("Win rate", row["is_win_rate_met"], f"{_rate(row)} (at least {_percent(targets.win_rate)} %; {row['decided']} bets)"),
+        ("placeholders", row["is_placeholders_met"], f"{row['placeholders']} of {row['predictions']} predictions (none allowed)"),
+        ("volume", row["is_volume_met"], _volume(row)),
+        ("win rate", row["is_win_rate_met"], f"{_rate(row)} (at least {_percent(targets.win_rate)} %; {row['decided']} bets)"),
     )
     missed = [name for name, is_met, _ in checks if not is_met]
     return ReviewMessage(
-        title=f"Milestone of {system}: {'missed by ' + ', '.join(missed).lower().replace('mae', 'MAE') if missed else 'met'}",
+        title=f"Milestone of {system}: {'missed by ' + ', '.join(missed) if missed else 'met'}",
         detail=_table([("", "check", "figure"), *(("ok" if is_met else "NO", name, told) for name, is_met, told in checks)]),
         facts={"Days": _week(day), "Against the baseline": _against(row["mae"], targets.baseline_mae)},
         next_step="Decide with the system's owner whether it goes on; the runbook says what each figure counts." if missed else "None: it is met.",

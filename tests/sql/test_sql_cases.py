@@ -102,7 +102,8 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
     if parts:
         text = text.format(**parts)
-    found = warehouse.run(text, case.get("params"))
+    params = {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in case.get("params", {}).items()}
+    found = warehouse.run(text, params)
     expected = case["expect"]
     columns = list(expected[0]) if expected else []
     assert comparable_rows(found, columns) == comparable_rows(expected, columns)

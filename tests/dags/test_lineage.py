@@ -6,6 +6,7 @@ The DAGs run whole in a process of their own, which begins with a transport conf
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from openlineage_sql import parse
 from commands.proof.publishes import insert_synthetic_date
 from commands.stack_config import PROJECT, ROOT
 from nba_grading import fenced_write, lineage
+from nba_grading.batch_operators import GuardedBatchOperator
 from nba_grading.consolidation import consolidate_date
+from nba_grading.events import log_event
 from nba_grading.guard import UnleasedClaim
 from nba_grading.lease_store import LeaseKey
 from nba_grading.repairs import backup_name, create_backup
@@ -30,6 +33,8 @@ from nba_grading.warehouse import Warehouse
 from tests.lineage_receiver import LineageReceiver, names, partitions, receive_lineage
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
+
+log = logging.getLogger(__name__)
 
 DAY = date(2026, 1, 10)
 ROWS = 120
@@ -179,6 +184,47 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
         assert parsed is not None
         assert parsed.errors == []
         assert sorted(table.qualified_name for table in parsed.in_tables) == list(tables_read(text, DATASETS))
+
+
+def publish(day: date, *, holder: str = "h1", rows: int = 10) -> None:
+    """The two events of a guarded write of the summary, as the operator and the write tell them."""
+    told = {"game_date": day, "holder": holder}
+    log_event(log, "write_begun", operation="performance_summary", grading_run_id=f"run-{day}", **told)
+    table = TABLES["performance_summary"]
+    facts = {"table": table.full_name, "date_column": table.date_column, "token": 7, "rows": rows, "replaced": 0}
+    log_event(log, "date_traced", read=("nba_predictions.prediction_accuracy",), **facts, **told)
+
+
+def a_batch() -> GuardedBatchOperator:
+    return GuardedBatchOperator(
+        task_id="aggregate_periods",
+        operation="performance_summary",
+        find_dates="nba_grading.aggregates:find_stale_periods",
+        work="nba_grading.aggregates:aggregate_periods",
+        success="aggregated",
+        game_date=str(DAY),
+    )
+
+
+def test_a_task_that_writes_several_dates_has_one_output_with_all_of_them() -> None:
+    operator = a_batch()
+    operator.pre_execute({})  # type: ignore[arg-type]
+    assert operator.get_openlineage_facets_on_start() is None, "which dates it writes is not known yet"
+    for number, day in enumerate((date(2026, 1, 31), DAY), start=1):
+        publish(day, holder=f"h{number}")
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert told is not None
+    [output] = told.outputs
+    assert [partition.identifier for partition in output.outputFacets["subset"].outputCondition.partitions] == ["20260110", "20260131"]
+    assert output.outputFacets["outputStatistics"].rowCount == 20
+    assert [write["gradingRunId"] for write in told.run_facets[lineage.FACET].writes] == ["run-2026-01-31", "run-2026-01-10"]
+
+
+def test_the_writes_of_one_task_are_not_told_by_the_next_one_of_the_process() -> None:
+    publish(DAY)
+    operator = a_batch()
+    operator.pre_execute({})  # type: ignore[arg-type]
+    assert operator.get_openlineage_facets_on_complete(None) is None
 
 
 def test_every_table_of_a_guarded_write_is_known_by_its_operation() -> None:

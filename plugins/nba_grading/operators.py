@@ -23,6 +23,7 @@ from nba_grading import alerts
 from nba_grading.airflow_context import lease_owner, make_leases, make_warehouse, run_link, run_type
 from nba_grading.events import log_event
 from nba_grading.game_dates import GameDateError, resolve_game_date
+from nba_grading.lineage import TellsLineage, start_lineage
 from nba_grading.metrics import start_metrics
 from nba_grading.settings import get_settings
 from nba_grading.telling import tell
@@ -40,6 +41,7 @@ RESULT_KEY = "run"
 DEFERRAL_GRACE_SECONDS = 120
 
 start_metrics()
+start_lineage()
 
 
 class AlreadyTold(AirflowFailException):
@@ -159,7 +161,7 @@ class CheckInputsOperator(CheckOperator):
         self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume")
 
 
-class GuardedWriteOperator(BaseOperator):
+class GuardedWriteOperator(TellsLineage, BaseOperator):
     """Write one game_date under the guard: lease of ``operation``, then ``work``.
 
     Without a lease where GRADING_USE_LEASE is off and the run's parameter use_lease is not on, or that parameter is off.
@@ -241,6 +243,7 @@ class GuardedWriteOperator(BaseOperator):
             "lease_wait_ms": lease_wait_ms,
         }
         self._report(context, run)
+        log_event(log, "write_begun", operation=self.operation, game_date=game_date, holder=claim.holder_id, grading_run_id=run["grading_run_id"])
         warehouse = make_warehouse(context)
         self._cancel = warehouse.cancel_running
         if isinstance(claim, Lease):

@@ -7,7 +7,7 @@
 -- runbook: data-quality
 -- Params: day DATE, as_of TIMESTAMP
 SELECT
-    COALESCE(ROUND(CAST(TIMESTAMP_DIFF(@as_of, MAX(created_at), SECOND) AS NUMERIC) / 3600, 1), 24 * 8) AS figure,
+    COALESCE(ROUND(CAST(TIMESTAMP_DIFF(@as_of, MAX(created_at), SECOND) AS NUMERIC(38, 9)) / 3600, 1), 24 * 8) AS figure,
     COALESCE(CONCAT('newest at ', FORMAT_TIMESTAMP('%Y-%m-%d %H:%M', MAX(created_at)), ' UTC'), 'none in these days') AS detail
 FROM nba_predictions.player_prop_predictions
 WHERE

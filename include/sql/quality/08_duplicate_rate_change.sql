@@ -25,7 +25,7 @@ SELECT
         WHEN COALESCE(this_week, 0) = 0 THEN 0
         WHEN COALESCE(last_week, 0) = 0 THEN 100
         ELSE 100 * (this_week - last_week) / last_week
-    END, 1) AS NUMERIC) AS figure,
+    END, 1) AS NUMERIC(38, 9)) AS figure,
     CONCAT(
         'this week ', CAST(ROUND(100 * COALESCE(this_week, 0), 3) AS STRING),
         ' per cent, last week ', CAST(ROUND(100 * COALESCE(last_week, 0), 3) AS STRING)

@@ -5,12 +5,12 @@ USING (
     SELECT
         JSON_VALUE(result, '$.check_name') AS check_name,
         JSON_VALUE(result, '$.status') AS status,
-        CAST(JSON_VALUE(result, '$.figure') AS NUMERIC) AS figure,
+        CAST(JSON_VALUE(result, '$.figure') AS NUMERIC(38, 9)) AS figure,
         JSON_VALUE(result, '$.unit') AS unit,
-        CAST(JSON_VALUE(result, '$.warn_below') AS NUMERIC) AS warn_below,
-        CAST(JSON_VALUE(result, '$.warn_above') AS NUMERIC) AS warn_above,
-        CAST(JSON_VALUE(result, '$.fail_below') AS NUMERIC) AS fail_below,
-        CAST(JSON_VALUE(result, '$.fail_above') AS NUMERIC) AS fail_above,
+        CAST(JSON_VALUE(result, '$.warn_below') AS NUMERIC(38, 9)) AS warn_below,
+        CAST(JSON_VALUE(result, '$.warn_above') AS NUMERIC(38, 9)) AS warn_above,
+        CAST(JSON_VALUE(result, '$.fail_below') AS NUMERIC(38, 9)) AS fail_below,
+        CAST(JSON_VALUE(result, '$.fail_above') AS NUMERIC(38, 9)) AS fail_above,
         JSON_VALUE(result, '$.detail') AS detail,
         CAST(JSON_VALUE(result, '$.duration_ms') AS INT64) AS duration_ms
     FROM UNNEST(JSON_QUERY_ARRAY(@results)) AS result

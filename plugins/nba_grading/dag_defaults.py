@@ -39,7 +39,7 @@ def alert_on_failure(context: Context) -> None:
     if isinstance(error, LeaseStoreUnavailable):
         tell_lease_store_down(context, str(error))
         return
-    game_date = context["params"].get("game_date") or _checked_date(context)
+    game_date = _param_date(context) or _checked_date(context)
     if isinstance(error, LeaseWaitTimeout):
         max_wait_s = get_settings().lease_max_wait_seconds
         tell(
@@ -53,9 +53,14 @@ def alert_on_failure(context: Context) -> None:
 
 def recover_on_success(context: Context) -> None:
     """Task-level success callback of a DAG's last task: what was told of an earlier failure of the DAG is over."""
-    game_date, dag_id = context["params"].get("game_date"), context["ti"].dag_id
+    game_date, dag_id = _param_date(context), context["ti"].dag_id
     leased = switched_off(context) is None
     recover(context, alerts.closed_by_success(dag_id, game_date, leased=leased), f"A run of {dag_id} has succeeded.")
+
+
+def _param_date(context: Context) -> str | None:
+    date_of_run: str | None = context["params"].get("game_date") or context["params"].get("day")
+    return date_of_run
 
 
 def _checked_date(context: Context) -> str | None:

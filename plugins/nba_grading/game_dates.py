@@ -70,6 +70,20 @@ def resolve_game_date(
     return resolved
 
 
+def resolve_past_day(day: str | None, run_after: datetime) -> date:
+    """The day that a check or a review looks back from: the one given as YYYY-MM-DD, else the day before ``run_after`` in New York.
+
+    Raises GameDateError for what is no date, or a day that is not over at ``run_after``.
+    """
+    latest = run_after.astimezone(NEW_YORK).date() - timedelta(days=1)
+    if day is None:
+        return latest
+    resolved = parse_game_date(day)
+    if resolved > latest:
+        raise GameDateError(f"day {resolved} is not over yet in New York: the latest that can be looked at is {latest}.")
+    return resolved
+
+
 def resolve_predicted_date(game_date: str | None) -> date:
     """The New York date that predictions are for, past or up to 14 days ahead; raises GameDateError. It is always given, never guessed."""
     if not game_date:

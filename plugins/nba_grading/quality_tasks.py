@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_link
-from nba_grading.game_dates import NEW_YORK, GameDateError, parse_game_date
+from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_past_day
 from nba_grading.operators import AlreadyTold, fail_for_good
 from nba_grading.run_tasks import small_repairs
 from nba_grading.settings import get_settings
@@ -61,15 +61,12 @@ def check_quality(context: Context) -> list[dict[str, Any]]:
 
 def _day(context: Context) -> tuple[date, datetime]:
     """The day to look at, and the moment as of which: yesterday and now, or noon of the day after the run's parameter ``day``."""
-    given = context["params"].get("day")
-    if given:
-        try:
-            day = parse_game_date(given)
-        except GameDateError as error:
-            raise AirflowFailException(str(error)) from None
-        return day, min(datetime.combine(day + timedelta(days=1), time(12), NEW_YORK), datetime.now(tz=UTC))
-    run_after = context["dag_run"].run_after or datetime.now(tz=UTC)
-    return run_after.astimezone(NEW_YORK).date() - timedelta(days=1), datetime.now(tz=UTC)
+    given, now = context["params"].get("day"), datetime.now(tz=UTC)
+    try:
+        day = resolve_past_day(given, context["dag_run"].run_after or now)
+    except GameDateError as error:
+        raise AirflowFailException(str(error)) from None
+    return day, min(datetime.combine(day + timedelta(days=1), time(12), NEW_YORK), now) if given else now
 
 
 def _audit_duplicates(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> list[dict[str, Any]]:

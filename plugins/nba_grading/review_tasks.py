@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow_context import make_warehouse, run_link
-from nba_grading.game_dates import GameDateError
+from nba_grading.game_dates import GameDateError, resolve_past_day
 from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import Alert, condition_name
@@ -69,10 +69,8 @@ def review_week(context: Context) -> list[dict[str, Any]]:
 
 
 def _day(context: Context) -> date:
-    from nba_grading.reviews import resolve_day
-
     try:
-        return resolve_day(context["params"].get("day"), context["dag_run"].run_after or datetime.now(tz=UTC))
+        return resolve_past_day(context["params"].get("day"), context["dag_run"].run_after or datetime.now(tz=UTC))
     except GameDateError as error:
         raise AirflowFailException(str(error)) from None
 

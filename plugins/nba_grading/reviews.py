@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from nba_grading.game_dates import NEW_YORK, GameDateError, parse_game_date
 from nba_grading.sql import load_sql, render_sql
 from nba_grading.warehouse import Params, Row, Warehouse
 
@@ -43,20 +42,6 @@ class Targets:
     mae: Decimal
     baseline_mae: Decimal
     win_rate: Decimal
-
-
-def resolve_day(day: str | None, run_after: datetime) -> date:
-    """The last day of a review: the one given as YYYY-MM-DD, else the day before ``run_after`` in New York.
-
-    Raises GameDateError for what is no date, or a day that is not over at ``run_after``.
-    """
-    latest = run_after.astimezone(NEW_YORK).date() - timedelta(days=1)
-    if day is None:
-        return latest
-    resolved = parse_game_date(day)
-    if resolved > latest:
-        raise GameDateError(f"day {resolved} is not over yet in New York: the latest that can be reviewed is {latest}.")
-    return resolved
 
 
 def due_milestones(milestones: Mapping[str, date], day: date) -> list[str]:

@@ -63,6 +63,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver, line
         for name, value in metrics.items():
             environment.setenv(f"AIRFLOW__METRICS__{name}", value)
         environment.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", lineage.transport)
+        # A lease that nobody renews is stuck after 45 s, and the sample's days are small.
+        environment.setenv("LEASE_STUCK_SECONDS", "45")
+        environment.setenv("GRADING_QUALITY_THRESHOLDS", '{"predictions_of_day": {"warn_below": 100}}')
         stack.up()
     try:
         client = bigquery_client_of(stack.config)

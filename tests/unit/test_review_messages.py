@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from nba_grading import review_messages as messages
-from nba_grading.game_dates import GameDateError
-from nba_grading.reviews import DRIFT_KINDS, Targets, due_milestones, gone_systems, is_drifting, is_weekly_due, resolve_day
+from nba_grading.game_dates import GameDateError, resolve_past_day
+from nba_grading.reviews import DRIFT_KINDS, Targets, due_milestones, gone_systems, is_drifting, is_weekly_due
 
 DAY = date(2026, 1, 11)
 TARGETS = Targets(mae=Decimal("4.5"), baseline_mae=Decimal("3.98"), win_rate=Decimal("0.524"))
@@ -190,12 +190,12 @@ def test_today_is_the_day_after_the_last_day_looked_at() -> None:
 
 
 def test_the_day_is_the_one_before_the_run_in_new_york() -> None:
-    assert resolve_day(None, datetime(2026, 1, 12, 15, tzinfo=UTC)) == DAY
-    assert resolve_day(None, datetime(2026, 1, 13, 4, 59, tzinfo=UTC)) == DAY
-    assert resolve_day("2026-01-10", datetime(2026, 1, 12, 15, tzinfo=UTC)) == date(2026, 1, 10)
+    assert resolve_past_day(None, datetime(2026, 1, 12, 15, tzinfo=UTC)) == DAY
+    assert resolve_past_day(None, datetime(2026, 1, 13, 4, 59, tzinfo=UTC)) == DAY
+    assert resolve_past_day("2026-01-10", datetime(2026, 1, 12, 15, tzinfo=UTC)) == date(2026, 1, 10)
     for day, told in (("2026-01-12", "not over yet"), ("12 January", "is not a date")):
         with pytest.raises(GameDateError, match=told):
-            resolve_day(day, datetime(2026, 1, 12, 15, tzinfo=UTC))
+            resolve_past_day(day, datetime(2026, 1, 12, 15, tzinfo=UTC))
 
 
 def test_the_runbook_has_a_heading_for_every_message_of_a_review(repository: Path) -> None:

@@ -57,6 +57,13 @@ class Settings(BaseModel):
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
+    grading_page_max_bytes_billed: int = Field(
+        2_000_000_000, ge=10_485_760, description="Cap on the bytes one query of the page Grading may bill (BigQuery's least is 10 MiB)."
+    )
+    grading_page_cache_seconds: float = Field(45, ge=1, description="How long the page Grading shows an answer before it asks again.")
+    grading_page_wait_seconds: float = Field(
+        4, gt=0, le=30, description="How long the page Grading waits for BigQuery or Firestore before it shows the last answer, called stale."
+    )
 
     lease_store: str = Field("firestore", pattern=r"^(firestore|sqlite:///.+)$", description="Where leases live: firestore, or sqlite:///path.")
     lease_firestore_database: str = Field("(default)", min_length=1, description="Firestore database of the leases.")

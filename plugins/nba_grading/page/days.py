@@ -103,7 +103,7 @@ def sentence(day: Day | None, today: date, findings: int | None) -> str:
     parts = [
         f"{day['pending']:,} {_wait(day['pending'])} for {_games(day['pending_games'])} box scores" if day["pending"] else "",
         f"{ungraded_of(day):,} with a box score are not" if ungraded_of(day) else "",
-        f"{day['duplicates']:,} surplus {'row' if day['duplicates'] == 1 else 'rows'} duplicate a key" if day["duplicates"] else "",
+        f"{day['duplicates']:,} surplus {'row repeats' if day['duplicates'] == 1 else 'rows repeat'} a key" if day["duplicates"] else "",
         f"its newest run {'failed' if day['outcome'] == 'failed' else 'was refused'}" if day["outcome"] in NOT_DONE else "",
     ]
     return f"{lead}{day['game_date']}: {', '.join([done, *filter(None, parts)])}; {told}."

@@ -12,7 +12,6 @@ const STATUS = {
   broken: ["bad", "?", "broken: the check did not run"],
   no_games: ["none", "–", "no games"],
 };
-const RUNBOOK = { broken: "check-broken" };
 
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -97,7 +96,7 @@ export function quality(_section, body, data) {
 
 function trouble(check) {
   if (check.status === "passed" || check.status === "no_games") return [];
-  return [el("div", { class: "detail" }, check.detail), el("div", { class: "links" }, runbook(RUNBOOK[check.status] ?? check.check_name.replaceAll("_", "-")))];
+  return [el("div", { class: "detail" }, check.detail), el("div", { class: "links" }, runbook("data-quality"))];
 }
 
 function thresholds(check) {

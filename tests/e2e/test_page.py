@@ -170,7 +170,7 @@ def test_leases_tell_holder_age_and_rest_and_who_waits(page: webdriver.Chrome, w
     [held], [dead] = ([row for row in rows if f"grading_{day}" in row.text] for day in (UNGRADED, GRADED))
     assert "backfill__holder" in held.text
     assert "live" in held.text
-    assert re.search(r"\d+ s ago \d+ s", " ".join(held.text.split()))
+    assert re.search(r"\d+ s ago \d+ min", " ".join(held.text.split()))
     assert "expired, free to take over" in dead.text
     assert "none" in dead.text
     assert f'Trigger release_stuck_leases with {{"holder_id":"{"d" * 32}"}}' in told

@@ -45,7 +45,7 @@ export function table(caption, columns, rows) {
     {},
     el("caption", { class: "unseen" }, caption),
     el("thead", {}, el("tr", {}, columns.map((column) => el("th", { scope: "col" }, column)))),
-    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, index) => el("td", { "data-label": columns[index] }, cell))))),
+    el("tbody", {}, rows.map((cells) => el("tr", {}, cells.map((cell, index) => el("td", { "data-label": columns[index] }, el("div", { class: "cell" }, cell)))))),
   );
 }
 

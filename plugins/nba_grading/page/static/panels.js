@@ -82,7 +82,7 @@ export function leases(_section, body, data) {
       ["Lease", "Holder", "Held", "Renewed", "Left", "State"],
       data.map((lease) => [
         lease.lease,
-        [runLink(lease.dag_id, lease.run_id) ?? lease.run_id ?? "unknown", el("br"), el("code", { class: "quiet", title: "holder_id" }, lease.holder_id)],
+        [runLink(lease.dag_id, lease.run_id) ?? lease.run_id ?? "unknown", el("br"), el("code", { class: "quiet", title: `holder_id ${lease.holder_id}` }, `${lease.holder_id.slice(0, 8)}…`)],
         duration(lease.held_s),
         `${duration(lease.silent_s)} ago`,
         lease.remaining_s > 0 ? duration(lease.remaining_s) : "none",

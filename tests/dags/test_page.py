@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from typing import Any, cast
@@ -242,3 +243,11 @@ def test_the_plugin_costs_a_task_nothing() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT / "plugins").stdout.split()
     assert "grading_page" in loaded
     assert [name for name in loaded if name.startswith(("google.cloud.", "nba_grading", "fastapi"))] == []
+
+
+def test_a_lease_that_nobody_renews_is_called_stuck(client: TestClient, leases: Leases, tmp_path: Any) -> None:
+    ten_minutes_ago = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5, now_us=lambda: time.time_ns() // 1000 - 700_000_000)
+    ten_minutes_ago.create(LeaseKey("grading", date(2026, 1, 10)), {"holder_id": "d" * 32, "lease_ms": 60_000})
+    [told] = client.get("/api/leases").json()["data"]
+    assert (told["verdict"], told["run_id"]) == ("stuck", None)
+    assert told["remaining_s"] < 0

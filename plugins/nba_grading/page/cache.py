@@ -1,8 +1,9 @@
 """Answers of the page's panels: asked for once for many readers, shown for a while, and kept for when their source does not answer.
 
-A panel's question runs in a thread of its own, one at a time for each key. Who comes meanwhile waits for the same answer, on the event
-loop, so that a BigQuery that is away occupies none of the API server's threads. After ``wait_s`` the reader gets the last good answer,
-with the reason why it is old; the question goes on, and its answer is there for the next reader.
+A panel's question runs in a thread of its own, one at a time for each key. Who comes once an answer is no longer fresh gets it all the
+same, at once, while it is asked for again; only who finds none, or one of more than RECENT_SECONDS, waits for it: on the event loop, so
+that a BigQuery that is away occupies none of the API server's threads, and for ``wait_s`` at most. An answer is called stale once a
+question has failed or takes longer than that. The question goes on, and its answer is there for the next reader.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,16 +22,21 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 FAILURE_SECONDS = 10.0
+RECENT_SECONDS = 300.0
 REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a panel shows: ``data`` of the moment ``as_of`` (both None before the first answer), and why it is stale, or None if it is not."""
+    """What a panel shows: ``data`` of the moment ``as_of`` (both None before the first answer), and why it is stale, or None if it is not.
+
+    ``is_asked_for`` says that a newer one is on its way.
+    """
 
     data: Any
     as_of: datetime | None
     stale_because: str | None = None
+    is_asked_for: bool = False
 
 
 @dataclass
@@ -38,6 +45,7 @@ class _Entry:
     answered_at: float | None = None
     problem: str | None = None
     failed_at: float | None = None
+    asked_at: float = 0.0
     flight: Future[None] | None = None
 
 
@@ -57,18 +65,22 @@ class PanelCache:
             if self._is_fresh(entry, fresh_s):
                 return entry.answer
             if entry.flight is None and not self._has_just_failed(entry):
+                entry.asked_at = self._clock()
                 entry.flight = self._start(key, entry, ask)
             flight = entry.flight
-        late = None
-        if flight is not None:
-            try:
+            must_wait = not self._is_fresh(entry, max(fresh_s, RECENT_SECONDS))
+        if flight is not None and must_wait:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(flight)), self._wait_s)
-            except TimeoutError:
-                late = f"no answer within {self._wait_s:g} s"
         with self._lock:
             if self._is_fresh(entry, fresh_s):
                 return entry.answer
-            return Answer(entry.answer.data, entry.answer.as_of, late or entry.problem or "it is being asked for")
+            problem = entry.problem
+            if entry.flight is not None and self._clock() - entry.asked_at >= self._wait_s:
+                problem = f"no answer within {self._wait_s:g} s"
+            if entry.answered_at is None:
+                problem = problem or "it is being asked for"
+            return Answer(entry.answer.data, entry.answer.as_of, problem, entry.flight is not None)
 
     def _is_fresh(self, entry: _Entry, fresh_s: float) -> bool:
         return entry.answered_at is not None and self._clock() - entry.answered_at < fresh_s

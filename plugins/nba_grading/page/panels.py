@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -51,7 +52,7 @@ class Panels:
         return [*self._simple, *SEASON_PANELS, "today"]
 
     async def answer(self, name: str, season: int | None = None) -> dict[str, Any]:
-        """A panel as JSON: as_of, stale_because and data (None when there was never an answer). Raises UnknownPanel."""
+        """A panel as JSON: the fields of ``Answer``, data None when there was never one. Raises UnknownPanel."""
         if name == "today":
             return as_json(await self._today())
         if name in SEASON_PANELS:
@@ -73,7 +74,8 @@ class Panels:
         answer = await self._cache.get((name, season), partial(ask, season))
         if answer.data is None:
             return answer
-        return Answer({**answer.data, "season": season, "seasons": known or [season]}, answer.as_of, answer.stale_because or seasons.stale_because)
+        data = {**answer.data, "season": season, "seasons": known or [season]}
+        return replace(answer, data=data, stale_because=answer.stale_because or seasons.stale_because)
 
     async def _today(self) -> Answer:
         calendar = await self._of_season("calendar", None)
@@ -89,7 +91,8 @@ class Panels:
             "findings": count,
             "next_step": _next_step(focus, open_findings.data or []),
         }
-        return Answer(data, calendar.as_of, calendar.stale_because or open_findings.stale_because)
+        asked_for = calendar.is_asked_for or open_findings.is_asked_for
+        return Answer(data, calendar.as_of, calendar.stale_because or open_findings.stale_because, asked_for)
 
     def _seasons(self) -> list[dict[str, Any]]:
         return self._rows("page/list_seasons", {"first": EARLIEST, "last": self._today_there() + timedelta(days=PREDICTED_DAYS_AHEAD)})
@@ -153,7 +156,7 @@ def _next_step(focus: days.Day | None, open_findings: list[dict[str, Any]]) -> s
 
 def as_json(answer: Answer) -> dict[str, Any]:
     """The answer as what JSON can hold: dates and moments in ISO, numbers as numbers."""
-    return {"as_of": _plain(answer.as_of), "stale_because": answer.stale_because, "data": _plain(answer.data)}
+    return {field.name: _plain(getattr(answer, field.name)) for field in fields(answer)}
 
 
 def _plain(value: Any) -> Any:

@@ -41,6 +41,8 @@ async function refresh(name) {
     setTimeout(() => refresh(name), IMPATIENT_MS);
     return;
   }
+  if (answer.is_asked_for) setTimeout(() => refresh(name), IMPATIENT_MS);
+  section.querySelector("h2")?.setAttribute("title", `as of ${new Date(answer.as_of).toLocaleTimeString("en-GB")}`);
   note(section, answer.stale_because === null ? null : ["Stale since ", ago(answer.as_of), ` because ${source} does not answer: ${answer.stale_because}`]);
   const text = JSON.stringify(answer.data);
   if (shown[name] !== text) draw(name, section, answer.data);

@@ -57,7 +57,7 @@ function chart(place, title, times, given, figure, format) {
     height: 240,
     tzDate: (time) => uPlot.tzDate(new Date(time * 1000), "Etc/UTC"),
     scales: { x: { time: true } },
-    axes: [{ ...axis, incrs: [1, 7, 14, 28, 56].map((days) => days * 86400), values: (_, days) => days.map(dayName) }, { ...axis, size: 54, values: (_, values) => values.map(format) }],
+    axes: [{ ...axis, incrs: [1, 7, 14, 28, 56].map((days) => days * 86400), values: (_, days) => days.map(dayName) }, { ...axis, size: 64, values: (_, values) => values.map(format) }],
     series: [
       { label: "Date", value: (_, time) => (time === null ? "–" : new Date(time * 1000).toISOString().slice(0, 10)) },
       ...given.map((each, index) => ({

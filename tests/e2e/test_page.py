@@ -246,7 +246,7 @@ def test_what_does_not_answer_is_told_beside_what_was_known(stack: Stack, chrome
     open_alone(stack, chrome)
     with frozen(stack, "firestore"):
         told = until(lambda: "Stale since" in text_of(chrome, "leases") and text_of(chrome, "leases"), "the leases are called stale", seconds=180)
-        assert "because The lease store does not answer" in told
+        assert "because the lease store does not answer" in told
         assert f"grading_{UNGRADED}" in told
         assert "Stale since" not in text_of(chrome, "waiting")
         screenshot(chrome, "stale", DESKTOP)

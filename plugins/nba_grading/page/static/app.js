@@ -2,19 +2,21 @@
 
 import { calendar } from "./calendar.js";
 import { quality, systems } from "./charts.js";
-import { ago, duration, el } from "./dom.js";
+import { duration, el } from "./dom.js";
 import { leaveTheFrame, setMeta } from "./links.js";
 import { duplicates, findings, leases, leftovers, runs, today, waiting } from "./panels.js";
 import { followTheme } from "./theme.js";
 
 const PANELS = { today, calendar, findings, duplicates, leases, waiting, quality, systems, runs, leftovers };
-const SOURCES = { leases: "The lease store", waiting: "Airflow's database" };
+const SOURCES = { leases: "the lease store", waiting: "Airflow's database" };
 const BY_SEASON = new Set(["calendar", "systems"]);
 const IMPATIENT_MS = 3000;
 
 const shown = {};
 let season = null;
 let meta = null;
+
+const clock = (iso) => new Date(iso).toLocaleTimeString("en-GB");
 
 async function get(path) {
   const answer = await fetch(path, { headers: { accept: "application/json" }, credentials: "same-origin" });
@@ -42,8 +44,8 @@ async function refresh(name) {
     return;
   }
   if (answer.is_asked_for) setTimeout(() => refresh(name), IMPATIENT_MS);
-  section.querySelector("h2")?.setAttribute("title", `as of ${new Date(answer.as_of).toLocaleTimeString("en-GB")}`);
-  note(section, answer.stale_because === null ? null : ["Stale since ", ago(answer.as_of), ` because ${source} does not answer: ${answer.stale_because}`]);
+  section.querySelector("h2")?.setAttribute("title", `as of ${clock(answer.as_of)}`);
+  note(section, answer.stale_because === null ? null : [`Stale since ${clock(answer.as_of)} because ${source} does not answer: ${answer.stale_because}`]);
   const text = JSON.stringify(answer.data);
   if (shown[name] !== text) draw(name, section, answer.data);
   shown[name] = text;

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "nba-local"
@@ -54,6 +55,11 @@ def free_port_base() -> int:
         if all(is_free(base + offset) for offset in range(len(PORT_NAMES))):
             return base
     raise StackError("No free ports were found on this machine.")
+
+
+def slack_connection(url: str) -> dict[str, Any]:
+    """The Airflow connection to Slack's stand-in at that address."""
+    return {"conn_type": "slack", "password": "xoxb-local", "extra": {"base_url": f"{url}/api/"}}
 
 
 def is_free(port: int) -> bool:
@@ -153,6 +159,10 @@ class StackConfig:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            # How late a worker may notice that a task's process has ended: five seconds of a slot by default.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # A failing task has so long to tell Slack.
+            "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "60",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
             "GRADING_RETRY_SECONDS": "5",
         }
@@ -171,7 +181,7 @@ class StackConfig:
             "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(
                 {"conn_type": "google_cloud_platform", "extra": {"is_anonymous": True, "project": PROJECT}}
             ),
-            "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps({"conn_type": "slackwebhook", "host": self.url("slack"), "password": "T000/B000/local"}),
+            "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps(slack_connection(self.url("slack"))),
             "SLACK_SINK_FILE": str(self.state / "slack.jsonl"),
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "commands" / "airflow_settings")]),
             "PYTHONUNBUFFERED": "1",

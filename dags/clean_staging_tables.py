@@ -21,7 +21,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.dag_defaults import START_DATE, default_args
+from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
 from nba_grading.staging_tasks import clean_staging
 
 
@@ -39,7 +39,7 @@ from nba_grading.staging_tasks import clean_staging
     },
 )
 def clean_staging_tables() -> None:
-    @task
+    @task(on_success_callback=recover_on_success)
     def clean() -> dict[str, Any]:
         return clean_staging(get_current_context())
 

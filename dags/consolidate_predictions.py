@@ -23,11 +23,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
 from nba_grading.consolidation_tasks import CheckBatchOperator, validate_consolidated_date
-from nba_grading.dag_defaults import GRADING_POOL, PREDICTIONS, START_DATE, WRITE_TIMEOUT, default_args, record_guarded_run
+from nba_grading.dag_defaults import GRADING_POOL, PREDICTIONS, START_DATE, WRITE_TIMEOUT, default_args
 from nba_grading.operators import GuardedWriteOperator
+from nba_grading.run_tasks import REPAIR_DAG, record_guarded_run
 from nba_grading.tables import BATCH_ID_PATTERN
 
 
@@ -60,7 +62,7 @@ def consolidate_predictions() -> None:
     )
 
     @task(outlets=[PREDICTIONS])
-    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
+    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> list[dict[str, Any]]:
         return validate_consolidated_date(get_current_context(), checked["game_date"], reported)
 
     @task(trigger_rule="all_done")
@@ -69,6 +71,7 @@ def consolidate_predictions() -> None:
 
     validated = validate(consolidate.output, batch.output)  # type: ignore[arg-type]
     batch >> consolidate >> validated >> record_run().as_teardown()
+    TriggerDagRunOperator.partial(task_id="repair_small_finds", trigger_dag_id=REPAIR_DAG).expand(conf=validated)
 
 
 consolidate_predictions()

@@ -3,7 +3,8 @@ Grade the player-prop predictions of one game date against its box scores.
 
 **What.** Reads `player_prop_predictions` and `player_game_summary` for one `game_date`, and replaces that date of
 `prediction_accuracy` in one fenced transaction, under the lease `grading_<game_date>`. Then checks the date for duplicates, NULL
-keys and counts that do not balance, and announces it to the DAGs that follow. Every run leaves one row in `grading_runs`.
+keys and counts that do not balance, and announces it to the DAGs that follow. A few duplicates (`GRADING_AUTO_REPAIR_ROWS`) are
+removed by a run of `remove_duplicates`, started at once. Every run leaves one row in `grading_runs`.
 
 **When.** At 06:00 New York for the day before; from the UI with a `game_date`; by `make backfill FROM=… TO=…` over a range. With
 `airflow backfill create`, give `--to-date` a time (`2026-01-16T23:59:59`): a bare date leaves the last day out.
@@ -23,11 +24,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args, record_guarded_run, validate_written_date
+from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
 from nba_grading.operators import CheckInputsOperator, GuardedWriteOperator
+from nba_grading.run_tasks import REPAIR_DAG, record_guarded_run, validate_written_date
 
 
 @dag(
@@ -58,7 +61,7 @@ def grade_predictions() -> None:
     )
 
     @task(outlets=[GRADES])
-    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> dict[str, Any]:
+    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> list[dict[str, Any]]:
         return validate_written_date(get_current_context(), checked["game_date"], reported)
 
     @task(trigger_rule="all_done")
@@ -67,6 +70,7 @@ def grade_predictions() -> None:
 
     validated = validate(grade.output, inputs.output)  # type: ignore[arg-type]
     inputs >> grade >> validated >> record_run().as_teardown()
+    TriggerDagRunOperator.partial(task_id="repair_small_finds", trigger_dag_id=REPAIR_DAG).expand(conf=validated)
 
 
 grade_predictions()

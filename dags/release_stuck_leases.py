@@ -22,7 +22,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.dag_defaults import START_DATE, default_args
+from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
 from nba_grading.lease_tasks import sweep_leases_and_tell
 
 
@@ -39,7 +39,7 @@ from nba_grading.lease_tasks import sweep_leases_and_tell
     },
 )
 def release_stuck_leases() -> None:
-    @task
+    @task(on_success_callback=recover_on_success)
     def sweep() -> dict[str, Any]:
         return sweep_leases_and_tell(get_current_context())
 

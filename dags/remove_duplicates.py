@@ -6,7 +6,8 @@ Remove duplicate keys from a table, date by date, keeping the row of each key th
 (one row per key, no key lost), published by one fenced transaction, looked at again. Announces the changed dates, so that what is
 computed from them follows. Marks what was found as resolved in `grading_duplicate_audit`.
 
-**When.** By hand, after an alert `duplicates-found`; a dry run first, which is the default.
+**When.** By hand, after an alert `duplicates-found`; a dry run first, which is the default. By itself, and without asking, for what a check
+after a write has found, where that is at most `GRADING_AUTO_REPAIR_ROWS` rows of a date.
 
 **If it fails.** It stops at the first date whose repair fails, with nothing of that date changed. Dates before it are done. Clear the
 failed task, or run it again.
@@ -23,7 +24,7 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args, recover_on_success
 from nba_grading.repair_tasks import ApprovalUnlessAutomated, RemoveDuplicatesOperator, approval_timeout, back_up_table, plan_duplicates
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
 
@@ -60,7 +61,7 @@ def remove_duplicates() -> None:
         response_timeout=approval_timeout(),
     )
 
-    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
+    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=recover_on_success)
 
     back_up(plan()) >> approve >> repair  # type: ignore[arg-type]
 

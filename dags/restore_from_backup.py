@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
-from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args, recover_on_success
 from nba_grading.repair_tasks import RestoreOperator
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
 
@@ -40,7 +40,7 @@ from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
     },
 )
 def restore_from_backup() -> None:
-    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
+    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=recover_on_success)
 
 
 restore_from_backup()

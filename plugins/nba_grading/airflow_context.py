@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
 
-from nba_grading.alerts import RunLink
 from nba_grading.settings import get_settings
+from nba_grading.slack_message import RunLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,16 +51,20 @@ def lease_owner(context: Context) -> dict[str, Any]:
     }
 
 
-def make_warehouse(context: Context) -> Warehouse:
-    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them."""
-    from nba_grading.warehouse import Warehouse
+def make_warehouse(context: Context, patience_s: float | None = None) -> Warehouse:
+    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them.
+
+    ``patience_s``: how long a statement is tried and may take, where that is shorter than the settings say.
+    """
+    from nba_grading.warehouse import STATEMENT_SECONDS, Warehouse
 
     settings, ti = get_settings(), context["ti"]
     return Warehouse(
         client=_make_bigquery(),
         maximum_bytes_billed=settings.grading_max_bytes_billed,
         labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id)},
-        retry_seconds=settings.grading_conflict_seconds,
+        retry_seconds=patience_s or settings.grading_conflict_seconds,
+        statement_seconds=patience_s or STATEMENT_SECONDS,
     )
 
 

@@ -27,6 +27,8 @@ class GuardedBatchOperator(GuardedWriteOperator):
     finds only what is left. ``recorded_as`` is the operation in the record, where it is not the lease's.
     """
 
+    date_known_at_start = False
+
     def __init__(self, *, success: str, find_dates: str = "", recorded_as: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.find_dates, self.success, self.recorded_as = find_dates, success, recorded_as

@@ -6,10 +6,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from nba_grading import alerts
-from nba_grading.airflow_context import make_warehouse, run_link
-from nba_grading.dag_defaults import PREDICTIONS, settle_findings
+from nba_grading.airflow_context import make_warehouse
+from nba_grading.dag_defaults import PREDICTIONS
 from nba_grading.game_dates import resolve_predicted_date
 from nba_grading.operators import CheckOperator, fail_for_good
+from nba_grading.run_tasks import settle_findings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,10 +38,10 @@ class CheckBatchOperator(CheckOperator):
         return {"tables": [table.name for table in batch.tables], "rows": batch.rows}
 
 
-def validate_consolidated_date(context: Context, game_date: str, reported: dict[str, Any]) -> dict[str, Any]:
+def validate_consolidated_date(context: Context, game_date: str, reported: dict[str, Any]) -> list[dict[str, Any]]:
     """Check a date that a batch was just merged into, tell Slack what was found, and announce that the date's predictions are in.
 
-    Returns the number of surplus rows; raises AirflowFailException on duplicates where GRADING_ON_DUPLICATES is fail.
+    Returns as ``run_tasks.validate_written_date``; raises AirflowFailException on duplicates where GRADING_ON_DUPLICATES is fail.
     """
     from nba_grading.consolidation import validate_consolidation
     from nba_grading.tables import PLAYER_PROP_PREDICTIONS
@@ -57,7 +58,8 @@ def validate_consolidated_date(context: Context, game_date: str, reported: dict[
         PLAYER_PROP_PREDICTIONS,
         game_date,
         findings,
-        alert=lambda: alerts.findings_after_consolidation(run_link(context), game_date=game_date, findings=findings, counts=counts),
+        alert=alerts.findings_after_consolidation,
+        counts=counts,
         asset=PREDICTIONS,
         done=merged + collapsed,
     )

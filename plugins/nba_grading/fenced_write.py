@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 from nba_grading.events import log_event
 from nba_grading.lease_store import LeaseKey
-from nba_grading.sql import identifier, identifiers, literal, render_sql
-from nba_grading.tables import Table
+from nba_grading.sql import identifier, identifiers, literal, render_sql, tables_read
+from nba_grading.tables import DATASETS, Table
 from nba_grading.warehouse import GuardRefused, Params, Warehouse
 
 log = logging.getLogger(__name__)
@@ -115,6 +115,7 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
     log_event(
         log,
         "date_published",
+        operation=claim.key.operation,
         table=write.table.name,
         game_date=write.game_date,
         holder=claim.holder_id,
@@ -122,6 +123,19 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
         rows=rows,
         replaced=published["replaced_rows"],
         ms=duration_ms,
+    )
+    log_event(
+        log,
+        "date_traced",
+        level=logging.DEBUG,
+        table=write.table.full_name,
+        date_column=write.table.date_column,
+        game_date=write.game_date,
+        holder=claim.holder_id,
+        token=published["fencing_token"],
+        rows=rows,
+        replaced=published["replaced_rows"],
+        read=tables_read(write.rows, DATASETS),
     )
     return Published(published["fencing_token"], rows, published["replaced_rows"], duration_ms)
 

@@ -13,7 +13,8 @@ from nba_grading.airflow_context import make_warehouse, run_link
 from nba_grading.game_dates import NEW_YORK
 from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
-from nba_grading.slack import send_alert
+from nba_grading.slack_message import condition_name
+from nba_grading.telling import recover, tell
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -31,8 +32,9 @@ def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
     for row in found:
         log.info("date_to_heal date=%s ungraded=%d outdated=%d", *row.values())
     if not found:
+        recover(context, [condition_name(alerts.DATES_TO_HEAL)], "Every date with predictions and box scores is graded, and up to date.")
         raise AirflowSkipException("every date with predictions and box scores is graded, and no box score was corrected since")
     told = [f"{row['game_date']}: {row['ungraded_predictions']} ungraded, {row['outdated_grades']} outdated" for row in found]
     most = settings.grading_heal_dates
-    send_alert(alerts.dates_to_heal(run_link(context), regraded=told[:most], listed=told[most:]))
+    tell(context, alerts.dates_to_heal(run_link(context), regraded=told[:most], listed=told[most:], limit=most))
     return [{"game_date": str(row["game_date"])} for row in found[:most]]

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_leases, make_warehouse, run_link
-from nba_grading.operators import LEASE_STORE_CONDITION, AlreadyTold, tell_lease_store_down
+from nba_grading.operators import AlreadyTold, tell_lease_store_down
 from nba_grading.settings import get_settings
-from nba_grading.slack import send_alert, send_once, send_recovery
+from nba_grading.slack_message import condition_name
+from nba_grading.telling import recover, report, tell
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nba_grading.conditions import Condition
     from nba_grading.lease_store import Record
     from nba_grading.stuck_leases import Judged
 
 log = logging.getLogger(__name__)
-
-STUCK_PREFIX = "stuck_lease/"
 
 
 def sweep_leases_and_tell(context: Context) -> dict[str, Any]:
@@ -59,33 +56,38 @@ def _release_by_hand(context: Context) -> str | None:
         record = release_holder(make_leases().store, holder_id)
     except NoSuchHolder as error:
         raise AirflowFailException(str(error)) from None
-    send_alert(alerts.lease_released_by_hand(run_link(context), lease=str(record.key), holder=_holder(record), silent_s=record.age_s))
+    _report_removed(context, record, by_hand=True)
     return holder_id
 
 
 def _tell(context: Context, judged: list[Judged]) -> None:
     from nba_grading.conditions import list_conditions
 
-    link, warehouse = run_link(context), make_warehouse(context)
-    send_recovery(warehouse, LEASE_STORE_CONDITION, lambda condition: alerts.lease_store_back(link, down_s=condition.age_s))
-    told = {condition.name for condition in list_conditions(warehouse, STUCK_PREFIX)}
-    lasting = {one.condition for one in judged if one.verdict in ("stuck", "long_held")}
+    settings, link = get_settings(), run_link(context)
+    recover(context, [condition_name(alerts.LEASE_STORE_DOWN)], "It answers, and runs are leased again. grading_runs names those that were not.")
+    raised = {found.name for kind in (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG) for found in list_conditions(make_warehouse(context), f"{kind}/")}
+    lasting = set()
     for one in judged:
-        record, lease, holder = one.record, str(one.record.key), _holder(one.record)
+        record = one.record
+        lease, holder = {"lease": str(record.key), "holder_id": record.holder_id}, _holder(record)
         if one.verdict == "stuck":
-            alert = alerts.lease_stuck(link, lease=lease, holder=holder, silent_s=record.age_s, removed=False)
-            send_once(lambda: warehouse, one.condition, alert)
+            alert = alerts.lease_stuck(link, **lease, holder=holder, silent_s=record.age_s, limit_s=settings.lease_stuck_seconds)
         elif one.verdict == "long_held":
-            send_once(lambda: warehouse, one.condition, alerts.lease_long_held(link, lease=lease, holder=holder, held_s=record.held_s))
-        elif one.verdict == "removed" and one.condition not in told:
-            send_alert(alerts.lease_stuck(link, lease=lease, holder=holder, silent_s=record.age_s, removed=True))
-    for name in sorted(told - lasting):
-        send_recovery(warehouse, name, partial(_no_longer_stuck, link))
+            alert = alerts.lease_long_held(link, **lease, holder=holder, held_s=record.held_s, limit_s=settings.lease_long_held_seconds)
+        else:
+            if one.verdict == "removed" and condition_name(alerts.LEASE_STUCK, *lease.values()) not in raised:
+                _report_removed(context, record, by_hand=False)
+            continue
+        tell(context, alert)
+        lasting.add(alert.name)
+    over = sorted(raised - lasting)
+    if over:
+        recover(context, over, "The lease was given back, taken over, removed, or is renewed again.")
 
 
-def _no_longer_stuck(link: alerts.RunLink, condition: Condition) -> alerts.Alert:
-    lease = condition.name.removeprefix(STUCK_PREFIX).partition("/")[0]
-    return alerts.lease_no_longer_stuck(link, lease=lease, since_s=condition.age_s)
+def _report_removed(context: Context, record: Record, *, by_hand: bool) -> None:
+    alert = alerts.lease_removed(run_link(context), lease=str(record.key), holder=_holder(record), silent_s=record.age_s, by_hand=by_hand)
+    report(context, alert)
 
 
 def _holder(record: Record) -> str:

@@ -1,51 +1,79 @@
 """The guard's metrics, made of its log events and sent through Airflow's own stats, so that StatsD and OTLP get them as configured.
 
-Each is tagged with its operation. docs/metrics.md says what to watch, and the names they get in Cloud Monitoring.
+Each is tagged with its operation. docs/metrics.md says what to watch; monitoring/ has a dashboard and alerts of Cloud Monitoring.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from airflow.sdk.observability import stats
 
 from nba_grading.events import subscribe
 
 PREFIX = "grading"
+EXPORTED_PREFIX = "custom.googleapis.com/grading/"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of one event: a timing of the milliseconds in its ``fact``, or without one a count of how often it happens."""
+    """A metric of some events: a timing of the milliseconds in their ``fact``, or a count: of their ``fact``, without one of the events.
+
+    ``exported`` is its name in Cloud Monitoring, behind ``EXPORTED_PREFIX``: the old system's, where that had one.
+    """
 
     name: str
+    events: tuple[str, ...]
     meaning: str
+    exported: str
     fact: str | None = None
+    kind: Literal["count", "timing"] = "count"
+
+    @property
+    def exported_type(self) -> str:
+        """The metric type in Cloud Monitoring."""
+        return EXPORTED_PREFIX + self.exported
 
 
-METRICS: Mapping[str, Metric] = {
-    "lease_acquired": Metric("lease_wait_ms", "how long a run waited for the lease it got; 0 when it was free", "waited_ms"),
-    "lease_released": Metric("lease_held_ms", "how long a lease was held, until its release", "ms"),
-    "lease_timed_out": Metric("lease_timeouts", "runs that gave up waiting"),
-    "lease_contended": Metric("lease_contention", "tries to acquire that found the lease held"),
-    "lease_lost": Metric("lease_lost", "leases lost before their release: taken over, deleted, or silent past their validity"),
-    "lease_degraded": Metric("lease_degraded", "writes without a lease: its store was down, or it was switched off"),
-    "fenced_out": Metric("fenced_out", "publishes refused, as a newer claim had published the date"),
-}
+METRICS = (
+    Metric(
+        "lease_wait_ms",
+        ("lease_acquired",),
+        "how long a run waited for the lease it got; 0 when it was free",
+        "lock_wait_time",
+        "waited_ms",
+        "timing",
+    ),
+    Metric("lease_held_ms", ("lease_released",), "how long a lease was held, until its release", "lock_held_time", "ms", "timing"),
+    Metric("lease_acquired", ("lease_acquired",), "leases that were got", "lock_acquired"),
+    Metric(
+        "lease_requests",
+        ("lease_acquired", "lease_timed_out", "lease_degraded"),
+        "leases that were wanted: got, given up, or done without",
+        "lock_requests",
+    ),
+    Metric("lease_timeouts", ("lease_timed_out",), "runs that gave up waiting", "lock_timeout"),
+    Metric("lease_contention", ("lease_contended",), "tries to acquire that found the lease held", "lock_contention"),
+    Metric("lease_lost", ("lease_lost",), "leases lost before their release: taken over, deleted, or silent past their validity", "lock_lost"),
+    Metric("lease_degraded", ("lease_degraded",), "writes without a lease: its store was down, or it was switched off", "lock_degraded"),
+    Metric("fenced_out", ("fenced_out",), "publishes refused, as a newer claim had published the date", "fenced_out"),
+    Metric("write_ms", ("date_published",), "how long a guarded write took, from its first statement to its publish", "write_time", "ms", "timing"),
+    Metric("duplicates", ("duplicates_counted",), "surplus rows of a key, found by the check after a write", "duplicates", "rows"),
+)
 
 
 def send_metric(event: str, facts: Mapping[str, Any]) -> None:
-    """Send the metric of an event, if it has one."""
-    metric = METRICS.get(event)
-    if metric is None:
-        return
+    """Send the metrics of an event, if it has any."""
     tags = {"operation": str(facts.get("operation", "unknown"))}
-    if metric.fact:
-        stats.timing(f"{PREFIX}.{metric.name}", float(facts[metric.fact]), tags=tags)
-    else:
-        stats.incr(f"{PREFIX}.{metric.name}", tags=tags)
+    for metric in METRICS:
+        if event not in metric.events:
+            continue
+        if metric.kind == "timing":
+            stats.timing(f"{PREFIX}.{metric.name}", float(facts[str(metric.fact)]), tags=tags)
+        else:
+            stats.incr(f"{PREFIX}.{metric.name}", int(facts[metric.fact]) if metric.fact else 1, tags=tags)
 
 
 def start_metrics() -> None:

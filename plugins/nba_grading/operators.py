@@ -23,9 +23,10 @@ from nba_grading import alerts
 from nba_grading.airflow_context import lease_owner, make_leases, make_warehouse, run_link, run_type
 from nba_grading.events import log_event
 from nba_grading.game_dates import GameDateError, resolve_game_date
+from nba_grading.lineage import TellsLineage, start_lineage
 from nba_grading.metrics import start_metrics
 from nba_grading.settings import get_settings
-from nba_grading.slack import send_alert, send_once
+from nba_grading.telling import tell
 from nba_grading.triggers import LeaseFreeTrigger
 
 if TYPE_CHECKING:
@@ -38,9 +39,9 @@ log = logging.getLogger(__name__)
 
 RESULT_KEY = "run"
 DEFERRAL_GRACE_SECONDS = 120
-LEASE_STORE_CONDITION = "lease_store"
 
 start_metrics()
+start_lineage()
 
 
 class AlreadyTold(AirflowFailException):
@@ -160,7 +161,7 @@ class CheckInputsOperator(CheckOperator):
         self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume")
 
 
-class GuardedWriteOperator(BaseOperator):
+class GuardedWriteOperator(TellsLineage, BaseOperator):
     """Write one game_date under the guard: lease of ``operation``, then ``work``.
 
     Without a lease where GRADING_USE_LEASE is off and the run's parameter use_lease is not on, or that parameter is off.
@@ -206,7 +207,7 @@ class GuardedWriteOperator(BaseOperator):
                 lease_owner(context),
                 get_settings().lease_on_unavailable,
                 waited_s=waited_s,
-                switched_off=_switched_off(context),
+                switched_off=switched_off(context),
                 in_place=in_place,
             )
         except LeaseStoreUnavailable as error:
@@ -224,7 +225,8 @@ class GuardedWriteOperator(BaseOperator):
 
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            send_alert(alerts.lease_switched_off(run_link(context), game_date=claim.key.game_date, reason=claim.reason))
+            told = alerts.lease_switched_off(run_link(context), run_date=self.game_date or None, game_date=claim.key.game_date, reason=claim.reason)
+            tell(context, told)
         else:
             tell_lease_store_down(context, claim.reason)
 
@@ -241,6 +243,7 @@ class GuardedWriteOperator(BaseOperator):
             "lease_wait_ms": lease_wait_ms,
         }
         self._report(context, run)
+        log_event(log, "write_begun", operation=self.operation, game_date=game_date, holder=claim.holder_id, grading_run_id=run["grading_run_id"])
         warehouse = make_warehouse(context)
         self._cancel = warehouse.cancel_running
         if isinstance(claim, Lease):
@@ -289,7 +292,7 @@ class GuardedWriteOperator(BaseOperator):
 
     def _give_up(self, context: Context, held: LeaseHeld, waited_s: float) -> NoReturn:
         self._report(context, {"outcome": "refused", "lease_wait_ms": round(waited_s * 1000), "detail": str(held)})
-        raise LeaseWaitTimeout(f"waited {waited_s:.0f} s, at most {get_settings().lease_max_wait_seconds:g} s; {held}")
+        raise LeaseWaitTimeout(waited_s, get_settings().lease_max_wait_seconds, str(held))
 
     def _report(self, context: Context, facts: Mapping[str, Any]) -> None:
         context["ti"].xcom_push(key=RESULT_KEY, value=dict(facts))
@@ -302,11 +305,14 @@ class AuditRefused(AirflowFailException):
 class LeaseWaitTimeout(AirflowFailException):
     """The lease stayed held for the whole wait: its holder is alive and writing this date, so the run fails without a retry."""
 
+    def __init__(self, waited_s: float, max_wait_s: float, held_by: str) -> None:
+        super().__init__(f"waited {waited_s:.0f} s, at most {max_wait_s:g} s; {held_by}")
+        self.waited_s, self.held_by = waited_s, held_by
+
 
 def tell_lease_store_down(context: Context, reason: str) -> None:
-    """One alert for one outage of the lease store, whichever run or sweep sees it first."""
-    alert = alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable)
-    send_once(lambda: make_warehouse(context), LEASE_STORE_CONDITION, alert)
+    """One thread for one outage of the lease store, whichever run or sweep sees it first."""
+    tell(context, alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable))
 
 
 def _told(error: Exception) -> dict[str, str]:
@@ -314,7 +320,8 @@ def _told(error: Exception) -> dict[str, str]:
     return {**({"outcome": "refused"} if isinstance(error, AuditRefused) else {}), "detail": f"{type(error).__name__}: {error}"}
 
 
-def _switched_off(context: Context) -> str | None:
+def switched_off(context: Context) -> str | None:
+    """Why the run is to write without leases; None when it is not."""
     wanted = context["params"].get("use_lease")
     if wanted is None:
         return None if get_settings().grading_use_lease else "the setting GRADING_USE_LEASE is off"

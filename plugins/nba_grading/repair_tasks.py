@@ -17,8 +17,8 @@ from nba_grading.dag_defaults import GRADES
 from nba_grading.game_dates import GameDateError, parse_range
 from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
-from nba_grading.slack import send_alert
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE, Table
+from nba_grading.telling import recover, report
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -120,8 +120,12 @@ class RemoveDuplicatesOperator(RepairOperator):
         if left:
             raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
         removed, backup = self._plan(context)["duplicates"], context["ti"].xcom_pull(task_ids="back_up")
-        dates = [str(day) for day in self.changed]
-        send_alert(alerts.duplicates_removed(run_link(context), table=table.name, dates=dates, removed=removed, backup=backup["backup"]))
+        names = [name for day in self.changed for name in alerts.finding_conditions(table, day)]
+        told = alerts.duplicates_removed(
+            run_link(context), table=table, dates=[str(day) for day in self.changed], removed=removed, backup=backup["backup"]
+        )
+        if not recover(context, names, f"{told.title}. {told.done} restore_from_backup takes it back."):
+            report(context, told)
         return {"removed": removed, **backup}
 
     @staticmethod

@@ -6,15 +6,20 @@ A variable that starts with GRADING_ or LEASE_ and is not listed here is refused
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError, field_validator, model_validator
 
 from nba_grading.lease import LeaseTimes
+from nba_grading.slack_message import Severity
 
+Limit = Literal["warn_below", "warn_above", "fail_below", "fail_above"]
 PREFIXES = ("GRADING_", "LEASE_")
 
 
@@ -37,6 +42,15 @@ class Settings(BaseModel):
     grading_on_duplicates: Literal["alert", "fail"] = Field(
         "alert", description="Duplicates found after a write: tell people, or fail the run as well."
     )
+    grading_quality_thresholds: Json[dict[str, dict[Limit, Decimal]]] = Field(
+        "{}", validate_default=True, description='Other thresholds of the daily checks, as JSON: {"predictions_of_day": {"warn_above": 1000}}.'
+    )
+    grading_auto_repair_rows: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Duplicate rows on a date, found after a write, that remove_duplicates removes without a person's approval; 0 for none.",
+    )
     grading_box_score_wait_seconds: int = Field(
         21_600, ge=0, description="How long a scheduled run waits, deferred, for the first box score of its date."
     )
@@ -54,8 +68,26 @@ class Settings(BaseModel):
     grading_heal_days: int = Field(60, ge=1, description="How far back heal_grading looks for ungraded dates and outdated grades.")
     grading_heal_dates: int = Field(5, ge=0, description="How many dates heal_grading has graded again in one run; the others are listed.")
     grading_approval_hours: float = Field(24, gt=0, description="How long a repair waits for a person's approval before it is rejected.")
-    grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of the Slack webhook.")
+    grading_milestones: dict[str, date] = Field(
+        {}, description='On which day Slack gets a system\'s milestone check, as JSON: `{"catboost_v9": "2026-03-01"}`.'
+    )
+    grading_milestone_mae: Decimal = Field(Decimal("4.5"), gt=0, description="Mean absolute error, in points, that a milestone asks for at most.")
+    grading_milestone_baseline_mae: Decimal = Field(
+        Decimal("3.98"), gt=0, description="Mean absolute error of the baseline, with which a milestone compares a system."
+    )
+    grading_win_rate: Decimal = Field(
+        Decimal("0.524"), gt=0, lt=1, description="Win rate that a milestone asks for, and under which a system is named in the weekly review."
+    )
+    grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of type slack: a bot token with chat:write.")
+    grading_slack_channel: str = Field("#grading", min_length=2, description="Slack channel of the alerts.")
+    grading_slack_channels: Json[dict[Severity, str]] = Field(
+        "{}", validate_default=True, description='Other channels by severity, as JSON: {"CRITICAL": "#on-call"}.'
+    )
+    grading_slack_mention: str = Field("<!here>", description="Who is called when an alert escalates, as Slack writes it: <!here>, <!subteam^S123>.")
     grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
+    grading_alert_repeat_minutes: float = Field(60, ge=0, description="How often a thread tells, at most, that its finding was seen again.")
+    grading_alert_escalate_hours: float = Field(4, gt=0, description="After how long an error that lasts is escalated, once.")
+    grading_alert_keep_days: float = Field(90, gt=0, description="How long the conditions table keeps what is over.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
     grading_page_max_bytes_billed: int = Field(
         2_000_000_000, ge=10_485_760, description="Cap on the bytes one query of the page Grading may bill (BigQuery's least is 10 MiB)."
@@ -89,6 +121,19 @@ class Settings(BaseModel):
             max_wait_s=self.lease_max_wait_seconds,
         )
 
+    @field_validator("grading_milestones", mode="before")
+    @classmethod
+    def _milestones_are_dates_by_system(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            milestones = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it is not JSON ({error})") from None
+        if not isinstance(milestones, dict):
+            raise ValueError("it is not a JSON object of systems and dates")
+        return {system: _milestone_date(system, day) for system, day in milestones.items()}
+
     @model_validator(mode="after")
     def _durations_can_work(self) -> Settings:
         try:
@@ -96,6 +141,13 @@ class Settings(BaseModel):
         except ValueError as error:
             raise ValueError(f"LEASE_SECONDS, LEASE_RENEW_SECONDS and LEASE_RPC_SECONDS do not go together: {error}") from None
         return self
+
+
+def _milestone_date(system: str, day: Any) -> date:
+    try:
+        return date.fromisoformat(day)
+    except (TypeError, ValueError):
+        raise ValueError(f"{day!r} of {system} is not a date (YYYY-MM-DD)") from None
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -116,10 +168,16 @@ def _in_sentences(error: ValidationError, given: Mapping[str, str]) -> str:
     for problem in error.errors():
         if problem["loc"]:
             name = str(problem["loc"][0]).upper()
-            sentences.append(f"{name}={given.get(name, '')!r} cannot be used: {problem['msg'].lower()}. {_describe(name)}")
+            sentences.append(f"{name}={given.get(name, '')!r} cannot be used: {_reason(problem)}. {_describe(name)}")
         else:
             sentences.append(problem["msg"].removeprefix("Value error, ") + ".")
     return " ".join(sentences)
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    # A reason of this module is a sentence already, with names whose case matters.
+    message = str(problem["msg"])
+    return message.removeprefix("Value error, ") if problem["type"] == "value_error" else message.lower()
 
 
 def _describe(name: str) -> str:

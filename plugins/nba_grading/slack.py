@@ -1,78 +1,79 @@
-"""Sends alerts to Slack through the provider's hook. Alerting never fails a run: what cannot be sent is a log line.
-
-What lasts is told once, and once more when it is over: ``send_once`` and ``send_recovery`` keep its condition.
-"""
+"""Posts to Slack through the provider's hook: a message, a reply in its thread, an edit. What to post, ``alerting`` decides."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import tenacity
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from airflow.providers.slack.hooks.slack import SlackHook
 
-    from nba_grading.alerts import Alert
-    from nba_grading.conditions import Condition
-    from nba_grading.warehouse import Warehouse
+    from nba_grading.slack_message import Block, Severity
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
 # Airflow kills a task that is still busy with its callbacks 20 s after its end, and then forgets that it failed.
-SECONDS = 8
+SECONDS = 6
 
 
-def send_alert(alert: Alert) -> bool:
-    """Post an alert, in at most three attempts; False, and a log line, when there is no connection or Slack does not take it."""
-    from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+class SlackUnavailable(RuntimeError):
+    """Slack did not take a message: no connection of that name, no answer, or a refusal, which the message names."""
+
+
+@dataclass(frozen=True)
+class Thread:
+    """Where a message stands: the channel's id and the message's timestamp, which is its name for replies and edits."""
+
+    channel: str
+    ts: str
+
+
+def channel_of(severity: Severity) -> str:
+    """The channel for alerts of a severity."""
+    settings = get_settings()
+    return settings.grading_slack_channels.get(severity, settings.grading_slack_channel)
+
+
+def post(channel: str, text: str, blocks: list[Block], *, thread: Thread | None = None, broadcast: bool = False) -> Thread:
+    """Post a message, or a reply in a thread, shown in the channel as well with ``broadcast``. Raises SlackUnavailable."""
+    reply = {"thread_ts": thread.ts, "reply_broadcast": broadcast} if thread else {}
+    answer = _call("chat.postMessage", {"channel": channel, "text": text, "blocks": blocks, **reply})
+    return Thread(str(answer["channel"]), str(answer["ts"]))
+
+
+def edit(thread: Thread, text: str, blocks: list[Block]) -> None:
+    """Replace a message. Raises SlackUnavailable."""
+    _call("chat.update", {"channel": thread.channel, "ts": thread.ts, "text": text, "blocks": blocks})
+
+
+def _call(method: str, body: dict[str, Any]) -> Any:
+    from airflow.providers.slack.hooks.slack import SlackHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from slack_sdk.errors import SlackApiError
 
     settings = get_settings()
-    hook = SlackWebhookHook(slack_webhook_conn_id=settings.grading_slack_conn_id, timeout=settings.grading_slack_timeout_seconds, retry_handlers=[])
+    hook = SlackHook(slack_conn_id=settings.grading_slack_conn_id, timeout=settings.grading_slack_timeout_seconds, retry_handlers=[])
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS) | tenacity.stop_after_delay(SECONDS),
         wait=tenacity.wait_random_exponential(multiplier=0.5, max=5),
-        retry=tenacity.retry_if_not_exception_type(AirflowNotFoundException),
+        retry=tenacity.retry_if_not_exception_type((AirflowNotFoundException, SlackApiError)),
         reraise=True,
     )
     try:
-        retrying(hook.send, text=alert.text, blocks=alert.blocks)
-    except AirflowNotFoundException:
-        log.warning("alert_not_sent: no connection %s; %s", settings.grading_slack_conn_id, alert.text)
-        return False
+        return retrying(_send, hook, method, body)
+    except AirflowNotFoundException as error:
+        raise SlackUnavailable(f"no usable connection {settings.grading_slack_conn_id}: {error}") from error
+    except SlackApiError as error:
+        raise SlackUnavailable(f"Slack refused {method}: {error.response.get('error')}") from error
     except Exception as error:
-        log.error("alert_not_sent after %d attempts (%s: %s); %s", ATTEMPTS, type(error).__name__, error, alert.text)
-        return False
-    log.info("alert_sent kind=%s %s", alert.kind, alert.text)
-    return True
+        raise SlackUnavailable(f"Slack did not answer {method}: {type(error).__name__}: {error}") from error
 
 
-def send_once(make_warehouse: Callable[[], Warehouse], name: str, alert: Alert) -> bool:
-    """Raise the condition and send the alert if nobody had; whether it was sent. When the conditions cannot be read, it is sent."""
-    from nba_grading.conditions import clear_condition, raise_condition
-
-    try:
-        warehouse = make_warehouse()
-        if not raise_condition(warehouse, name, alert.text):
-            log.info("alert_told_before condition=%s %s", name, alert.text)
-            return False
-        sent = send_alert(alert)
-        if not sent:
-            # So that the next run that sees it tries again.
-            clear_condition(warehouse, name)
-        return sent
-    except Exception as error:
-        log.warning("the condition %s cannot be kept (%s: %s); the alert is sent all the same", name, type(error).__name__, error)
-        return send_alert(alert)
-
-
-def send_recovery(warehouse: Warehouse, name: str, make_alert: Callable[[Condition], Alert]) -> bool:
-    """Clear the condition and send the alert made of it, if it was raised; whether it was sent."""
-    from nba_grading.conditions import clear_condition
-
-    condition = clear_condition(warehouse, name)
-    return condition is not None and send_alert(make_alert(condition))
+def _send(hook: SlackHook, method: str, body: dict[str, Any]) -> Any:
+    return hook.call(method, json=body)

@@ -15,6 +15,7 @@ from pathlib import Path
 SQL_DIR = Path(__file__).resolve().parents[2] / "include" / "sql"
 
 _IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")
+_COMMENT = re.compile(r"--.*")
 _PLAIN_STRING = re.compile(r"^[A-Za-z0-9_.:+-]*$")
 
 
@@ -48,6 +49,12 @@ def literal(value: date | int | str) -> str:
     if not _PLAIN_STRING.match(value):
         raise ValueError(f"{value!r} has characters that are not rendered into SQL")
     return f"'{value}'"
+
+
+def tables_read(text: str, datasets: tuple[str, ...]) -> tuple[str, ...]:
+    """The tables of these datasets that a SELECT names, as ``dataset.table``, each once and in order."""
+    named = re.compile(rf"\b(?:{'|'.join(map(re.escape, datasets))})\.\w+")
+    return tuple(sorted(set(named.findall(_COMMENT.sub("", text)))))
 
 
 def render_sql(name: str, **parts: str) -> str:

@@ -38,11 +38,6 @@ class Judged:
     record: Record
     verdict: Verdict
 
-    @property
-    def condition(self) -> str:
-        """The name of its condition: of this lease and this claim, so that the next holder is another one."""
-        return f"stuck_lease/{self.record.key}/{self.record.holder_id}"
-
 
 def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held_s: float) -> list[Judged]:
     """Judge every lease of every operation and remove those that are dead; raises StoreUnavailable. One call an operation, one a removal."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 
 DATASET = "nba_predictions"
+# Where the tables are that this project reads: its own, and the box scores.
+DATASETS = (DATASET, "nba_box_scores")
 # A worker of a batch writes _staging_batch_<batch>_<worker>. No underscore in a batch: the first one after it ends it, so the tables
 # of batch "a" are never those of a batch "a_b".
 BATCH_ID_PATTERN = "^[A-Za-z0-9]+$"
@@ -190,4 +192,7 @@ PREDICTION_PERFORMANCE_SUMMARY = Table(
     ),
 )
 
+TABLES = {
+    table.operation: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS, SYSTEM_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY)
+}
 REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}

@@ -9,12 +9,22 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nba_grading.airflow_context import make_leases
 
 if TYPE_CHECKING:
     from nba_grading.leases import Waiter
+
+
+def settle_seconds() -> float:
+    """How long after a deferral its task may be resumed, in seconds.
+
+    The worker's supervisor may see its process gone only after min_heartbeat_interval. If the task runs again by then, the scheduler
+    takes that late end for the new process's, and the task that runs is failed or retried beside itself.
+    """
+    return conf.getint("workers", "min_heartbeat_interval", fallback=5) + 1.0
 
 
 class LeaseFreeTrigger(BaseTrigger):
@@ -45,7 +55,7 @@ class LeaseFreeTrigger(BaseTrigger):
         from nba_grading.lease import boottime
         from nba_grading.leases import Waiter
 
-        now, now_in_the_world = boottime(), time.time()
+        started, now, now_in_the_world = time.monotonic(), boottime(), time.time()
         waiter = Waiter(since=now - (now_in_the_world - self.waiting_since), deadline=now + (self.deadline - now_in_the_world))
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"lease-{self.operation}-{self.game_date}")
         try:
@@ -54,6 +64,7 @@ class LeaseFreeTrigger(BaseTrigger):
         finally:
             waiter.stop()
             thread.shutdown(wait=False)
+        await asyncio.sleep(max(started + settle_seconds() - time.monotonic(), 0))
         yield TriggerEvent({**event, "waiting_since": self.waiting_since})  # type: ignore[no-untyped-call]
 
     def _wait(self, waiter: Waiter) -> dict[str, Any]:

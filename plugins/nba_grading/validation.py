@@ -67,7 +67,12 @@ def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list
         line_column=identifier(table.line_column),
         time_column=identifier(table.time_column),
     )
-    return _duplicates(warehouse.run(text, {"game_date": game_date}))
+    findings = _duplicates(warehouse.run(text, {"game_date": game_date}))
+    # Told when there are none as well: a series of noughts says that somebody looked.
+    surplus = sum(finding.surplus_rows for finding in findings)
+    level = logging.ERROR if surplus else logging.INFO
+    log_event(log, "duplicates_counted", level=level, operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
+    return findings
 
 
 def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, processor: str, investigation_url: str | None) -> int:

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 Value = date | datetime | int | str | bool | Decimal | None
 Row = dict[str, Any]
 
+STATEMENT_SECONDS = 3600.0
 TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInternalError", "rateLimitExceeded", "jobRateLimitExceeded"}
 CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
 LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
@@ -65,7 +66,7 @@ class Typed:
     value: Value
 
 
-Params = Mapping[str, "Value | Typed"]
+Params = Mapping[str, "Value | Typed | list[str]"]
 BeforeSubmit = Callable[[str], None]
 
 
@@ -104,7 +105,7 @@ class Warehouse:
     maximum_bytes_billed: int
     labels: Mapping[str, str] = field(default_factory=dict)
     retry_seconds: float = 300
-    statement_seconds: float = 3600
+    statement_seconds: float = STATEMENT_SECONDS
     before_attempt: Callable[[], None] = lambda: None
     _running: bigquery.QueryJob | None = None
     _cancelled: bool = False
@@ -231,7 +232,9 @@ def _final(error: api.GoogleAPICallError) -> GuardRefused | StatementFailed:
     return StatementFailed(f"BigQuery refused the statement: {error.message or error}")
 
 
-def _parameter(name: str, value: Value | Typed) -> bigquery.ScalarQueryParameter:
+def _parameter(name: str, value: Value | Typed | list[str]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    if isinstance(value, list):
+        return bigquery.ArrayQueryParameter(name, "STRING", value)
     if isinstance(value, Typed):
         return bigquery.ScalarQueryParameter(name, value.type_, value.value)
     for python_type, type_ in _TYPES:

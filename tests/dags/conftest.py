@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.stack_config import PROJECT, ROOT, StackConfig
+from commands.stack_config import PROJECT, ROOT, StackConfig, slack_connection
 from tests.dags.runs import posted
 
 HOME = Path(tempfile.mkdtemp(prefix="airflow-tests-"))
@@ -45,8 +45,7 @@ def settings_environment(monkeypatch: pytest.MonkeyPatch, emulators: StackConfig
 
     for name, value in emulators.client_environment().items():
         monkeypatch.setenv(name, value)
-    slack = {"conn_type": "slackwebhook", "host": emulators.url("slack"), "password": "T000/B000/test"}
-    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(slack))
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(slack_connection(emulators.url("slack"))))
     get_settings.cache_clear()
     yield monkeypatch
     get_settings.cache_clear()

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from commands.slack_sink import text_of
 from commands.stack_config import ROOT, StackConfig
 
 
@@ -24,4 +25,10 @@ def states(run: Any) -> dict[str, str]:
 
 def posted(emulators: StackConfig, since: int = 0) -> list[str]:
     """The messages Slack's stand-in got, from the given one on."""
-    return [message["blocks"][0]["text"]["text"] for message in httpx.get(f"{emulators.url('slack')}/messages").json()[since:]]
+    return [text_of(message) for message in messages(emulators, since)]
+
+
+def messages(emulators: StackConfig, since: int = 0) -> list[dict[str, Any]]:
+    """The same, whole, as they stand now: text, blocks, channel, thread_ts of replies."""
+    found: list[dict[str, Any]] = httpx.get(f"{emulators.url('slack')}/messages").json()[since:]
+    return found

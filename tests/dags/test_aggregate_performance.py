@@ -144,12 +144,12 @@ def hold(operation: str, day: date, seconds: float) -> threading.Timer:
 
 def test_a_held_lease_of_a_period_is_waited_for_in_place(bigquery_client: bigquery.Client) -> None:
     grade(bigquery_client, FIRST)
-    timer = hold("performance_summary", FIRST, 8)
+    timer = hold("performance_summary", FIRST, 15)
     run = aggregate(FIRST)
     timer.join()
     assert states(run)["aggregate_periods"] == "success"
     waits = {row["game_date"]: row["lease_wait_ms"] for row in recorded(bigquery_client, "performance_summary")}
-    assert waits[FIRST] > 1000 > waits[SEASON_END]
+    assert waits[FIRST] > waits[SEASON_END]
 
 
 def test_a_period_whose_lease_stays_held_fails_the_run_which_names_the_holder_and_keeps_its_own_ids(
@@ -210,4 +210,4 @@ def test_without_leases_every_partition_is_written_behind_its_fence(bigquery_cli
     assert states(aggregate(FIRST, use_lease=False)) == dict.fromkeys(TASKS, "success")
     assert {row["leased"] for row in recorded(bigquery_client, "performance_summary")} == {False}
     titles = [message.splitlines()[0] for message in posted(emulators, before)]
-    assert ["switched off" in title for title in titles] == [True, True], "one message for the day, one for all periods"
+    assert ["switched off" in title for title in titles] == [True], "one thread for the run's date, whatever it wrote"

@@ -64,7 +64,10 @@ def test_a_batch_is_merged_validated_announced_and_recorded_and_nobody_is_alerte
     stage(bigquery_client, "w1", ["p", "q"])
     stage(bigquery_client, "w2", ["q", "r"])
     run = consolidate()
-    assert states(run) == dict.fromkeys(("check_inputs", "consolidate", "validate", "record_run"), "success")
+    assert states(run) == {
+        **dict.fromkeys(("check_inputs", "consolidate", "validate", "record_run"), "success"),
+        "repair_small_finds": "skipped",
+    }
     row = recorded(bigquery_client)
     assert (row["outcome"], row["operation"], row["dag_id"]) == ("consolidated", "consolidation", "consolidate_predictions")
     assert (row["written"], row["replaced"], row["duplicates"], row["leased"], str(row["game_date"])) == (3, 0, 0, True, TOMORROW)
@@ -234,4 +237,4 @@ def test_three_failed_runs_open_the_breaker_of_consolidation_alone_and_a_success
     settings_environment.setattr(consolidation, "consolidate_date", works)
     assert states(run_in_process("grade_predictions", game_date="2026-01-10"))["check_inputs"] == "skipped", "grading is not refused"
     assert states(consolidate(override_breaker=True))["validate"] == "success"
-    assert "closed again" in posted(emulators, before)[-1]
+    assert "RECOVERED" in posted(emulators, before)[-1]

@@ -14,7 +14,15 @@ from commands.stack_config import ROOT
 
 DAG_IDS = {
     *("aggregate_performance", "consolidate_predictions", "grade_predictions", "heal_grading"),
-    *("clean_staging_tables", "release_stuck_leases", "remove_duplicates", "restore_from_backup"),
+    *(
+        "check_data_quality",
+        "clean_staging_tables",
+        "deliver_alerts",
+        "release_stuck_leases",
+        "remove_duplicates",
+        "restore_from_backup",
+        "review_models",
+    ),
 }
 GUARDED_WRITES = {
     "aggregate_performance": ["aggregate_day", "aggregate_periods"],

@@ -15,7 +15,7 @@ from commands.stack_config import StackConfig
 from nba_grading.lease import LeaseTimes
 from nba_grading.lease_store import LeaseKey
 from nba_grading.leases import Leases
-from tests.dags.runs import posted, run_in_process, states
+from tests.dags.runs import messages, posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
@@ -51,7 +51,10 @@ def recorded(client: bigquery.Client) -> dict[str, Any]:
 def test_a_date_is_graded_validated_and_recorded_and_nobody_is_alerted(bigquery_client: bigquery.Client, emulators: StackConfig, before: int) -> None:
     fill(bigquery_client)
     run = run_dag(game_date=GAME_DATE)
-    assert states(run) == dict.fromkeys(("check_inputs", "grade", "validate", "record_run"), "success")
+    assert states(run) == {
+        **dict.fromkeys(("check_inputs", "grade", "validate", "record_run"), "success"),
+        "repair_small_finds": "skipped",
+    }
     row = recorded(bigquery_client)
     assert (row["outcome"], row["gradable"], row["graded"], row["voided"], row["pending"], row["duplicates"]) == ("graded", 4, 3, 1, 0, 0)
     assert (row["leased"], row["replaced"], row["operation"], row["run_type"]) == (True, 0, "grading", "manual")
@@ -159,7 +162,7 @@ def test_without_a_lease_store_the_setting_decides(
     fill(bigquery_client)
     run = run_dag(game_date=GAME_DATE)
     row = recorded(bigquery_client)
-    messages = posted(emulators, before)
+    told = posted(emulators, before)
     if policy == "degrade":
         assert states(run)["validate"] == "success"
         assert (row["outcome"], row["leased"], row["fencing_token"]) == ("graded", False, 1)
@@ -168,7 +171,7 @@ def test_without_a_lease_store_the_setting_decides(
         assert states(run)["grade"] == "failed"
         assert row["outcome"] == "failed"
         assert "leases.db" in row["detail"]
-    [message] = messages
+    [message] = told
     assert "CRITICAL" in message
     assert ("runs write without a lease" if policy == "degrade" else "runs fail") in message
 
@@ -254,18 +257,18 @@ def test_three_failed_runs_in_a_row_open_the_breaker_and_a_success_closes_it(
     for _ in range(3):
         run_dag(game_date=GAME_DATE)
     told = posted(emulators, before)
-    assert [("circuit breaker is open" in message) for message in told] == [False, False, False, False, True]
+    assert [("circuit breaker is open" in message) for message in told] == [False, False, True], "a thread for the failures of a date"
     assert "no such column" in told[-1]
 
     run = run_dag(game_date=GAME_DATE)
     assert states(run)["check_inputs"] == "failed"
     assert states(run)["grade"] in ("upstream_failed", "None")
     assert outcomes(bigquery_client) == ["refused", "failed", "failed", "failed", "refused"]
-    assert len(posted(emulators, before)) == 5, "a refused run sends no message of its own"
+    assert len(posted(emulators, before)) == 3, "a refused run sends no message of its own"
 
     mend()
     assert states(run_dag(game_date=GAME_DATE, override_breaker=True))["validate"] == "success"
-    assert "closed again" in posted(emulators, before)[-1]
+    assert "RECOVERED" in posted(emulators, before)[-1]
     assert states(run_dag(game_date=GAME_DATE))["validate"] == "success"
 
 
@@ -289,9 +292,9 @@ def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it
     bigquery_client.query(age).result(timeout=60)
     run_dag(game_date=GAME_DATE)
     assert outcomes(bigquery_client)[-1] == "graded"
-    told = posted(emulators, before)
-    assert ["open" in message.splitlines()[0] for message in told].count(True) == 1, "an open breaker is told once"
-    assert "closed again" in told[-1]
+    told = [message for message in messages(emulators, before) if "circuit breaker" in str(message["blocks"])]
+    assert [bool(message.get("thread_ts")) for message in told] == [False, True], "an open breaker is told once, and its end"
+    assert "RECOVERED" in posted(emulators, before)[-1]
 
 
 def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_client: bigquery.Client) -> None:
@@ -312,20 +315,26 @@ def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_clie
     assert next(iter(bigquery_client.query(count).result()))["n"] == 5
 
 
+def intrude(settings_environment: pytest.MonkeyPatch, client: bigquery.Client) -> None:
+    """Double every grade between the publish and the look at it."""
+    from nba_grading import validation
+
+    look = validation.validate_date
+
+    def double_and_look(*arguments: Any) -> Any:
+        client.query("INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy").result(timeout=60)
+        return look(*arguments)
+
+    settings_environment.setattr(validation, "validate_date", double_and_look)
+
+
 @pytest.mark.parametrize("policy", ["alert", "fail"])
 def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
     policy: str, bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading import validation
     from nba_grading.settings import get_settings
 
-    def intrude(*arguments: Any) -> Any:
-        insert = "INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy"
-        bigquery_client.query(insert).result(timeout=60)
-        return look(*arguments)
-
-    look = validation.validate_date
-    settings_environment.setattr(validation, "validate_date", intrude)
+    intrude(settings_environment, bigquery_client)
     settings_environment.setenv("GRADING_ON_DUPLICATES", policy)
     get_settings.cache_clear()
     fill(bigquery_client)
@@ -364,7 +373,31 @@ def test_without_a_slack_connection_an_alert_is_a_log_line_and_the_run_goes_on(
 def test_a_slack_that_is_down_costs_three_attempts_and_fails_nothing(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch
 ) -> None:
-    settings_environment.setenv("AIRFLOW_CONN_SLACK_DEFAULT", '{"conn_type": "slackwebhook", "host": "http://127.0.0.1:9", "password": "T/B/X"}')
+    settings_environment.setenv(
+        "AIRFLOW_CONN_SLACK_DEFAULT", '{"conn_type": "slack", "password": "xoxb-x", "extra": {"base_url": "http://127.0.0.1:9/api/"}}'
+    )
     fill(bigquery_client, confidence="100.5")
     assert states(run_dag(game_date=GAME_DATE))["validate"] == "success"
     assert recorded(bigquery_client)["outcome"] == "graded"
+
+
+@pytest.mark.parametrize(("limit", "starts"), [("0", "skipped"), ("3", "skipped"), ("4", "success")])
+def test_a_few_duplicates_are_handed_to_the_repair_where_the_setting_allows_it(
+    limit: str, starts: str, bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+
+    from nba_grading.settings import get_settings
+
+    asked: list[dict[str, Any]] = []
+    settings_environment.setattr(TriggerDagRunOperator, "execute", lambda self, context: asked.append(self.conf))
+    settings_environment.setenv("GRADING_AUTO_REPAIR_ROWS", limit)
+    get_settings.cache_clear()
+    intrude(settings_environment, bigquery_client)
+    fill(bigquery_client)
+    run = run_dag(game_date=GAME_DATE)
+    assert states(run)["repair_small_finds"] == starts
+    wanted = {"table": "prediction_accuracy", "from_date": GAME_DATE, "to_date": GAME_DATE, "dry_run": False, "auto_approve": True}
+    assert asked == ([wanted] if starts == "success" else [])
+    [message] = posted(emulators, before)
+    assert ("removed by remove_duplicates" in message) == (starts == "success")

@@ -86,7 +86,7 @@ def test_a_stuck_lease_is_told_once_and_its_end_once(
     sweep()
     sweep()
     [_, recovery] = posted(emulators, before)
-    assert "stuck no longer" in recovery
+    assert "RECOVERED" in recovery
 
 
 def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
@@ -144,4 +144,4 @@ def test_a_store_that_is_down_is_told_once_and_its_return_once(
     for _ in range(2):
         sweep()
     [_, recovery] = posted(emulators, before)
-    assert "answers again" in recovery
+    assert "It answers" in recovery

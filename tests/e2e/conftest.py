@@ -20,6 +20,7 @@ from commands.schema import create_schema
 from commands.stack import Stack
 from commands.stack_config import ROOT, StackConfig, free_port_base
 from tests.conftest import bigquery_client_of
+from tests.lineage_receiver import LineageReceiver, receive_lineage
 
 DATES = 4
 
@@ -46,7 +47,14 @@ def statsd() -> StatsdReceiver:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver) -> Iterator[Stack]:
+def lineage() -> Iterator[LineageReceiver]:
+    """Where OpenLineage's events go."""
+    with receive_lineage() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver, lineage: LineageReceiver) -> Iterator[Stack]:
     """The stack, ready, with four dates of about 300 predictions; the last has no box score yet."""
     state = tmp_path_factory.mktemp("e2e")
     metrics = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(statsd.port), "STATSD_INFLUXDB_ENABLED": "True"}
@@ -56,6 +64,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver) -> I
             environment.setenv(f"AIRFLOW__METRICS__{name}", value)
         # The page's tests change what it shows.
         environment.setenv("GRADING_PAGE_CACHE_SECONDS", "3")
+        environment.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", lineage.transport)
         stack.up()
     try:
         client = bigquery_client_of(stack.config)

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
 
-from nba_grading.breaker import BreakerOpen, count_failure, count_success, pass_breaker
-from nba_grading.conditions import claim_probe, clear_condition, find_condition, list_conditions, raise_condition
+from nba_grading.alerts import BREAKER_OPENED
+from nba_grading.breaker import BreakerOpen, failures_that_open, pass_breaker
+from nba_grading.conditions import (
+    claim_probe,
+    claim_telling,
+    clear_conditions,
+    find_condition,
+    list_conditions,
+    mark_told,
+    prune_conditions,
+    raise_condition,
+)
 from nba_grading.runs import record_run
+from nba_grading.slack import Thread
+from nba_grading.slack_message import Alert, Severity
 from nba_grading.warehouse import Warehouse
+from tests.alert_examples import all_alerts
 from tests.conftest import BYTES
 
 T = TypeVar("T")
@@ -25,44 +39,76 @@ def at_the_same_time(warehouse: Warehouse, act: Callable[[Warehouse], T]) -> lis
         return list(pool.map(lambda _: act(Warehouse(warehouse.client, maximum_bytes_billed=BYTES, retry_seconds=30)), range(MANY)))
 
 
+def alert(subject: str = "", detail: str = "503", severity: Severity = "ERROR") -> Alert:
+    return replace(all_alerts()[0], kind="lease-store-down", subject=subject, detail=detail, severity=severity)
+
+
+def opened(operation: str, detail: str = "no such column") -> Alert:
+    return replace(alert(operation, detail), kind=BREAKER_OPENED)
+
+
 def test_of_many_that_raise_a_condition_one_is_told_to_tell(warehouse: Warehouse) -> None:
-    assert sorted(at_the_same_time(warehouse, lambda mine: raise_condition(mine, "lease_store", "503"))) == [False] * (MANY - 1) + [True]
-    assert [found.name for found in list_conditions(warehouse, "")] == ["lease_store"]
+    assert sorted(at_the_same_time(warehouse, lambda mine: raise_condition(mine, alert()))) == [False] * (MANY - 1) + [True]
+    assert [found.name for found in list_conditions(warehouse)] == ["lease-store-down"]
 
 
-def test_of_many_that_clear_a_condition_one_is_told_to_tell(warehouse: Warehouse) -> None:
-    raise_condition(warehouse, "lease_store", "503")
-    cleared = [found for found in at_the_same_time(warehouse, lambda mine: clear_condition(mine, "lease_store")) if found]
-    assert [found.detail for found in cleared] == ["503"]
-    assert find_condition(warehouse, "lease_store") is None
+def test_of_many_that_clear_a_condition_one_clears_it_and_one_tells_it(warehouse: Warehouse) -> None:
+    raise_condition(warehouse, alert())
+    condition = find_condition(warehouse, "lease-store-down")
+    assert condition is not None
+    mark_told(warehouse, condition, Thread("#grading", "1.0"))
+
+    def clear_and_claim(mine: Warehouse) -> tuple[int, bool]:
+        return clear_conditions(mine, ["lease-store-down", "another"], "it answers"), claim_telling(mine, "lease-store-down")
+
+    results = at_the_same_time(warehouse, clear_and_claim)
+    assert sum(cleared for cleared, _ in results) == 1
+    assert sum(claimed for _, claimed in results) == 1
+    over = find_condition(warehouse, "lease-store-down")
+    assert over is not None
+    assert (over.raised_at, over.recovery, over.thread) == (None, "it answers", Thread("#grading", "1.0"))
+    assert list_conditions(warehouse) == []
 
 
 def test_a_condition_that_was_cleared_can_be_raised_again(warehouse: Warehouse) -> None:
     for _ in range(2):
-        assert raise_condition(warehouse, "lease_store", "503")
-        assert clear_condition(warehouse, "lease_store")
-    assert clear_condition(warehouse, "lease_store") is None
+        assert raise_condition(warehouse, alert())
+        assert clear_conditions(warehouse, ["lease-store-down"], "") == 1
+    assert clear_conditions(warehouse, ["lease-store-down"], "") == 0
 
 
 def test_a_long_detail_is_cut_and_a_name_is_matched_whole(warehouse: Warehouse) -> None:
-    raise_condition(warehouse, "breaker/grading_x", "y" * 5000)
-    assert find_condition(warehouse, "breaker/grading") is None
-    found = find_condition(warehouse, "breaker/grading_x")
+    raise_condition(warehouse, alert("grading_x", "y" * 5000))
+    assert find_condition(warehouse, "lease-store-down/grading") is None
+    found = find_condition(warehouse, "lease-store-down/grading_x")
     assert found is not None
     assert len(found.detail) == 1000
     assert found.age_s < 60
 
 
+def test_what_was_told_and_is_long_over_is_forgotten_and_nothing_else(warehouse: Warehouse) -> None:
+    for subject in ("raised", "untold", "over"):
+        raise_condition(warehouse, alert(subject))
+    clear_conditions(warehouse, ["lease-store-down/untold", "lease-store-down/over"], "done")
+    over = find_condition(warehouse, "lease-store-down/over")
+    assert over is not None
+    mark_told(warehouse, over, Thread("#grading", "1.0"))
+    assert prune_conditions(warehouse, after_days=1) == 0
+    assert prune_conditions(warehouse, after_days=-1) == 1
+    left = warehouse.run("SELECT name FROM nba_predictions.conditions ORDER BY name")
+    assert [row["name"] for row in left] == ["lease-store-down/raised", "lease-store-down/untold"]
+
+
 def test_of_many_runs_one_may_try(warehouse: Warehouse) -> None:
-    raise_condition(warehouse, "breaker/grading", "")
-    assert not claim_probe(warehouse, "breaker/grading", "early", pause_s=60)
+    raise_condition(warehouse, opened("grading"))
+    assert not claim_probe(warehouse, "breaker-opened/grading", "early", pause_s=60)
     warehouse.execute("UPDATE nba_predictions.conditions SET raised_at = TIMESTAMP_SUB(raised_at, INTERVAL 61 SECOND) WHERE TRUE")
     names = [f"run{n}" for n in range(MANY)]
     with ThreadPoolExecutor(MANY) as pool:
-        passed = list(pool.map(lambda run: claim_probe(Warehouse(warehouse.client, BYTES), "breaker/grading", run, pause_s=60), names))
+        passed = list(pool.map(lambda run: claim_probe(Warehouse(warehouse.client, BYTES), "breaker-opened/grading", run, pause_s=60), names))
     assert passed.count(True) == 1
     again = names[passed.index(True)]
-    assert claim_probe(warehouse, "breaker/grading", again, pause_s=60), "a task of the run that tries may be tried again"
+    assert claim_probe(warehouse, "breaker-opened/grading", again, pause_s=60), "a task of the run that tries may be tried again"
 
 
 def record(warehouse: Warehouse, number: int, outcome: str) -> None:
@@ -72,7 +118,7 @@ def record(warehouse: Warehouse, number: int, outcome: str) -> None:
 
 def test_the_breaker_opens_at_the_given_failure_in_a_row_and_closes_at_a_success(warehouse: Warehouse) -> None:
     def failed() -> int | None:
-        return count_failure(warehouse, "grading", failures_to_open=3, detail="no such column")
+        return failures_that_open(warehouse, "grading", failures_to_open=3)
 
     for number, outcome in enumerate(["failed", "failed", "graded", "failed", "refused", "failed"]):
         record(warehouse, number, outcome)
@@ -80,19 +126,17 @@ def test_the_breaker_opens_at_the_given_failure_in_a_row_and_closes_at_a_success
     pass_breaker(warehouse, "grading", "any", pause_s=300, override=False)
     record(warehouse, 6, "failed")
     assert failed() == 3
-    record(warehouse, 7, "failed")
-    assert failed() is None, "it is open already"
+    raise_condition(warehouse, opened("grading"))
 
     with pytest.raises(BreakerOpen, match=r"no such column.*override_breaker"):
         pass_breaker(warehouse, "grading", "any", pause_s=300, override=False)
     pass_breaker(warehouse, "grading", "any", pause_s=300, override=True)
     pass_breaker(warehouse, "consolidation", "any", pause_s=300, override=False)
-    assert count_success(warehouse, "grading") is not None
-    assert count_success(warehouse, "grading") is None
+    clear_conditions(warehouse, ["breaker-opened/grading"], "a run succeeded")
     pass_breaker(warehouse, "grading", "any", pause_s=300, override=False)
 
 
 def test_a_breaker_that_is_switched_off_never_opens(warehouse: Warehouse) -> None:
     for number in range(4):
         record(warehouse, number, "failed")
-    assert count_failure(warehouse, "grading", failures_to_open=0, detail="") is None
+    assert failures_that_open(warehouse, "grading", failures_to_open=0) is None

@@ -37,6 +37,8 @@ COVERED = (
     *("local/summarize_dates", "local/summarize_systems"),
     *("page/list_seasons", "page/summarize_season", "page/list_findings", "page/list_duplicate_keys"),
     *("page/list_runs", "page/list_quality", "page/list_system_days"),
+    *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
+    *("review/review_systems", "review/calibration", "review/review_milestone"),
     *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
 )
 
@@ -102,7 +104,8 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
     if parts:
         text = text.format(**parts)
-    found = warehouse.run(text, case.get("params"))
+    params = {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in case.get("params", {}).items()}
+    found = warehouse.run(text, params)
     expected = case["expect"]
     columns = list(expected[0]) if expected else []
     assert comparable_rows(found, columns) == comparable_rows(expected, columns)

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from nba_grading.settings import SettingsError, read_settings
@@ -29,6 +31,8 @@ def test_an_unknown_setting_is_refused_by_name() -> None:
         ("LEASE_ON_UNAVAILABLE", "hope"),
         ("GRADING_RETRIES", "-1"),
         ("GRADING_MAX_BYTES_BILLED", "1"),
+        ("GRADING_WIN_RATE", "52.4"),
+        ("GRADING_MILESTONE_MAE", "0"),
     ],
 )
 def test_an_impossible_value_is_refused_by_name_and_value(name: str, value: str) -> None:
@@ -51,3 +55,25 @@ def test_a_lease_shorter_than_three_calls_is_refused() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(Exception, match="frozen"):
         read_settings({}).lease_seconds = 1  # type: ignore[misc]
+
+
+def test_milestones_are_dates_by_system() -> None:
+    assert read_settings({"GRADING_MILESTONES": '{"catboost_v9": "2026-03-01"}'}).grading_milestones == {"catboost_v9": date(2026, 3, 1)}
+    assert read_settings({}).grading_milestones == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("catboost_v9=2026-03-01", "it is not JSON"),
+        ('["catboost_v9"]', "it is not a JSON object of systems and dates"),
+        ('{"CatBoost": "1 March"}', "'1 March' of CatBoost is not a date"),
+        ('{"catboost_v9": 20260301}', "20260301 of catboost_v9 is not a date"),
+        ('{"catboost_v9": "2026-02-30"}', "'2026-02-30' of catboost_v9 is not a date"),
+    ],
+)
+def test_milestones_that_cannot_be_are_refused_with_what_would_do(value: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"GRADING_MILESTONES": value})
+    assert told in str(refused.value)
+    assert "as JSON" in str(refused.value)

@@ -2,10 +2,20 @@
 -- Params: prefix STRING
 SELECT
     name,
-    MIN(raised_at) AS raised_at,
-    MAX(probed_at) AS probed_at,
-    ANY_VALUE(detail) AS detail
+    MAX(raised_at) AS raised_at,
+    MIN(begun_at) AS begun_at,
+    MAX(cleared_at) AS cleared_at,
+    ANY_VALUE(detail) AS detail,
+    ANY_VALUE(alert) AS alert,
+    ANY_VALUE(recovery) AS recovery,
+    MAX(seen) AS seen,
+    MAX(changed_at) AS changed_at,
+    MAX(told_at) AS told_at,
+    MAX(telling_at) AS telling_at,
+    MAX(escalated_at) AS escalated_at,
+    ANY_VALUE(channel) AS channel,
+    ANY_VALUE(thread) AS thread
 FROM nba_predictions.conditions
 WHERE STARTS_WITH(name, @prefix) AND raised_at IS NOT NULL
 GROUP BY name
-ORDER BY raised_at, name;
+ORDER BY begun_at, name;

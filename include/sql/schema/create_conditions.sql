@@ -9,6 +9,8 @@ CREATE TABLE IF NOT EXISTS nba_predictions.conditions (
     severity STRING OPTIONS (description = 'CRITICAL, ERROR or WARNING'),
     game_date DATE OPTIONS (description = 'The date it is about; NULL when it is about no date'),
     alert STRING OPTIONS (description = 'The alert as JSON: title, detail, figures, what was done, next step, command, run'),
+    begun_at TIMESTAMP OPTIONS (description = 'When it was raised last; stays when it is cleared'),
+    recovery STRING OPTIONS (description = 'What ended it; NULL while it lasts, and for what was over when it was told'),
     seen INT64 OPTIONS (description = 'How often it was seen since it was raised'),
     seen_at TIMESTAMP OPTIONS (description = 'When it was seen last'),
     changed_at TIMESTAMP OPTIONS (description = 'When something happened that Slack should show'),

@@ -3,4 +3,4 @@
 SELECT
     table_name,
     column_name
-FROM {dataset}.INFORMATION_SCHEMA.COLUMNS;
+FROM {dataset}.INFORMATION_SCHEMA.COLUMNS; -- noqa: CP02

@@ -1,0 +1,98 @@
+"""One example of each alert, and of each course it can take: for the tests, and for docs/alerts.md, which shows their payloads."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from nba_grading import alerts
+from nba_grading.conditions import Condition
+from nba_grading.quality import Result, load_checks
+from nba_grading.slack_message import (
+    Alert,
+    Block,
+    Course,
+    RunLink,
+    alert_blocks,
+    escalation_blocks,
+    recovery_blocks,
+    repeat_blocks,
+)
+from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from nba_grading.validation import Finding
+
+RUN = RunLink(
+    dag_id="grade_predictions",
+    run_id="manual__1",
+    url="http://airflow/dags/grade_predictions/runs/manual__1",
+    runbook_url="docs/runbook.md",
+)
+DAY = "2026-01-10"
+HOLDER = {"holder_id": "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60", "holder": "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60 (dag_id grade_predictions, try_number 1)"}
+
+
+def duplicate(player: str, line: float | None) -> dict[str, object]:
+    return {"player_lookup": player, "game_id": "g", "system_id": "s", "line_value": line, "occurrences": 2}
+
+
+def duplicates(rows: int = 1) -> Finding:
+    keys = [duplicate("lebronjames", None), *(duplicate(f"player{number}", 25.5) for number in range(1, rows))]
+    return Finding("duplicate_keys", "fail", f"{rows} keys stand more than once, {rows + 2} rows too many", keys, rows + 2)
+
+
+def after_write(*findings: Finding, repaired_by: str | None = None) -> Alert:
+    counts = "1 graded, 2 voided, 3 pending"
+    return alerts.findings_after_write(RUN, table=PREDICTION_ACCURACY, game_date=DAY, findings=findings, counts=counts, repaired_by=repaired_by)
+
+
+def after_consolidation(*findings: Finding) -> Alert:
+    return alerts.findings_after_consolidation(RUN, table=PLAYER_PROP_PREDICTIONS, game_date=DAY, findings=findings, counts="100 tables")
+
+
+def summary() -> Alert:
+    """The daily summary: a check that failed, one that is broken, and a stuck lease that is told in a thread of its own."""
+    checks = {check.name: check for check in load_checks({})}
+    dates = {"first_date": DAY, "last_date": DAY, "day": DAY}
+    off = [
+        Result(checks["duplicate_grades"], "failed", Decimal(3), f"{DAY}: 3", dates),
+        Result(checks["ungraded_predictions"], "warned", Decimal(244), "game 0022500551 has no box score: 244", dates),
+        Result(checks["hours_since_prediction"], "broken", None, "StatementFailed: no such column", dates),
+    ]
+    stuck = alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600)
+    began = datetime.now(tz=UTC) - timedelta(seconds=900)
+    other = Condition(stuck.name, began, began, None, stuck.detail, stuck, None, 2, began, began, None, None, None)
+    return alerts.data_quality(RUN, day=DAY, off=off, checks=10, others=[other])
+
+
+def all_alerts() -> list[Alert]:
+    """Every function of ``alerts`` that makes one, each way it can be."""
+    return [
+        after_write(duplicates()),
+        after_write(duplicates(), repaired_by="remove_duplicates"),
+        after_write(Finding("invalid_confidence", "warn", "3 predictions have a confidence outside 0-100")),
+        after_consolidation(duplicates()),
+        alerts.task_failed(RUN, game_date=DAY, task_id="grade", tries=4, error="AuditFailed: the staged rows share keys"),
+        alerts.waited_too_long(RUN, game_date=DAY, waited_s=300.4, max_wait_s=300, held_by=f"lease grading_{DAY} is held by 4ad1f0d0"),
+        alerts.lease_switched_off(RUN, run_date=DAY, game_date=DAY, reason="the setting GRADING_USE_LEASE is off"),
+        alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600),
+        alerts.lease_long_held(RUN, lease=f"grading_{DAY}", **HOLDER, held_s=4000, limit_s=3600),
+        alerts.lease_removed(RUN, lease=f"grading_{DAY}", holder=HOLDER["holder"], silent_s=1300, by_hand=False),
+        alerts.lease_removed(RUN, lease=f"grading_{DAY}", holder=HOLDER["holder"], silent_s=3, by_hand=True),
+        alerts.lease_store_down(RUN, reason="Firestore: 503", policy="degrade"),
+        alerts.lease_store_down(RUN, reason="Firestore: 503", policy="fail"),
+        alerts.breaker_opened(RUN, operation="grading", failures=3, limit=3, pause_s=300, error="no such column"),
+        summary(),
+        alerts.duplicates_removed(RUN, table=PREDICTION_ACCURACY, dates=[DAY], removed=3, backup="_backup_prediction_accuracy_20260111120000"),
+        alerts.dates_to_heal(RUN, regraded=[f"{DAY}: 3 ungraded, 0 outdated"], listed=["2026-01-11: 1 ungraded, 0 outdated"], limit=1),
+    ]
+
+
+def courses(alert: Alert) -> dict[str, list[Block]]:
+    """What a thread shows, by what happens."""
+    return {
+        "first seen": alert_blocks(alert, Course()),
+        "seen again": repeat_blocks(alert, Course(seen=5, open_s=7300)),
+        "escalated": escalation_blocks(alert, Course(seen=9, open_s=14400, escalated=True), "<!here>"),
+        "recovered": recovery_blocks(alert, Course(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
+        "first message, afterwards": alert_blocks(alert, Course(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
+    }

@@ -1,0 +1,270 @@
+"""check_data_quality through its DAG: the demo's kinds of faults, one at a time, as the summary in Slack and the stored results tell them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.stack_config import StackConfig
+from nba_grading.quality import QualityCheckError, check_day, load_checks, record_results
+from nba_grading.settings import read_settings
+from nba_grading.sql import SQL_DIR
+from nba_grading.warehouse import Warehouse
+from tests.dags.runs import messages, posted, run_in_process, states
+
+HEADER = "-- A check.\n-- unit: rows\n-- fail_above: 0\n-- next: Mend it.\n"
+DAY = date(2026, 1, 10)
+NOON = datetime(2026, 1, 11, 17, tzinfo=UTC)
+THRESHOLDS = {"predictions_of_day": {"warn_below": Decimal(5)}}
+
+
+def fill(warehouse: Warehouse, *, systems: int = 6, games: int = 2, day: date = DAY) -> None:
+    """A day that is right: a prediction of every system for one player of each game, graded, made in the morning."""
+    predictions, grades, boxes = [], [], []
+    for game in range(games):
+        boxes.append(f"('p{game}', 'g{game}', DATE '{day}', 20, 30, TIMESTAMP '{day} 12:00:00+00')")
+        for system in range(systems):
+            predictions.append(f"('s{system}', 'p{game}', 'g{game}', DATE '{day}', 25.5, TIMESTAMP '{day + timedelta(days=1)} 06:00:00+00')")
+            grades.append(f"('s{system}', 'p{game}', 'g{game}', DATE '{day}', 25.5, 0.7, TIMESTAMP '{day + timedelta(days=1)} 11:00:00+00')")
+    warehouse.execute(
+        "INSERT INTO nba_predictions.player_prop_predictions (system_id, player_lookup, game_id, game_date, current_points_line, created_at) "
+        f"VALUES {', '.join(predictions)}"
+    )
+    warehouse.execute(
+        "INSERT INTO nba_predictions.prediction_accuracy "
+        f"(system_id, player_lookup, game_id, game_date, line_value, confidence_score, graded_at) VALUES {', '.join(grades)}"
+    )
+    warehouse.execute(
+        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played, updated_at) "
+        f"VALUES {', '.join(boxes)}"
+    )
+
+
+def checked(warehouse: Warehouse, day: date = DAY, as_of: datetime = NOON) -> dict[str, tuple[str, Any]]:
+    """Status and figure of each check."""
+    results = check_day(warehouse, load_checks(THRESHOLDS), day, as_of)
+    return {one.check.name: (one.status, None if one.figure is None else float(one.figure)) for one in results}
+
+
+RIGHT = {
+    "duplicate_grades": ("passed", 0),
+    "duplicate_predictions": ("passed", 0),
+    "predictions_of_day": ("passed", 12),
+    "ungraded_predictions": ("passed", 0),
+    "confidence_range": ("passed", 0),
+    "hours_since_prediction": ("passed", 11),
+    "systems_predicting": ("passed", 6),
+    "duplicate_rate_change": ("passed", 0),
+    "outdated_grades": ("passed", 0),
+    "orphaned_staging_tables": ("passed", 0),
+}
+
+
+def test_a_day_that_is_right_passes_every_check(warehouse: Warehouse) -> None:
+    fill(warehouse)
+    assert checked(warehouse) == RIGHT
+
+
+FAULTS = {
+    "duplicate_grades": (
+        "INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy WHERE system_id = 's0'",
+        {"duplicate_grades": ("failed", 2), "duplicate_rate_change": ("warned", 100)},
+    ),
+    "duplicate_predictions": (
+        "INSERT INTO nba_predictions.player_prop_predictions SELECT * FROM nba_predictions.player_prop_predictions WHERE system_id = 's0'",
+        {"duplicate_predictions": ("failed", 2), "predictions_of_day": ("passed", 14)},
+    ),
+    "volume": (
+        "UPDATE nba_predictions.player_prop_predictions SET is_active = FALSE WHERE system_id != 's0'",
+        {"predictions_of_day": ("warned", 2), "systems_predicting": ("warned", 1)},
+    ),
+    "confidence": (
+        "UPDATE nba_predictions.prediction_accuracy SET confidence_score = 70 WHERE system_id = 's1'",
+        {"confidence_range": ("failed", 2)},
+    ),
+    "stale": (
+        "UPDATE nba_predictions.player_prop_predictions SET created_at = TIMESTAMP '2026-01-10 06:00:00+00' WHERE TRUE",
+        {"hours_since_prediction": ("warned", 35)},
+    ),
+    "dead": (
+        "UPDATE nba_predictions.player_prop_predictions SET created_at = TIMESTAMP '2026-01-09 06:00:00+00' WHERE TRUE",
+        {"hours_since_prediction": ("failed", 59)},
+    ),
+    "corrected": (
+        "UPDATE nba_box_scores.player_game_summary SET updated_at = TIMESTAMP '2026-01-11 12:00:00+00' WHERE game_id = 'g1'",
+        {"outdated_grades": ("warned", 6)},
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_by_its_check_and_by_no_other(warehouse: Warehouse, fault: str) -> None:
+    fill(warehouse)
+    statement, differing = FAULTS[fault]
+    warehouse.execute(statement)
+    assert checked(warehouse) == {**RIGHT, **differing}
+
+
+def test_a_missing_box_score_leaves_its_predictions_ungraded_and_the_game_is_named(warehouse: Warehouse) -> None:
+    fill(warehouse, systems=30)
+    for table in ("nba_box_scores.player_game_summary", "nba_predictions.prediction_accuracy"):
+        warehouse.execute(f"DELETE FROM {table} WHERE game_id = 'g1'")
+    assert checked(warehouse)["ungraded_predictions"] == ("passed", 30)
+    strict = load_checks({"ungraded_predictions": {"warn_above": Decimal(20)}})
+    [result] = [one for one in check_day(warehouse, strict, DAY, NOON) if one.check.name == "ungraded_predictions"]
+    assert result.status == "warned"
+    assert result.told == "30 predictions (warn above 20): game g1 has no box score: 30"
+    assert result.command == "make backfill FROM=2026-01-10 TO=2026-01-10 REGRADE=1"
+
+
+def test_last_weeks_duplicates_do_not_alarm_for_this_week(warehouse: Warehouse) -> None:
+    fill(warehouse)
+    fill(warehouse, day=DAY - timedelta(days=8))
+    duplicate = (
+        "INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '2026-01-02'"
+    )
+    warehouse.execute(duplicate)
+    assert checked(warehouse)["duplicate_rate_change"] == ("passed", 0)
+    assert checked(warehouse)["duplicate_grades"] == ("passed", 0)
+
+
+def test_a_table_that_a_writer_left_a_week_ago_is_an_orphan_and_a_new_one_is_not(warehouse: Warehouse) -> None:
+    fill(warehouse)
+    warehouse.run("CREATE TABLE nba_predictions._staging_batch_b1_w1 (system_id STRING)")
+    assert checked(warehouse, as_of=datetime.now(tz=UTC))["orphaned_staging_tables"] == ("passed", 0)
+    in_eight_days = datetime.now(tz=UTC) + timedelta(days=8)
+    assert checked(warehouse, as_of=in_eight_days)["orphaned_staging_tables"] == ("warned", 1)
+
+
+def test_a_day_without_games_is_its_own_result_and_no_warning(warehouse: Warehouse) -> None:
+    found = checked(warehouse)
+    needing = {"predictions_of_day", "ungraded_predictions", "hours_since_prediction", "systems_predicting"}
+    assert {name for name, (status, _) in found.items() if status == "no_games"} == needing
+    assert {status for name, (status, _) in found.items() if name not in needing} == {"passed"}
+
+
+def test_a_check_that_errs_is_broken_and_the_others_are_made(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "11_wrong.sql").write_text(HEADER + "SELECT no_such_column AS figure FROM nba_predictions.conditions;\n")
+    (tmp_path / "12_many.sql").write_text(HEADER + "SELECT 1 AS figure UNION ALL SELECT 2;\n")
+    (tmp_path / "13_right.sql").write_text(HEADER + "SELECT 0 AS figure;\n")
+    broken, many, right = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
+    assert (broken.status, many.status, right.status) == ("broken", "broken", "passed")
+    assert "no_such_column" in str(broken.detail)
+    assert "measures: rows" in str(many.detail)
+
+
+def test_a_check_that_a_user_adds_may_select_the_offending_rows(warehouse: Warehouse, tmp_path: Path) -> None:
+    fill(warehouse)
+    (tmp_path / "11_no_team.sql").write_text(
+        "-- Box scores without a team.\n-- unit: box scores\n-- measures: rows\n-- warn_above: 1\n-- next: Ask the feed's owner.\n"
+        "-- Params: day DATE\nSELECT player_lookup, game_id\nFROM nba_box_scores.player_game_summary\nWHERE game_date = @day AND team_abbr IS NULL;\n"
+    )
+    [result] = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
+    assert (result.status, result.figure) == ("warned", 2)
+    assert '"player_lookup":"p0"' in str(result.detail)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("my_check.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure", "two digits"),
+        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\nSELECT 1 AS figure", "no threshold"),
+        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_over: 1\nSELECT 1 AS figure", "no key warn_over"),
+        ("11_a.sql", "-- T.\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure", "lacks unit"),
+        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_above: many\nSELECT 1 AS figure", "should be a number"),
+        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_above: 1\n-- needs_games: maybe\nSELECT 1 AS figure", "it can be no or yes"),
+        ("11_a.sql", "-- unit: x\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure", "a title in the first line"),
+    ],
+)
+def test_a_check_that_cannot_be_used_is_told_by_file_and_key(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(QualityCheckError, match=sentence) as raised:
+        load_checks({}, tmp_path)
+    assert name in str(raised.value)
+
+
+def test_two_files_of_one_name_and_thresholds_of_no_check_are_refused(tmp_path: Path) -> None:
+    text = "-- T.\n-- unit: x\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure"
+    for number in (11, 12):
+        (tmp_path / f"{number}_a.sql").write_text(text)
+    with pytest.raises(QualityCheckError, match="a is the name of more than one file"):
+        load_checks({}, tmp_path)
+    with pytest.raises(QualityCheckError, match="names no check nothing"):
+        load_checks({"nothing": {"warn_above": Decimal(1)}})
+
+
+def test_thresholds_are_a_setting() -> None:
+    thresholds = read_settings({"GRADING_QUALITY_THRESHOLDS": '{"predictions_of_day": {"warn_above": 1000}}'}).grading_quality_thresholds
+    [check] = [one for one in load_checks(thresholds) if one.name == "predictions_of_day"]
+    assert (check.judge(Decimal(1000)), check.judge(Decimal(1001)), check.judge(None)) == ("passed", "warned", "passed")
+    assert check.limits["warn_below"] == 300, "what the setting does not name stays"
+
+
+def test_every_check_names_a_heading_of_the_runbook_and_every_file_is_one(repository: Path) -> None:
+    headings = {line.removeprefix("## ") for line in (repository / "docs" / "runbook.md").read_text().splitlines() if line.startswith("## ")}
+    checks = load_checks({})
+    assert {check.runbook for check in checks} <= headings
+    assert len(checks) == len(list((SQL_DIR / "quality").glob("*"))) >= 10
+
+
+def test_results_recorded_twice_stand_once(warehouse: Warehouse) -> None:
+    fill(warehouse)
+    results = list(check_day(warehouse, load_checks(THRESHOLDS), DAY, NOON))
+    for _ in range(2):
+        record_results(warehouse, "run1", DAY, NOON, results)
+    rows = warehouse.run("SELECT check_name, status, figure, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
+    assert {row["check_name"]: (row["status"], float(row["figure"])) for row in rows} == RIGHT
+    assert len(rows) == len(RIGHT)
+    [volume] = [row for row in rows if row["check_name"] == "predictions_of_day"]
+    assert (volume["warn_below"], volume["detail"]) == (5, "of 6 systems, on 2 games")
+
+
+@pytest.mark.usefixtures("metadata_database")
+def test_one_summary_names_what_is_off_with_its_next_step_and_its_recovery_closes_the_thread(
+    warehouse: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    settings_environment.setenv("GRADING_QUALITY_THRESHOLDS", json.dumps({"predictions_of_day": {"warn_below": 5}}))
+    fill(warehouse)
+    warehouse.execute(FAULTS["duplicate_grades"][0])
+    run = run_in_process("check_data_quality", day=str(DAY))
+    assert states(run) == {"check": "success", "repair_small_finds": "skipped"}
+    [summary] = posted(emulators, before)
+    assert "Data quality of 2026-01-10: 1 failed, 1 warned" in summary
+    assert "duplicate_grades failed: 2 surplus rows (fail above 0): 2026-01-10: 2" in summary
+    assert '"from_date": "2026-01-10", "to_date": "2026-01-10"' in summary
+    audit = warehouse.run("SELECT processor, duplicate_count FROM nba_predictions.grading_duplicate_audit")
+    assert audit == [{"processor": "data_quality", "duplicate_count": 2}] * 2
+
+    run_in_process("check_data_quality", day=str(DAY))
+    assert len(posted(emulators, before)) == 1, "told within the hour"
+
+    warehouse.execute("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
+    warehouse.execute("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")
+    warehouse.execute("DELETE FROM nba_box_scores.player_game_summary WHERE TRUE")
+    fill(warehouse)
+    run_in_process("check_data_quality", day=str(DAY))
+    first, reply = messages(emulators, before)
+    assert reply["thread_ts"] == first["ts"]
+    assert "RECOVERED" in reply["blocks"][0]["text"]["text"]
+    assert "Every check of 2026-01-10 has passed" in str(reply["blocks"])
+
+
+@pytest.mark.usefixtures("metadata_database")
+def test_a_bad_day_and_bad_thresholds_fail_with_a_sentence(
+    warehouse: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig
+) -> None:
+    before = len(posted(emulators))
+    assert states(run_in_process("check_data_quality", day="2126-01-10"))["check"] == "failed"
+    settings_environment.setenv("GRADING_QUALITY_THRESHOLDS", json.dumps({"nothing": {"warn_below": 5}}))
+    from nba_grading.settings import get_settings
+
+    get_settings.cache_clear()
+    assert states(run_in_process("check_data_quality", day=str(DAY)))["check"] == "failed"
+    text = "\n".join(posted(emulators, before))
+    assert "2126-01-10" in text
+    assert "names no check nothing" in text

@@ -1,0 +1,232 @@
+"""OpenLineage's events of each guarded write: Airflow's own listener sends them, a receiver on this machine gets them.
+
+The DAGs run whole in a process of their own, which begins with a transport configured, as a worker's does.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from openlineage_sql import parse
+
+from commands.proof.publishes import insert_synthetic_date
+from commands.stack_config import PROJECT, ROOT
+from nba_grading import fenced_write, lineage
+from nba_grading.batch_operators import GuardedBatchOperator
+from nba_grading.consolidation import consolidate_date
+from nba_grading.events import log_event
+from nba_grading.guard import UnleasedClaim
+from nba_grading.lease_store import LeaseKey
+from nba_grading.repairs import backup_name, create_backup
+from nba_grading.sql import tables_read
+from nba_grading.tables import DATASETS, PREDICTION_ACCURACY, TABLES
+from nba_grading.warehouse import Warehouse
+from tests.lineage_receiver import LineageReceiver, names, partitions, receive_lineage
+
+pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
+
+log = logging.getLogger(__name__)
+
+DAY = date(2026, 1, 10)
+ROWS = 120
+SCHEMA = json.loads((ROOT / "include" / "lineage" / "GuardedWritesRunFacet.json").read_text(encoding="utf-8"))
+STAGING = "_staging_batch_b1_w1"
+STAGE = f"CREATE TABLE nba_predictions.{STAGING} AS SELECT * FROM nba_predictions.player_prop_predictions WHERE game_date = DATE '{DAY}'"
+COPY = f"INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{DAY}' LIMIT 7"
+SCRIPT = """
+import json, sys
+from tests.dags.runs import run_in_process, states
+print([states(run_in_process(dag_id, **conf)) for dag_id, conf in json.loads(sys.argv[1])])
+"""
+
+
+@pytest.fixture
+def receiver() -> Iterator[LineageReceiver]:
+    with receive_lineage() as receiver:
+        yield receiver
+
+
+def run_dags(transport: str | None, *runs: tuple[str, dict[str, Any]]) -> str:
+    """Run DAGs one after the other in a new process; what it printed and logged."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    if transport:
+        environment["AIRFLOW__OPENLINEAGE__TRANSPORT"] = transport
+    done = subprocess.run([sys.executable, "-c", SCRIPT, json.dumps(runs)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    assert "failed" not in done.stdout.splitlines()[-1], done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def full(*tables: str) -> list[str]:
+    return sorted(f"bigquery {PROJECT}.{table}" for table in tables)
+
+
+def facet(event: dict[str, Any]) -> list[dict[str, Any]]:
+    told = event["run"]["facets"][lineage.FACET]
+    Draft202012Validator(SCHEMA).validate(told)
+    assert told["_schemaURL"] == SCHEMA["$id"]
+    writes: list[dict[str, Any]] = told["writes"]
+    return writes
+
+
+def recorded(warehouse: Warehouse, operation: str) -> dict[str, Any]:
+    [row] = warehouse.run("SELECT * FROM nba_predictions.grading_runs WHERE operation = @operation", {"operation": operation})
+    return row
+
+
+def check(event: dict[str, Any], inputs: list[str], output: str, dates: list[dict[str, Any]], rows: int | None) -> None:
+    assert names(event["inputs"]) == inputs
+    assert names(event["outputs"]) == full(output)
+    [written] = event["outputs"]
+    assert partitions(written) == dates
+    if rows is not None:
+        assert written["outputFacets"]["outputStatistics"]["rowCount"] == rows
+
+
+@pytest.mark.timeout(600)
+def test_every_guarded_write_tells_its_inputs_its_output_and_its_date(warehouse: Warehouse, receiver: LineageReceiver) -> None:
+    insert_synthetic_date(warehouse, DAY, ROWS)
+    warehouse.run(STAGE)
+    a_date, day = [{"game_date": str(DAY)}], {"game_date": str(DAY)}
+    span = {"from_date": str(DAY), "to_date": str(DAY)}
+    run_dags(receiver.transport, ("grade_predictions", day), ("aggregate_performance", day), ("consolidate_predictions", {**day, "batch_id": "b1"}))
+    [grade] = receiver.of("grade_predictions.grade", "COMPLETE")
+    grades = "nba_predictions.prediction_accuracy"
+    check(grade, full("nba_box_scores.player_game_summary", "nba_predictions.player_prop_predictions"), grades, a_date, ROWS)
+    row = recorded(warehouse, "grading")
+    assert facet(grade) == [
+        {
+            "operation": "grading",
+            "gradingRunId": row["grading_run_id"],
+            "table": f"{PROJECT}.{grades}",
+            "gameDate": str(DAY),
+            "fence": row["fencing_token"],
+            "rows": ROWS,
+            "replacedRows": 0,
+        }
+    ]
+    [started] = receiver.of("grade_predictions.grade", "START")
+    check(started, [], grades, a_date, None)
+    assert started["run"]["runId"] == grade["run"]["runId"]
+
+    [by_day] = receiver.of("aggregate_performance.aggregate_day", "COMPLETE")
+    daily = "nba_predictions.system_daily_performance"
+    check(by_day, full("nba_box_scores.player_game_summary", "nba_predictions.player_prop_predictions", grades), daily, a_date, None)
+    [by_period] = receiver.of("aggregate_performance.aggregate_periods", "COMPLETE")
+    ends = sorted({write["gameDate"] for write in facet(by_period)})
+    assert ends == ["2026-01-10", "2026-01-31", "2026-09-30"]
+    summary = "nba_predictions.prediction_performance_summary"
+    check(by_period, full(grades), summary, [{"period_end_date": end} for end in ends], sum(write["rows"] for write in facet(by_period)))
+
+    [merged] = receiver.of("consolidate_predictions.consolidate", "COMPLETE")
+    predictions = "nba_predictions.player_prop_predictions"
+    check(merged, full(f"nba_predictions.{STAGING}", predictions), predictions, a_date, ROWS)
+
+    backup = backup_name(PREDICTION_ACCURACY, datetime(2026, 1, 11, tzinfo=UTC))
+    warehouse.execute(COPY)
+    create_backup(warehouse, PREDICTION_ACCURACY, backup)
+    run_dags(
+        receiver.transport,
+        ("remove_duplicates", {**span, "dry_run": False, "auto_approve": True}),
+        ("restore_from_backup", {**span, "dry_run": False, "backup": backup}),
+    )
+    [repaired] = receiver.of("remove_duplicates.repair", "COMPLETE")
+    check(repaired, full(grades), grades, a_date, ROWS)
+    assert [(write["operation"], write["replacedRows"]) for write in facet(repaired)] == [("grading", ROWS + 7)]
+    [restored] = receiver.of("restore_from_backup.restore", "COMPLETE")
+    check(restored, full(f"nba_predictions.{backup}"), grades, a_date, ROWS + 7)
+
+
+@pytest.mark.timeout(300)
+def test_a_receiver_that_is_down_fails_no_run(warehouse: Warehouse, receiver: LineageReceiver) -> None:
+    insert_synthetic_date(warehouse, DAY, ROWS)
+    nobody = json.dumps({"type": "http", "url": "http://127.0.0.1:9", "timeout": 1, "retry": {"total": 0}})
+    run_dags(nobody, ("grade_predictions", {"game_date": str(DAY)}))
+    assert recorded(warehouse, "grading")["outcome"] == "graded"
+
+
+def test_without_a_transport_nothing_is_sent_and_nothing_of_openlineage_is_imported(warehouse: Warehouse) -> None:
+    insert_synthetic_date(warehouse, DAY, ROWS)
+    script = SCRIPT + "print([name for name in sys.modules if name.startswith('openlineage') or name.endswith('openlineage.plugins.listener')])"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+    runs = json.dumps([("grade_predictions", {"game_date": str(DAY)})])
+    done = subprocess.run([sys.executable, "-c", script, runs], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of every SELECT that the guarded writes of a consolidation are made of, and of the SQL files of the others."""
+    insert_synthetic_date(warehouse, DAY, ROWS)
+    warehouse.run(STAGE)
+    seen: list[str] = []
+
+    def remember(warehouse: Warehouse, claim: Any, write: fenced_write.Write, audit: Any) -> fenced_write.Published:
+        seen.append(write.rows)
+        return fenced_write.write_date(warehouse, claim, write, audit)
+
+    monkeypatch.setattr("nba_grading.consolidation.write_date", remember)
+    claim = UnleasedClaim(LeaseKey("consolidation", DAY), "test")
+    consolidate_date(warehouse, claim, DAY, grading_run_id="test", max_shrink=0.2, allow_shrink=False, batch_id="b1")
+    for name in ("grading/grade_predictions", "aggregates/aggregate_day"):
+        seen.append((ROOT / "include" / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
+    assert len(seen) == 3
+    for text in seen:
+        parsed = parse([text], dialect="bigquery")
+        assert parsed is not None
+        assert parsed.errors == []
+        assert sorted(table.qualified_name for table in parsed.in_tables) == list(tables_read(text, DATASETS))
+
+
+def publish(day: date, *, holder: str = "h1", rows: int = 10) -> None:
+    """The two events of a guarded write of the summary, as the operator and the write tell them."""
+    told = {"game_date": day, "holder": holder}
+    log_event(log, "write_begun", operation="performance_summary", grading_run_id=f"run-{day}", **told)
+    table = TABLES["performance_summary"]
+    facts = {"table": table.full_name, "date_column": table.date_column, "token": 7, "rows": rows, "replaced": 0}
+    log_event(log, "date_traced", read=("nba_predictions.prediction_accuracy",), **facts, **told)
+
+
+def a_batch() -> GuardedBatchOperator:
+    return GuardedBatchOperator(
+        task_id="aggregate_periods",
+        operation="performance_summary",
+        find_dates="nba_grading.aggregates:find_stale_periods",
+        work="nba_grading.aggregates:aggregate_periods",
+        success="aggregated",
+        game_date=str(DAY),
+    )
+
+
+def test_a_task_that_writes_several_dates_has_one_output_with_all_of_them() -> None:
+    operator = a_batch()
+    operator.pre_execute({})  # type: ignore[arg-type]
+    assert operator.get_openlineage_facets_on_start() is None, "which dates it writes is not known yet"
+    for number, day in enumerate((date(2026, 1, 31), DAY), start=1):
+        publish(day, holder=f"h{number}")
+    told = operator.get_openlineage_facets_on_complete(None)
+    assert told is not None
+    [output] = told.outputs
+    assert [partition.identifier for partition in output.outputFacets["subset"].outputCondition.partitions] == ["20260110", "20260131"]
+    assert output.outputFacets["outputStatistics"].rowCount == 20
+    assert [write["gradingRunId"] for write in told.run_facets[lineage.FACET].writes] == ["run-2026-01-31", "run-2026-01-10"]
+
+
+def test_the_writes_of_one_task_are_not_told_by_the_next_one_of_the_process() -> None:
+    publish(DAY)
+    operator = a_batch()
+    operator.pre_execute({})  # type: ignore[arg-type]
+    assert operator.get_openlineage_facets_on_complete(None) is None
+
+
+def test_every_table_of_a_guarded_write_is_known_by_its_operation() -> None:
+    assert {table.operation: table for table in TABLES.values()} == TABLES
+    assert PREDICTION_ACCURACY in TABLES.values()

@@ -1,0 +1,100 @@
+"""monitoring/: the dashboard and the alerts are what Google's own messages take, and name only metrics that are sent."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.cloud.monitoring_dashboard_v1 import Dashboard
+from google.cloud.monitoring_v3 import AlertPolicy, ComparisonType
+from google.protobuf import json_format
+
+from commands.stack_config import ROOT
+
+MONITORING = ROOT / "monitoring"
+POLICIES = sorted((MONITORING / "alert_policies").glob("*.json"))
+METRIC_TYPE = re.compile(r'metric\.type="([^"]+)"')
+CONDITIONS = {"any_timeout": ("lease_timeouts", 0), "duplicates": ("duplicates", 0), "wait_over_60_s": ("lease_wait_ms", 60_000)}
+WIDGETS = ["Lease success rate", "Mean wait", "Timeouts", "Duplicates", "Grading duration", "Per operation"]
+
+
+def parsed(message: Any, path: Path) -> Any:
+    """The file as a message of Google's library; an unknown field or enum value is an error."""
+    return message.wrap(json_format.ParseDict(json.loads(path.read_text(encoding="utf-8")), message.pb(message()), ignore_unknown_fields=False))
+
+
+def exported() -> dict[str, str]:
+    """Metric type in Cloud Monitoring → our name."""
+    from nba_grading.metrics import METRICS
+
+    return {metric.exported_type: metric.name for metric in METRICS}
+
+
+def metrics_of(path: Path) -> set[str]:
+    # In a JSON file the filter's quotes are escaped.
+    return set(METRIC_TYPE.findall(path.read_text(encoding="utf-8").replace('\\"', '"')))
+
+
+def headings() -> set[str]:
+    return {line.removeprefix("## ") for line in (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8").splitlines() if line.startswith("## ")}
+
+
+def test_an_unknown_field_is_an_error(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text('{"displayName": "a", "mosaicLayuot": {}}', encoding="utf-8")
+    with pytest.raises(json_format.ParseError, match="mosaicLayuot"):
+        parsed(Dashboard, wrong)
+
+
+def test_the_dashboard_is_valid_and_has_its_six_widgets_by_operation() -> None:
+    dashboard = parsed(Dashboard, MONITORING / "dashboard.json")
+    tiles = dashboard.mosaic_layout.tiles
+    assert [tile.widget.title.split(":")[0].removesuffix(" for a lease") for tile in tiles] == WIDGETS
+    corners = {(tile.x_pos, tile.y_pos) for tile in tiles}
+    assert len(corners) == len(tiles)
+    assert all(tile.x_pos + tile.width <= dashboard.mosaic_layout.columns for tile in tiles)
+    for tile in tiles:
+        data_sets = tile.widget.xy_chart.data_sets or tile.widget.time_series_table.data_sets
+        assert data_sets
+        for query in [data_set.time_series_query for data_set in data_sets]:
+            ratio = query.time_series_filter_ratio
+            parts = [ratio.numerator, ratio.denominator] if ratio.numerator.filter else [query.time_series_filter]
+            assert [list(part.aggregation.group_by_fields) for part in parts] == [["metric.label.operation"]] * len(parts)
+
+
+@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+def test_a_policy_is_valid_and_leads_to_the_runbook(path: Path) -> None:
+    policy = parsed(AlertPolicy, path)
+    [condition] = policy.conditions
+    threshold = condition.condition_threshold
+    metric, value = CONDITIONS[path.stem]
+    assert [exported()[name] for name in METRIC_TYPE.findall(threshold.filter)] == [metric]
+    assert "resource.type=" in threshold.filter
+    assert (threshold.comparison, threshold.threshold_value) == (ComparisonType.COMPARISON_GT, value)
+    assert list(threshold.aggregations[0].group_by_fields) == ["metric.label.operation"]
+    [anchor] = re.findall(r"docs/runbook\.md#([a-z-]+)", policy.documentation.content)
+    assert anchor in headings()
+    assert policy.severity != AlertPolicy.Severity.SEVERITY_UNSPECIFIED
+
+
+def test_the_three_policies_are_there() -> None:
+    assert [path.stem for path in POLICIES] == sorted(CONDITIONS)
+
+
+def test_every_metric_that_is_named_is_one_that_is_sent() -> None:
+    used = metrics_of(MONITORING / "dashboard.json").union(*map(metrics_of, POLICIES))
+    assert used
+    assert used - exported().keys() == set()
+
+
+def test_the_collectors_configuration_gives_each_metric_its_exported_name() -> None:
+    from nba_grading.metrics import EXPORTED_PREFIX, METRICS, PREFIX
+
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    renamed = re.findall(r"include: airflow\.(\S+), action: update, new_name: (\w+)", text)
+    assert dict(renamed) == {f"{PREFIX}.{metric.name}": metric.exported for metric in METRICS}
+    assert len(renamed) == len(METRICS)
+    assert f"prefix: {EXPORTED_PREFIX.rstrip('/')}" in text

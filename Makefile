@@ -9,7 +9,7 @@ UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
-.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench-lease check fix docs lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench-lease check fix docs vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -72,6 +72,9 @@ fix: setup ## Mend what the tools can mend.
 
 docs: setup ## Write the generated pages of docs/ again.
 	$(PYTHON) -m commands.docs
+
+vendor: setup ## Fetch the charting library of the page Grading again, pinned by its sha512; needs the network.
+	$(PYTHON) -m commands.vendor
 
 lock: $(UV) ## Compile the requirements again.
 	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements.in -o requirements.txt

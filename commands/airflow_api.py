@@ -50,6 +50,10 @@ class AirflowApi:
         """Whether the DAG is paused: its runs are then created and never started. AirflowApiError when there is no such DAG."""
         return bool(self._get(f"/api/v2/dags/{dag_id}").json()["is_paused"])
 
+    def set_paused(self, dag_id: str, paused: bool) -> None:
+        """Pause a DAG, or let its runs start again."""
+        self._retrying(BUSY_SECONDS, lambda reason: None)(self._send, "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
+
     def import_errors(self) -> list[str]:
         """DAG files that cannot be loaded, each with the end of its traceback."""
         entries = self._get("/api/v2/importErrors").json()["import_errors"]

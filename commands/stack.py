@@ -104,6 +104,10 @@ class Stack:
             return []
         return [info["pid"] for info in self._call("getAllProcessInfo") if info["pid"]]
 
+    def pid(self, name: str) -> int:
+        """The process of that name, which supervisord started."""
+        return int(self._call("getProcessInfo", name)["pid"])
+
     def states(self) -> list[tuple[str, str]]:
         """Each process with its state and what supervisord says of it."""
         return [(info["name"], f"{info['statename'].lower()}: {info['description']}") for info in self._call("getAllProcessInfo")]

@@ -7,7 +7,8 @@ Read in this order:
 - ``lease``, ``leases`` (on ``lease_store_firestore`` or ``lease_store_sqlite``): who may write a date now;
 - ``guard``: what happens when the lease is held, lost or its store is down;
 - ``validation``, ``runs``, ``alerts``: what is checked after the write, recorded, and told to people;
-- ``warehouse``, ``sql``, ``tables``, ``settings``, ``clients``: how statements reach BigQuery.
+- ``warehouse``, ``sql``, ``tables``, ``settings``, ``clients``: how statements reach BigQuery;
+- ``page``: the page "Grading" in Airflow's navigation.
 
 Airflow is imported by ``airflow_context``, ``operators``, ``triggers``, ``slack`` and ``dag_defaults`` alone.
 """

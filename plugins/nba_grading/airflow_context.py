@@ -1,4 +1,4 @@
-"""What tasks take from Airflow: clients from its connections, links to the run, and the settings' guard objects."""
+"""What tasks and the page take from Airflow: clients from its connections, links to the run, and the settings' guard objects."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from nba_grading.slack_message import RunLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-    from google.cloud import firestore
+    from google.cloud import bigquery, firestore
 
     from nba_grading.leases import Leases
     from nba_grading.warehouse import Warehouse
+
+PAGE_STATEMENT_SECONDS = 20.0
 
 
 def run_link(context: Context) -> RunLink:
     """The run of a task's context, as an alert shows it."""
     dag_id, run_id = context["ti"].dag_id, context["ti"].run_id
-    base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
-    return RunLink(dag_id=dag_id, run_id=run_id, url=f"{base}/dags/{dag_id}/runs/{run_id}", runbook_url=get_settings().grading_runbook_url)
+    return RunLink(dag_id=dag_id, run_id=run_id, url=f"{base_url()}/dags/{dag_id}/runs/{run_id}", runbook_url=get_settings().grading_runbook_url)
 
 
 def run_type(context: Context) -> str:
@@ -55,18 +56,29 @@ def make_warehouse(context: Context, patience_s: float | None = None) -> Warehou
 
     ``patience_s``: how long a statement is tried and may take, where that is shorter than the settings say.
     """
-    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
-
     from nba_grading.warehouse import STATEMENT_SECONDS, Warehouse
 
     settings, ti = get_settings(), context["ti"]
-    hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, location=settings.grading_location)
     return Warehouse(
-        client=hook.get_client(project_id=settings.grading_project, location=settings.grading_location),
+        client=_make_bigquery(),
         maximum_bytes_billed=settings.grading_max_bytes_billed,
         labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id)},
         retry_seconds=patience_s or settings.grading_conflict_seconds,
         statement_seconds=patience_s or STATEMENT_SECONDS,
+    )
+
+
+def make_page_warehouse() -> Warehouse:
+    """BigQuery for the page Grading, which runs in the API server: no task, a byte cap of its own, and no patience: it shows what it has."""
+    from nba_grading.warehouse import Warehouse
+
+    settings = get_settings()
+    return Warehouse(
+        client=_make_bigquery(),
+        maximum_bytes_billed=settings.grading_page_max_bytes_billed,
+        labels={"airflow-page": "grading"},
+        retry_seconds=1,
+        statement_seconds=PAGE_STATEMENT_SECONDS,
     )
 
 
@@ -86,6 +98,19 @@ def make_leases() -> Leases:
         return Leases(make_lease_store(settings, _make_firestore), settings.lease_times)
     except GoogleAuthError as error:
         raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
+
+
+def base_url() -> str:
+    """Where Airflow's UI is, without a slash at its end."""
+    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
+
+
+def _make_bigquery() -> bigquery.Client:
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    settings = get_settings()
+    hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, location=settings.grading_location)
+    return hook.get_client(project_id=settings.grading_project, location=settings.grading_location)
 
 
 def _make_firestore() -> firestore.Client:

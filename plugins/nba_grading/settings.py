@@ -89,6 +89,13 @@ class Settings(BaseModel):
     grading_alert_escalate_hours: float = Field(4, gt=0, description="After how long an error that lasts is escalated, once.")
     grading_alert_keep_days: float = Field(90, gt=0, description="How long the conditions table keeps what is over.")
     grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
+    grading_page_max_bytes_billed: int = Field(
+        2_000_000_000, ge=10_485_760, description="Cap on the bytes one query of the page Grading may bill (BigQuery's least is 10 MiB)."
+    )
+    grading_page_cache_seconds: float = Field(45, ge=1, description="How long the page Grading shows an answer before it asks again.")
+    grading_page_wait_seconds: float = Field(
+        4, gt=0, le=30, description="How long the page Grading waits for BigQuery or Firestore before it shows the last answer, called stale."
+    )
 
     lease_store: str = Field("firestore", pattern=r"^(firestore|sqlite:///.+)$", description="Where leases live: firestore, or sqlite:///path.")
     lease_firestore_database: str = Field("(default)", min_length=1, description="Firestore database of the leases.")

@@ -42,8 +42,8 @@ class Judged:
 def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held_s: float) -> list[Judged]:
     """Judge every lease of every operation and remove those that are dead; raises StoreUnavailable. One call an operation, one a removal."""
     judged = []
-    for record in [record for operation in OPERATIONS for record in store.list(operation)]:
-        verdict = _judge(record, grace_s, stuck_s, long_held_s)
+    for record in list_leases(store):
+        verdict = judge_lease(record, grace_s, stuck_s, long_held_s)
         if record.age_s > DEAD_AFTER_LEASES * record.lease_s + grace_s:
             verdict = "removed" if _remove(store, record) else "live"
         if verdict not in ("live", "silent"):
@@ -60,10 +60,15 @@ def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held
     return judged
 
 
+def list_leases(store: LeaseStore) -> list[Record]:
+    """The leases of every operation, one call each; raises StoreUnavailable."""
+    return [record for operation in OPERATIONS for record in store.list(operation)]
+
+
 def release_holder(store: LeaseStore, holder_id: str) -> Record:
     """Remove the lease of this holder, alive or not, as a person asked for; raises NoSuchHolder or StoreUnavailable."""
     for _ in range(RELEASE_ROUNDS):
-        records = [record for operation in OPERATIONS for record in store.list(operation)]
+        records = list_leases(store)
         record = next((record for record in records if record.holder_id == holder_id), None)
         if record is None:
             raise NoSuchHolder(_no_such_holder(holder_id, records))
@@ -73,7 +78,8 @@ def release_holder(store: LeaseStore, holder_id: str) -> Record:
     raise NoSuchHolder(f"the lease of {holder_id} was renewed each time it was to be removed: it is alive; try again")
 
 
-def _judge(record: Record, grace_s: float, stuck_s: float, long_held_s: float) -> Verdict:
+def judge_lease(record: Record, grace_s: float, stuck_s: float, long_held_s: float) -> Verdict:
+    """How a lease stands, as ``Judged`` says; never removed, as nothing is changed here."""
     if record.age_s > stuck_s:
         return "stuck"
     if record.is_expired(grace_s):

@@ -62,6 +62,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver, line
     with pytest.MonkeyPatch.context() as environment:
         for name, value in metrics.items():
             environment.setenv(f"AIRFLOW__METRICS__{name}", value)
+        # The page's tests change what it shows.
+        environment.setenv("GRADING_PAGE_CACHE_SECONDS", "3")
         environment.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", lineage.transport)
         # A lease that nobody renews is stuck after 45 s, and the sample's days are small.
         environment.setenv("LEASE_STUCK_SECONDS", "45")

@@ -35,6 +35,8 @@ COVERED = (
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
     *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
     *("local/summarize_dates", "local/summarize_systems"),
+    *("page/list_seasons", "page/summarize_season", "page/list_findings", "page/list_duplicate_keys"),
+    *("page/list_runs", "page/list_quality", "page/list_system_days"),
     *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
     *("review/review_systems", "review/calibration", "review/review_milestone"),
     *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),

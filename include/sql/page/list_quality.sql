@@ -1,0 +1,18 @@
+-- One row per result of a data-quality check, oldest first within a check: a trend, whose last row is how it stands.
+-- Params: since TIMESTAMP
+SELECT
+    check_name,
+    checked_at,
+    day,
+    status,
+    figure,
+    unit,
+    warn_below,
+    warn_above,
+    fail_below,
+    fail_above,
+    detail,
+    run_id
+FROM nba_predictions.data_quality_results
+WHERE checked_at >= @since
+ORDER BY check_name, checked_at, run_id;

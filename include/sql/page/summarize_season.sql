@@ -1,0 +1,109 @@
+-- One row per date of the range that has gradable predictions, grades or a grading run. Keys, not rows: gradable, and of them those
+-- pending (their game has no box score); graded and voided. Games predicted, and of them pending. Surplus rows over the keys of the
+-- grades. The newest grading run, with how it ended.
+-- Params: first DATE, last DATE
+WITH gradable AS (
+    SELECT DISTINCT
+        game_date,
+        game_id,
+        player_lookup,
+        system_id,
+        current_points_line
+    FROM nba_predictions.player_prop_predictions
+    WHERE
+        game_date BETWEEN @first AND @last
+        AND is_active IS NOT FALSE
+        AND invalidation_reason IS NULL
+),
+
+predicted_games AS (
+    SELECT
+        game_date,
+        game_id,
+        COUNT(*) AS gradable
+    FROM gradable
+    GROUP BY game_date, game_id
+),
+
+played_games AS (
+    SELECT DISTINCT
+        game_date,
+        game_id
+    FROM nba_box_scores.player_game_summary
+    WHERE game_date BETWEEN @first AND @last
+),
+
+expected AS (
+    SELECT
+        predicted_games.game_date,
+        SUM(predicted_games.gradable) AS gradable,
+        SUM(IF(played_games.game_id IS NULL, predicted_games.gradable, 0)) AS pending,
+        COUNT(*) AS games,
+        COUNTIF(played_games.game_id IS NULL) AS pending_games
+    FROM predicted_games
+    LEFT JOIN played_games
+        ON predicted_games.game_date = played_games.game_date AND predicted_games.game_id = played_games.game_id
+    GROUP BY predicted_games.game_date
+),
+
+stored_keys AS (
+    SELECT
+        game_date,
+        LOGICAL_OR(is_voided) AS voided,
+        COUNT(*) - 1 AS surplus
+    FROM nba_predictions.prediction_accuracy
+    WHERE game_date BETWEEN @first AND @last
+    GROUP BY game_date, player_lookup, game_id, system_id, line_value
+),
+
+stored AS (
+    SELECT
+        game_date,
+        COUNTIF(NOT COALESCE(voided, FALSE)) AS graded,
+        COUNTIF(voided) AS voided,
+        SUM(surplus) AS duplicates
+    FROM stored_keys
+    GROUP BY game_date
+),
+
+runs AS (
+    SELECT
+        game_date,
+        dag_id,
+        run_id,
+        outcome,
+        detail,
+        ROW_NUMBER() OVER (PARTITION BY game_date ORDER BY started_at DESC, grading_run_id ASC) AS newest_first
+    FROM nba_predictions.grading_runs
+    WHERE
+        started_at >= TIMESTAMP(@first)
+        AND operation = 'grading'
+        AND game_date BETWEEN @first AND @last
+),
+
+dates AS (
+    SELECT game_date FROM expected
+    UNION DISTINCT
+    SELECT game_date FROM stored
+    UNION DISTINCT
+    SELECT game_date FROM runs
+)
+
+SELECT
+    dates.game_date,
+    COALESCE(expected.gradable, 0) AS gradable,
+    COALESCE(expected.pending, 0) AS pending,
+    COALESCE(expected.games, 0) AS games,
+    COALESCE(expected.pending_games, 0) AS pending_games,
+    COALESCE(stored.graded, 0) AS graded,
+    COALESCE(stored.voided, 0) AS voided,
+    COALESCE(stored.duplicates, 0) AS duplicates,
+    runs.dag_id,
+    runs.run_id,
+    runs.outcome,
+    runs.detail
+FROM dates
+LEFT JOIN expected ON dates.game_date = expected.game_date
+LEFT JOIN stored ON dates.game_date = stored.game_date
+LEFT JOIN runs ON dates.game_date = runs.game_date AND runs.newest_first = 1
+ORDER BY dates.game_date;

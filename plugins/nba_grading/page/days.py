@@ -1,0 +1,117 @@
+"""What a date's counts come to: its state on the calendar, the next step, and today's state in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, timedelta
+from typing import Any
+
+NOT_DONE = ("failed", "refused")
+SEASON_BEGINS = (10, 1)
+
+Day = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class State:
+    """A date's state. ``letter`` tells it without colour; ``runbook`` is the runbook's anchor, ``command`` what to type: ``{date}`` is filled in."""
+
+    letter: str
+    label: str
+    next_step: str
+    runbook: str | None = None
+    dag: str | None = None
+    command: str | None = None
+
+
+REGRADE = "make backfill FROM={date} TO={date} REGRADE=1"
+GRADE = "make backfill FROM={date} TO={date}"
+
+# The first that fits is a date's state.
+STATES: dict[str, State] = {
+    "duplicates": State(
+        "D", "duplicates", "Find what inserted the surplus rows, then grade the date again.", "duplicates-found", "grade_predictions", REGRADE
+    ),
+    "failed": State("F", "failed", "Open the run, mend its cause, and grade the date again.", "task-failed", "grade_predictions", GRADE),
+    "ungraded": State("U", "not graded", "Grade the date.", "dates-to-heal", "grade_predictions", GRADE),
+    "pending": State(
+        "P",
+        "partly pending",
+        "Wait for the box scores: heal_grading grades the rest within a day, or trigger grade_predictions once they are in.",
+        "dates-to-heal",
+        "grade_predictions",
+        REGRADE,
+    ),
+    "to_come": State("T", "games to come", "Nothing to do: the date is graded at 06:00 New York of the day after."),
+    "graded": State("G", "graded", "Nothing to do.", None, "grade_predictions", REGRADE),
+    "none": State("", "no games", "Nothing to do."),
+}
+
+
+def legend() -> dict[str, dict[str, Any]]:
+    """The states as JSON."""
+    return {name: asdict(state) for name, state in STATES.items()}
+
+
+def state_of(day: Day, today: date) -> str:
+    """The name in STATES of a date with these counts of ``summarize_season``; ``today`` is New York's."""
+    if day["duplicates"]:
+        return "duplicates"
+    if day["outcome"] in NOT_DONE:
+        return "failed"
+    done = day["graded"] + day["voided"]
+    if day["game_date"] >= today and not done:
+        return "to_come" if day["gradable"] else "none"
+    if ungraded_of(day):
+        return "ungraded"
+    if day["pending"]:
+        return "pending"
+    return "graded" if done else "none"
+
+
+def ungraded_of(day: Day) -> int:
+    """Predictions whose game has a box score, without a grade."""
+    return max(0, int(day["gradable"] - day["pending"] - day["graded"] - day["voided"]))
+
+
+def season_of(day: date) -> int:
+    """The year a date's season begins in."""
+    return day.year if (day.month, day.day) >= SEASON_BEGINS else day.year - 1
+
+
+def season_range(season: int) -> tuple[date, date]:
+    """First and last date of the season that begins in this year, both included."""
+    return date(season, *SEASON_BEGINS), date(season + 1, *SEASON_BEGINS) - timedelta(days=1)
+
+
+def focus_of(days: Sequence[Day], today: date) -> Day | None:
+    """The date that today's grading is about: yesterday if it had games, else the newest date before today that did; None without one."""
+    return max((day for day in days if day["game_date"] < today and day["gradable"]), key=lambda day: day["game_date"], default=None)
+
+
+def sentence(day: Day | None, today: date, findings: int | None) -> str:
+    """Today's state in one sentence; ``findings`` is how many are open, None when that is not known."""
+    told = {None: "whether findings are open is not known", 0: "no finding is open", 1: "1 finding is open"}.get(
+        findings, f"{findings} findings are open"
+    )
+    if day is None:
+        return f"No date before {today} has predictions yet; {told}."
+    yesterday = today - timedelta(days=1)
+    lead = "" if day["game_date"] == yesterday else f"No games on {yesterday}. Newest before: "
+    done = f"{day['graded'] + day['voided']:,} of {day['gradable']:,} gradable predictions are graded"
+    parts = [
+        f"{day['pending']:,} {_wait(day['pending'])} for {_games(day['pending_games'])} box scores" if day["pending"] else "",
+        f"{ungraded_of(day):,} with a box score are not" if ungraded_of(day) else "",
+        f"{day['duplicates']:,} surplus {'row repeats' if day['duplicates'] == 1 else 'rows repeat'} a key" if day["duplicates"] else "",
+        f"its newest run {'failed' if day['outcome'] == 'failed' else 'was refused'}" if day["outcome"] in NOT_DONE else "",
+    ]
+    return f"{lead}{day['game_date']}: {', '.join([done, *filter(None, parts)])}; {told}."
+
+
+def _wait(count: int) -> str:
+    return "waits" if count == 1 else "wait"
+
+
+def _games(count: int) -> str:
+    return "1 game's" if count == 1 else f"{count} games'"

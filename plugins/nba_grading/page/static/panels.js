@@ -1,0 +1,175 @@
+// The panels that are words and tables. Each gets its section, the body to fill, the data, and what the page knows.
+
+import { ago, badge, duration, el, moment, number, plural, table } from "./dom.js";
+import { copyable, dagHref, runbook, runLink, trigger } from "./links.js";
+
+const SEVERITY_MARKS = { CRITICAL: "‼", ERROR: "✕", WARNING: "!" };
+const VERDICTS = {
+  live: ["good", "✓", "live"],
+  long_held: ["warn", "!", "held very long"],
+  silent: ["warn", "…", "expired, free to take over"],
+  stuck: ["bad", "✕", "stuck: nobody renews it"],
+};
+const GOOD_OUTCOMES = new Set(["graded", "consolidated", "aggregated", "repaired"]);
+const BAD_OUTCOMES = new Set(["failed", "refused"]);
+
+const nothing = (text) => el("p", { class: "quiet" }, text);
+
+export function today(_section, body, data, { meta }) {
+  const state = data.day && meta.states[data.day.state];
+  body.replaceChildren(
+    el("p", { class: "sentence" }, data.sentence),
+    el("p", { class: "next" }, el("strong", {}, "Next step: "), data.next_step),
+    data.day ? el("p", { class: "links" }, dayLinks(data.day, state)) : "",
+  );
+}
+
+// A date's run, its DAG with the date to paste, the command, and the runbook's entry.
+export function dayLinks(day, state) {
+  const conf = { game_date: day.game_date };
+  return [
+    runLink(day.dag_id, day.run_id, `Run of ${day.game_date}`),
+    state.dag ? trigger(state.dag, conf) : null,
+    state.command ? copyable(state.command.replaceAll("{date}", day.game_date)) : null,
+    state.runbook ? runbook(state.runbook) : null,
+  ];
+}
+
+export function findings(_section, body, data) {
+  if (!data.length) return body.replaceChildren(nothing("None. What a check or a run finds is listed here until it is put right."));
+  body.replaceChildren(el("ul", { class: "findings" }, data.map(finding)));
+}
+
+function finding(each) {
+  return el(
+    "li",
+    { class: `finding ${each.severity.toLowerCase()}` },
+    el(
+      "div",
+      { class: "head" },
+      badge(each.severity === "WARNING" ? "warn" : "bad", SEVERITY_MARKS[each.severity], each.severity),
+      el("strong", {}, each.title),
+      each.untold ? badge("warn", "✉", "not yet told to Slack") : null,
+    ),
+    el("p", { class: "quiet" }, "since ", ago(each.raised_at), each.seen > 1 ? `, seen ${number(each.seen)} times` : "", ` · ${each.name}`),
+    Object.keys(each.facts).length
+      ? el("dl", { class: "facts" }, Object.entries(each.facts).map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text))))
+      : null,
+    each.detail ? el("p", { class: "detail" }, each.detail) : null,
+    each.done ? el("p", {}, el("strong", {}, "Done: "), each.done) : null,
+    each.next_step ? el("p", {}, el("strong", {}, "Next step: "), each.next_step) : null,
+    el("p", { class: "links" }, runLink(each.dag_id, each.run_id, "Run"), each.command ? copyable(each.command) : null, runbook(each.kind)),
+  );
+}
+
+export function duplicates(section, body, data) {
+  section.hidden = data.length === 0;
+  body.replaceChildren(
+    el("p", { class: "quiet" }, "Examples from the newest check of each date with an open finding: ", runbook("duplicates-found")),
+    table(
+      "Duplicate keys",
+      ["Date", "Found by", "Player", "System", "Line", "Rows"],
+      data.map((row) => [row.game_date, row.processor, row.player_lookup, row.system_id, number(row.line_value), number(row.occurrences)]),
+    ),
+  );
+}
+
+export function leases(_section, body, data) {
+  if (!data.length) return body.replaceChildren(nothing("None: nobody writes now."));
+  body.replaceChildren(
+    table(
+      "Leases",
+      ["Lease", "Holder", "Held", "Renewed", "Left", "State"],
+      data.map((lease) => [
+        lease.lease,
+        [runLink(lease.dag_id, lease.run_id) ?? lease.run_id ?? "unknown", el("br"), el("code", { class: "quiet", title: `holder_id ${lease.holder_id}` }, `${lease.holder_id.slice(0, 8)}…`)],
+        duration(lease.held_s),
+        `${duration(lease.silent_s)} ago`,
+        lease.remaining_s > 0 ? duration(lease.remaining_s) : "none",
+        [badge(...VERDICTS[lease.verdict]), lease.verdict === "live" ? null : stuckLinks(lease)],
+      ]),
+    ),
+  );
+}
+
+function stuckLinks(lease) {
+  const kind = lease.verdict === "long_held" ? "lease-held-long" : "lease-stuck";
+  return el("div", { class: "links" }, trigger("release_stuck_leases", { holder_id: lease.holder_id }), runbook(kind));
+}
+
+export function waiting(_section, body, data) {
+  if (!data.length) return body.replaceChildren(nothing("None."));
+  body.replaceChildren(
+    table(
+      "Waiting runs",
+      ["Run", "Waits for", "Since", "Gives up"],
+      data.map((run) => [[runLink(run.dag_id, run.run_id), el("br"), el("span", { class: "quiet" }, run.dag_id)], run.lease, ago(run.since), moment(run.until)]),
+    ),
+    el("p", { class: "quiet" }, "Who waits longest goes first. ", runbook("waited-too-long")),
+  );
+}
+
+export function runs(_section, body, data) {
+  if (!data.length) return body.replaceChildren(nothing("None in the last 30 days."));
+  body.replaceChildren(
+    table(
+      "Last runs",
+      ["Began", "Operation", "Date", "Outcome", "Rows", "Took", "Waited", "Run"],
+      data.map((run) => [
+        moment(run.started_at),
+        run.operation,
+        run.game_date ?? "–",
+        [outcome(run.outcome), run.leased === false ? badge("warn", "!", "without a lease") : null, ...failure(run)],
+        [number(run.written), run.pending ? ` (${number(run.pending)} pending)` : "", run.duplicates ? ` (${number(run.duplicates)} surplus)` : ""],
+        run.duration_ms === null ? "–" : duration(run.duration_ms / 1000),
+        run.lease_wait_ms ? duration(run.lease_wait_ms / 1000) : "–",
+        runLink(run.dag_id, run.run_id) ?? run.run_id ?? "–",
+      ]),
+    ),
+  );
+}
+
+function outcome(name) {
+  const words = name.replaceAll("_", " ");
+  return GOOD_OUTCOMES.has(name) ? badge("good", "✓", words) : BAD_OUTCOMES.has(name) ? badge("bad", "✕", words) : badge("none", "–", words);
+}
+
+function failure(run) {
+  if (!BAD_OUTCOMES.has(run.outcome)) return [];
+  const conf = run.game_date && run.operation === "grading" ? { game_date: run.game_date } : null;
+  return [
+    el("div", { class: "detail" }, run.detail ?? "no reason was recorded"),
+    el("div", { class: "links" }, conf ? trigger(run.dag_id, conf) : null, runbook("task-failed")),
+  ];
+}
+
+export function leftovers(_section, body, data, { meta }) {
+  const staging = data.staging.length
+    ? table(
+        "Staging tables",
+        ["Of", "Tables", "Oldest", "State"],
+        data.staging.map((entry) => [
+          [entry.of, el("br"), el("code", { class: "quiet" }, entry.example)],
+          number(entry.tables),
+          ago(entry.oldest_at),
+          entry.old ? badge("warn", "!", "older than 7 days: left behind") : badge("none", "–", "in use, or just left"),
+        ]),
+      )
+    : nothing("No staging tables.");
+  const old = data.staging.filter((entry) => entry.old).reduce((count, entry) => count + entry.tables, 0);
+  const cleanup = el(
+    "p",
+    { class: "links" },
+    el("a", { href: dagHref(meta.staging_dag), target: "_top" }, meta.staging_dag),
+    ` says which of ${plural(old, "old table")} may go, and drops them with`,
+    copyable(JSON.stringify({ dry_run: false })),
+  );
+  const backups = data.backups.length
+    ? table(
+        "Backups",
+        ["Backup", "Table", "Taken", "Bring dates back"],
+        data.backups.map((each) => [el("code", {}, each.name), each.table, ago(each.taken_at), trigger("restore_from_backup", { table: each.table, backup: each.name })]),
+      )
+    : nothing("No backups.");
+  body.replaceChildren(staging, old ? cleanup : "", backups);
+}

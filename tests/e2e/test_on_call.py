@@ -77,7 +77,7 @@ def run(api: AirflowApi, dag_id: str, conf: dict[str, Any]) -> None:
 
 def approve(api: AirflowApi, run_id: str) -> None:
     """What the button in the UI sends."""
-    if api.task_state("remove_duplicates", run_id, "approve") == "deferred":
+    if api.task_state("remove_duplicates", run_id, "approve") == "awaiting_input":
         path = f"/api/v2/dags/remove_duplicates/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
         api._send("PATCH", path, json={"chosen_options": ["Approve"], "params_input": {}}, ok=(200, 409))
 

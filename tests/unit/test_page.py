@@ -16,6 +16,7 @@ import pytest
 from commands.stack_config import ROOT
 from nba_grading.page import curves, days, findings, leftovers
 from nba_grading.page.cache import FAILURE_SECONDS, RECENT_SECONDS, Answer, PanelCache
+from nba_grading.slack_message import Alert, RunLink
 
 TODAY = date(2026, 1, 17)
 STATIC = ROOT / "plugins" / "nba_grading" / "page" / "static"
@@ -114,6 +115,26 @@ def test_a_finding_shows_its_alert() -> None:
     shown = findings.shown(condition({"severity": "CRITICAL", "title": "Bad", "facts": {"Figure": "3"}, "command": None, "run": run}))
     assert (shown["title"], shown["severity"], shown["facts"], shown["run_id"]) == ("Bad", "CRITICAL", {"Figure": "3"}, "r1")
     assert "javascript:" not in json.dumps(shown)
+
+
+def test_a_finding_shows_an_alert_as_the_conditions_keep_it() -> None:
+    link = RunLink("grade_predictions", "r1", "http://airflow/run", "docs/runbook.md")
+    alert = Alert(
+        "task-failed",
+        "ERROR",
+        "grade_predictions/2026-01-10",
+        "It failed",
+        "why",
+        "nothing",
+        "mend it",
+        link,
+        facts={"Date": "2026-01-10"},
+        command="make it",
+    )
+    shown = findings.shown({**condition(alert.to_json()), "name": alert.name, "severity": "ERROR"})
+    told = ("It failed", "why", "nothing", "mend it", "make it", "ERROR", {"Date": "2026-01-10"}, "grade_predictions", "r1")
+    names = ("title", "detail", "done", "next_step", "command", "severity", "facts", "dag_id", "run_id")
+    assert tuple(shown[name] for name in names) == told
 
 
 def system_day(number: int, **figures: Any) -> dict[str, Any]:

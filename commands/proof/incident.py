@@ -27,9 +27,10 @@ from rich.table import Table
 
 from commands.console import CommandError, console, sentences, warehouse_of
 from commands.proof.emulator import hide_lease_warnings
+from commands.proof.mortal import Misfortune
 from commands.proof.publishes import Entrant, describe_date, insert_synthetic_date, start_writer, wake_after
 from commands.proof.stress import proof_stack
-from commands.proof.writer import Misfortune, Recipe
+from commands.proof.writer import Recipe
 from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
 from nba_grading.warehouse import Warehouse

@@ -23,7 +23,8 @@ import psutil
 from commands.console import CommandError
 from commands.proof.contention import CONTEXT
 from commands.proof.emulator import hide_lease_warnings
-from commands.proof.writer import Misfortune, Recipe, write
+from commands.proof.mortal import Misfortune
+from commands.proof.writer import Recipe, write
 from nba_grading.settings import read_settings
 from nba_grading.sql import load_sql
 from nba_grading.warehouse import Warehouse

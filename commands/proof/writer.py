@@ -12,15 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+from commands.proof.mortal import Misfortune, MortalWarehouse, When
 from commands.proof.old_lock import FirestoreOldLocks, OldLock
 from nba_grading.clients import make_bigquery_client, make_firestore_client
 from nba_grading.fenced_write import FencedOut
@@ -32,47 +29,10 @@ from nba_grading.leases import Leases
 from nba_grading.settings import Settings, get_settings
 from nba_grading.sql import identifiers, load_sql
 from nba_grading.tables import PREDICTION_ACCURACY
-from nba_grading.warehouse import BeforeSubmit, Params, StatementCancelled, Warehouse
+from nba_grading.warehouse import Params, StatementCancelled, Warehouse
 
 Recipe = Literal["leased", "unleased", "old", "unguarded"]
-When = Literal["before", "after", "inside", "stop"]
 RECIPES: tuple[Recipe, ...] = ("leased", "unleased", "old", "unguarded")
-INSIDE_SECONDS = 0.03
-
-
-@dataclass(frozen=True)
-class Misfortune:
-    """What befalls a writer at its Nth statement: death before, after or a moment inside it, or a stop before it until SIGCONT."""
-
-    when: When
-    statement: int
-
-
-class MortalWarehouse(Warehouse):
-    """A warehouse whose process meets its misfortune."""
-
-    misfortune: Misfortune | None = None
-    _statements = 0
-
-    def _run(self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = lambda job_id: None) -> Any:
-        self._statements += 1
-        when = self.misfortune.when if self.misfortune and self.misfortune.statement == self._statements else ""
-        if when == "before":
-            _signal(signal.SIGKILL)
-        if when == "stop":
-            _signal(signal.SIGSTOP)
-        if when == "inside":
-            threading.Timer(INSIDE_SECONDS, _signal, [signal.SIGKILL]).start()
-        result = super()._run(text, params, job_name, before_submit)
-        if when == "after":
-            _signal(signal.SIGKILL)
-        return result
-
-
-def _signal(number: signal.Signals) -> None:
-    os.kill(os.getpid(), number)
-    if number == signal.SIGKILL:
-        time.sleep(10)
 
 
 def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Misfortune | None, settings: Settings) -> dict[str, Any]:

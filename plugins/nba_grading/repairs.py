@@ -18,7 +18,7 @@ from nba_grading.events import log_event
 from nba_grading.fenced_write import AuditFailed, Claim, Published, Write, write_date
 from nba_grading.sql import identifier, identifiers, load_sql, render_sql
 from nba_grading.tables import DATASET, REPAIRABLE, Table
-from nba_grading.warehouse import Params, Warehouse
+from nba_grading.warehouse import Params, StatementFailed, Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,12 @@ def create_backup(warehouse: Warehouse, table: Table, name: str) -> int:
     """Take a snapshot of the whole table, unless this run has one; returns its rows."""
     target, backup = identifier(table.full_name), identifier(f"{DATASET}.{name}")
     if name not in _backups(warehouse, table):  # asked for, as the emulator knows no IF NOT EXISTS here
-        warehouse.run(render_sql("repair/create_backup", backup=backup, target=target))
+        try:
+            warehouse.run(render_sql("repair/create_backup", backup=backup, target=target))
+        except StatementFailed:
+            # A try that was killed had asked for it, and BigQuery finished it since.
+            if name not in _backups(warehouse, table):
+                raise
     [row] = warehouse.run(render_sql("repair/count_rows", target=backup))
     log_event(log, "backup_taken", table=table.name, backup=name, rows=row["stored_rows"])
     return int(row["stored_rows"])
@@ -85,6 +90,16 @@ def remove_duplicates(warehouse: Warehouse, claim: Claim, table: Table, game_dat
     warehouse.execute(load_sql("repair/resolve_duplicate_audit"), resolve)
     log_event(log, "duplicates_removed", table=table.name, game_date=game_date, rows=published.written_rows, replaced=published.replaced_rows)
     return published
+
+
+def resolve_repaired(warehouse: Warehouse, table: Table, first: date, last: date) -> int:
+    """Mark as resolved what was found on dates of the range that hold no duplicate key now; returns how many findings.
+
+    A repair marks its own date. One that was killed right after its publish did not come to it, and the date is not repaired again.
+    """
+    text = render_sql("repair/resolve_repaired_dates", target=identifier(table.full_name), key=identifiers(table.key))
+    notes = "no key stands more than once: repaired by a run that did not come to note it, or written anew"
+    return warehouse.execute(text, {"first": first, "last": last, "processor": table.operation, "notes": notes})
 
 
 def restore_date(warehouse: Warehouse, claim: Claim, table: Table, game_date: date, backup: str) -> Published:

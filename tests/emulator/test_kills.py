@@ -1,35 +1,123 @@
-"""A writer killed with SIGKILL before, after or inside any statement leaves the date as it was or as it should be; the next one finishes."""
+"""Every task that writes, killed with SIGKILL between any two of its steps and inside each statement: run again, it finishes, and nothing is lost.
+
+The steps of a task are not listed here: an undisturbed run counts them. They are its statements and its writes of leases. Inside a
+statement is once it is submitted, before it is answered: BigQuery goes on with it. A kill after it, or before the next, leaves the same
+tables and leases, so those are tried with EVERY_KILL=1 in the environment alone: they double the time.
+"""
 
 from __future__ import annotations
 
-import json
-import signal
-from datetime import date
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from queue import SimpleQueue
+from signal import SIGKILL
+from typing import Any
 
 import pytest
 
+from commands.proof.mortal import Misfortune
+from commands.stack_config import StackConfig
+from nba_grading.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.warehouse import Warehouse
-from tests.emulator.small_date import ROWS, Writer, grade_unleased, stored
+from tests.emulator.nursery import End, Nursery
+from tests.emulator.scene import Parts, Scene, tables
+from tests.emulator.scenes import SCENES
 
-# seed fence, create staging, insert, audit, count outcomes, publish, drop staging
-STATEMENTS = range(1, 8)
+# The emulator runs a statement at a time: while it does, the other's client works.
+SIDE_BY_SIDE = 2
+# By then the lease of a dead holder has expired.
+LATER_SECONDS = 120
+PLACE_OF_UNDISTURBED = 0
+# It is taken, told which job publishes, and given back.
+WRITES_OF_A_LEASE = 3
+
+Run = Callable[..., End]
 
 
-@pytest.mark.parametrize("when", ["before", "after", "inside"])
-@pytest.mark.parametrize("statement", STATEMENTS)
-def test_a_killed_writer_leaves_a_whole_date_and_the_next_one_finishes(
-    when: str, statement: int, warehouse: Warehouse, small_date: date, start_writer: Writer
-) -> None:
-    bigquery_client = warehouse.client
-    grade_unleased(warehouse, small_date, "before")
-    victim = start_writer("leased", str(small_date), "victim", f"--die-{when}", str(statement))
-    assert victim.wait(timeout=120) == -signal.SIGKILL, victim.communicate()
-    rows, keys, runs = stored(bigquery_client, small_date)
-    assert (rows, keys) == (ROWS, ROWS)
-    assert runs in ({"before"}, {"victim"})
+@pytest.fixture(scope="module")
+def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs a task in a process of its own; from several threads."""
+    leases = tmp_path_factory.mktemp("leases") / "leases.db"
+    free: SimpleQueue[Nursery] = SimpleQueue()
+    nurseries = [Nursery(emulators, leases) for _ in range(SIDE_BY_SIDE)]
+    for nursery in nurseries:
+        free.put(nursery)
 
-    heir = start_writer("leased", str(small_date), "heir")
-    out, errors = heir.communicate(timeout=120)
-    assert heir.returncode == 0, errors
-    assert json.loads(out)["graded"] + json.loads(out)["voided"] == ROWS
-    assert stored(bigquery_client, small_date) == (ROWS, ROWS, {"heir"})
+    def run(*arguments: Any, **more: Any) -> End:
+        nursery = free.get()
+        try:
+            return nursery.run(*arguments, **more)
+        finally:
+            free.put(nursery)
+
+    yield run
+    for nursery in nurseries:
+        nursery.close()
+
+
+def deaths_of(scene: Scene, undisturbed: End) -> list[Misfortune]:
+    """A kill before the first step, inside each statement, after each write of the first lease; with EVERY_KILL after each statement, too."""
+    statements = range(1, undisturbed.statements + 1)
+    inside = [Misfortune("inside", number) for number in statements]
+    leased = [Misfortune("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scene.kills_leases else 0)]
+    after = [Misfortune("after", number) for number in statements] if os.environ.get("EVERY_KILL") else []
+    return [Misfortune("before", 1), *inside, *leased, *after]
+
+
+# Some hundred statements each, a minute at most on an idle machine.
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("scene", [scene() for scene in SCENES], ids=lambda scene: scene.task)
+def test_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehouse: Warehouse, run: Run) -> None:
+    scene.prepare(warehouse, [PLACE_OF_UNDISTURBED])
+    before = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
+    undisturbed = run(scene.task, scene.params(PLACE_OF_UNDISTURBED))
+    assert undisturbed.status == 0, undisturbed.error
+    after = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
+    scene.assert_right(before, after)
+
+    places = dict(enumerate(deaths_of(scene, undisturbed), start=PLACE_OF_UNDISTURBED + 1))
+    # The late deaths first: the early ones leave staging tables behind.
+    groups = list(batched(reversed(places), scene.at_once))
+    wrong = [problem for group in groups for problem in problems_of(scene, warehouse, run, {place: places[place] for place in group}, before, after)]
+    assert not wrong, "\n".join(wrong)
+    assert_no_litter(warehouse)
+
+
+def batched(places: Iterable[int], size: int) -> Iterator[list[int]]:
+    rest = iter(places)
+    while group := list(islice(rest, size)):
+        yield group
+
+
+def problems_of(scene: Scene, warehouse: Warehouse, run: Run, deaths: dict[int, Misfortune], before: Parts, after: Parts) -> Iterator[str]:
+    """What is not as it must be once every process of these has died its death, and once each was followed by another."""
+    places = list(deaths)
+    scene.prepare(warehouse, places)
+    assert set(map(str, scene.look(warehouse, places).values())) == {str(before)}
+
+    killed = in_parallel(lambda place: run(scene.task, scene.params(place), misfortune=deaths[place]), places)
+    yield from (f"{deaths[place]}: was not killed: {end}" for place, end in zip(places, killed, strict=True) if end.status != -SIGKILL)
+    for place, parts in scene.look(warehouse, places).items():
+        changed = {name for name in parts if parts[name] != before[name]}
+        yield from (f"{deaths[place]} left {name} half done: {parts[name]}" for name in changed if parts[name] != after[name])
+        yield from (f"{deaths[place]}: {name} before {needed}" for name, needed in scene.needs.items() if name in changed and needed not in changed)
+
+    heirs = in_parallel(lambda place: run(scene.task, scene.params(place), late_s=LATER_SECONDS), places)
+    yield from (f"{deaths[place]}: the next run failed: {end.error}" for place, end in zip(places, heirs, strict=True) if end.status != 0)
+    for place, parts in scene.look(warehouse, places).items():
+        yield from (f"{deaths[place]}: {name} is not finished: {parts[name]}" for name in parts if parts[name] != after[name])
+
+
+def in_parallel(work: Callable[[int], End], places: Sequence[int]) -> list[End]:
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        return list(pool.map(work, places))
+
+
+def assert_no_litter(warehouse: Warehouse) -> None:
+    """The staging tables of the dead are proven to be in their tables, by the cleanup itself, and go."""
+    judged = [table for table in judge_staging_tables(warehouse, older_than_days=0) if "_batch_" not in table.name]
+    assert [table for table in judged if not table.is_proven] == []
+    drop_staging_tables(warehouse, judged)
+    assert not [name for name in tables(warehouse) if name.startswith("_staging_") and "_batch_" not in name]

@@ -1,0 +1,107 @@
+"""The tasks of the DAGs that write, without Airflow: the functions that their operators call, in the operators' order, under real leases."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from commands.proof.mortal import MortalWarehouse
+from nba_grading import aggregates, consolidation, grading, repairs, staging_cleanup
+from nba_grading.guard import claim_date
+from nba_grading.lease import Lease
+from nba_grading.lease_store import LeaseKey
+from nba_grading.leases import Leases
+from nba_grading.runs import COLUMN_TYPES, record_run
+from nba_grading.tables import REPAIRABLE
+from nba_grading.validation import find_duplicates
+
+
+@dataclass
+class Desk:
+    """What a task works with: its clients, and the run's parameters with what the tasks before it left in XCom."""
+
+    warehouse: MortalWarehouse
+    leases: Leases
+    params: Mapping[str, Any]
+
+    def day(self, name: str = "game_date") -> date:
+        return date.fromisoformat(self.params[name])
+
+    def write(self, operation: str, day: date, work: Callable[..., Any], **more: Any) -> dict[str, Any]:
+        """As GuardedWriteOperator does: claim the date, stop what a dead holder left running, write, give the claim back."""
+        claim = claim_date(lambda: self.leases, LeaseKey(operation, day), {"run_id": "run"}, "fail", in_place=True)
+        with claim:
+            if isinstance(claim, Lease):
+                claim.on_lost = self.warehouse.cancel_running
+            if claim.taken_over is not None and claim.taken_over.inflight_job:
+                self.warehouse.cancel(claim.taken_over.inflight_job)
+            run_id = uuid.uuid4().hex
+            counts = work(self.warehouse, claim, day, grading_run_id=run_id, max_shrink=0.2, allow_shrink=False, **more)
+        return {"grading_run_id": run_id, "holder_id": claim.holder_id, **counts}
+
+    def write_each(self, operation: str, days: Sequence[date], work: Callable[..., Any], outcome: str, recorded_as: str, **more: Any) -> None:
+        """As GuardedBatchOperator does: each date written and recorded before the next."""
+        for day in days:
+            started_at = datetime.now(tz=UTC)
+            counts = self.write(operation, day, work, **more)
+            row = {name: value for name, value in counts.items() if name in COLUMN_TYPES}
+            record_run(self.warehouse, {**row, "operation": recorded_as, "game_date": day, "started_at": started_at, "outcome": outcome})
+
+
+def grade(desk: Desk) -> None:
+    desk.write("grading", desk.day(), grading.grade_date)
+
+
+def plan_and_back_up(desk: Desk) -> None:
+    """The first two tasks of remove_duplicates."""
+    table = REPAIRABLE[desk.params["table"]]
+    plan = repairs.plan_repair(desk.warehouse, table, desk.day("from_date"), desk.day("to_date"))
+    assert [str(each.game_date) for each in plan] == desk.params["planned"]
+    repairs.create_backup(desk.warehouse, table, desk.params["backup"])
+
+
+def remove_duplicates(desk: Desk) -> None:
+    """The last task of remove_duplicates."""
+    table = REPAIRABLE[desk.params["table"]]
+    planned = [date.fromisoformat(day) for day in desk.params["planned"]]
+    still = {each.game_date for each in repairs.plan_repair(desk.warehouse, table, planned[0], planned[-1])}
+    days = [day for day in planned if day in still]
+    desk.write_each(table.operation, days, repairs.write_without_duplicates, "repaired", "maintenance", table=table.name)
+    assert not [finding for day in planned for finding in find_duplicates(desk.warehouse, table, day)]
+    repairs.resolve_repaired(desk.warehouse, table, desk.day("from_date"), desk.day("to_date"))
+
+
+def restore(desk: Desk) -> None:
+    table, backup = REPAIRABLE[desk.params["table"]], desk.params["backup"]
+    first, last = desk.day("from_date"), desk.day("to_date")
+    repairs.check_backup(desk.warehouse, table, backup)
+    held, now = (repairs.rows_by_date(desk.warehouse, name, first, last) for name in (backup, table.name))
+    days = sorted(held.keys() | now.keys())
+    desk.write_each(table.operation, days, repairs.write_as_backed_up, "repaired", "maintenance", table=table.name, backup=backup)
+
+
+def consolidate(desk: Desk) -> None:
+    desk.write("consolidation", desk.day(), consolidation.consolidate_date, batch_id=desk.params["batch_id"])
+
+
+def aggregate_day(desk: Desk) -> None:
+    desk.write("daily_performance", desk.day(), aggregates.aggregate_day)
+
+
+def aggregate_periods(desk: Desk) -> None:
+    stale = aggregates.find_stale_periods(desk.warehouse, desk.day())
+    desk.write_each("performance_summary", stale, aggregates.aggregate_periods, "aggregated", "performance_summary")
+
+
+def clean_staging(desk: Desk) -> None:
+    judged = staging_cleanup.judge_staging_tables(desk.warehouse, older_than_days=0)
+    staging_cleanup.drop_staging_tables(desk.warehouse, judged)
+
+
+TASKS: dict[str, Callable[[Desk], None]] = {
+    task.__name__: task
+    for task in (grade, plan_and_back_up, remove_duplicates, restore, consolidate, aggregate_day, aggregate_periods, clean_staging)
+}

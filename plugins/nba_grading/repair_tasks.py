@@ -104,12 +104,11 @@ class RemoveDuplicatesOperator(RepairOperator):
         super().__init__(work="nba_grading.repairs:write_without_duplicates", work_params=("table",), **kwargs)
 
     def find(self, context: Context) -> list[date]:
-        """The planned dates that still hold duplicates: a try before this one may have repaired some."""
-        from nba_grading.repairs import plan_repair
+        """The planned dates that still hold duplicates; all of them are announced, also those that a try before this one repaired."""
+        from nba_grading.repairs import dates_left
 
         self.changed = [date.fromisoformat(each["game_date"]) for each in self._plan(context)["dates"]]
-        still = {each.game_date for each in plan_repair(make_warehouse(context), _table_of(context), self.changed[0], self.changed[-1])}
-        return [day for day in self.changed if day in still]
+        return dates_left(make_warehouse(context), _table_of(context), self.changed)
 
     def finish(self, context: Context, table: Table) -> dict[str, Any]:
         """Fail if a duplicate is left; tell what was removed, and where the backup is."""

@@ -58,9 +58,12 @@ def plan_duplicates(context: Context) -> dict[str, Any]:
 
 def back_up_table(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
     """Name and rows of the snapshot; skipped, with all that follows, for a dry run or a range that is right."""
-    from nba_grading.repairs import backup_name, create_backup
+    from nba_grading.repairs import backup_name, create_backup, resolve_repaired
 
     if not plan["dates"]:
+        if not context["params"]["dry_run"]:
+            with fail_for_good():
+                resolve_repaired(make_warehouse(context), REPAIRABLE[plan["table"]], *_range_of(context))
         raise AirflowSkipException(f"{plan['table']} holds no duplicate key in the range: nothing to remove")
     if context["params"]["dry_run"]:
         raise AirflowSkipException(
@@ -104,20 +107,23 @@ class RemoveDuplicatesOperator(RepairOperator):
         super().__init__(work="nba_grading.repairs:write_without_duplicates", work_params=("table",), **kwargs)
 
     def find(self, context: Context) -> list[date]:
-        """The planned dates that still hold duplicates; all of them are announced, also those that a try before this one repaired."""
-        from nba_grading.repairs import dates_left
+        """The planned dates that still hold duplicates: a try before this one may have repaired some."""
+        from nba_grading.repairs import plan_repair
 
         self.changed = [date.fromisoformat(each["game_date"]) for each in self._plan(context)["dates"]]
-        return dates_left(make_warehouse(context), _table_of(context), self.changed)
+        still = {each.game_date for each in plan_repair(make_warehouse(context), _table_of(context), self.changed[0], self.changed[-1])}
+        return [day for day in self.changed if day in still]
 
     def finish(self, context: Context, table: Table) -> dict[str, Any]:
-        """Fail if a duplicate is left; tell what was removed, and where the backup is."""
+        """Fail if a duplicate is left; note what earlier tries repaired; tell what was removed, and where the backup is."""
+        from nba_grading.repairs import resolve_repaired
         from nba_grading.validation import find_duplicates
 
         warehouse = make_warehouse(context)
         left = [finding for day in self.changed for finding in find_duplicates(warehouse, table, day)]
         if left:
             raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
+        resolve_repaired(warehouse, table, *_range_of(context))
         removed, backup = self._plan(context)["duplicates"], context["ti"].xcom_pull(task_ids="back_up")
         dates = [str(day) for day in self.changed]
         send_alert(alerts.duplicates_removed(run_link(context), table=table.name, dates=dates, removed=removed, backup=backup["backup"]))

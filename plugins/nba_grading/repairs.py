@@ -46,18 +46,6 @@ def plan_repair(warehouse: Warehouse, table: Table, first: date, last: date) -> 
     return [DatePlan(row["game_date"], int(row["stored_rows"]), int(row["stored_keys"]), int(row["surplus_rows"])) for row in rows]
 
 
-def dates_left(warehouse: Warehouse, table: Table, planned: Sequence[date]) -> list[date]:
-    """The planned dates that still hold duplicate keys, in order: a try before this one may have repaired some.
-
-    What was found on the others is marked as resolved: a try that was killed after a date's publish did not come to it.
-    """
-    still = {each.game_date for each in plan_repair(warehouse, table, planned[0], planned[-1])}
-    for day in planned:
-        if day not in still:
-            _resolve(warehouse, table, day, "no key stands more than once: repaired by a run that did not come to note it, or written anew since")
-    return [day for day in planned if day in still]
-
-
 def backup_name(table: Table, moment: datetime) -> str:
     """The name of a snapshot taken by a run that began at this moment: the same for each of its tries."""
     return f"_backup_{table.name}_{moment:%Y%m%d%H%M%S}"
@@ -97,9 +85,21 @@ def remove_duplicates(warehouse: Warehouse, claim: Claim, table: Table, game_dat
 
     write = Write(table, game_date, rows, {"game_date": game_date}, max_shrink=0.0, reads_target=True)
     published = write_date(warehouse, claim, write, audit_no_key_is_lost)
-    _resolve(warehouse, table, game_date, f"{published.replaced_rows - published.written_rows} rows removed, the earliest of each key kept")
+    notes = f"{published.replaced_rows - published.written_rows} rows removed, the earliest of each key kept"
+    resolve: Params = {"game_date": game_date, "processor": table.operation, "notes": notes}
+    warehouse.execute(load_sql("repair/resolve_duplicate_audit"), resolve)
     log_event(log, "duplicates_removed", table=table.name, game_date=game_date, rows=published.written_rows, replaced=published.replaced_rows)
     return published
+
+
+def resolve_repaired(warehouse: Warehouse, table: Table, first: date, last: date) -> int:
+    """Mark as resolved what was found on dates of the range that hold no duplicate key now; returns how many findings.
+
+    A repair marks its own date. One that was killed right after its publish did not come to it, and the date is not repaired again.
+    """
+    text = render_sql("repair/resolve_repaired_dates", target=identifier(table.full_name), key=identifiers(table.key))
+    notes = "no key stands more than once: repaired by a run that did not come to note it, or written anew"
+    return warehouse.execute(text, {"first": first, "last": last, "processor": table.operation, "notes": notes})
 
 
 def restore_date(warehouse: Warehouse, claim: Claim, table: Table, game_date: date, backup: str) -> Published:
@@ -148,11 +148,6 @@ def rows_by_date(warehouse: Warehouse, table: str, first: date, last: date) -> d
 def told(plan: Sequence[DatePlan]) -> list[dict[str, Any]]:
     """The plan as XCom and people read it."""
     return [{"game_date": str(each.game_date), "rows": each.stored_rows, "keys": each.stored_keys, "duplicates": each.surplus_rows} for each in plan]
-
-
-def _resolve(warehouse: Warehouse, table: Table, game_date: date, notes: str) -> None:
-    params: Params = {"game_date": game_date, "processor": table.operation, "notes": notes}
-    warehouse.execute(load_sql("repair/resolve_duplicate_audit"), params)
 
 
 def _backups(warehouse: Warehouse, table: Table) -> list[str]:

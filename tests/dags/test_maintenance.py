@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import date
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from commands.proof.publishes import insert_synthetic_date
 from commands.stack_config import StackConfig
+from nba_grading import repairs
 from nba_grading.repairs import plan_repair
 from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from nba_grading.validation import record_duplicates
 from nba_grading.warehouse import Warehouse
 from tests.dags.runs import posted, run_in_process, states
 
@@ -78,6 +82,46 @@ def test_an_approved_run_backs_up_repairs_records_and_tells_and_a_restore_takes_
     back = run_in_process("restore_from_backup", from_date=str(DAY), to_date=str(DAY), backup=repaired["backup"], dry_run=False)
     assert states(back) == {"restore": "success"}
     assert surplus(dirty) == (SURPLUS, 3)
+
+
+def findings(warehouse: Warehouse) -> list[tuple[date, bool]]:
+    rows = warehouse.run("SELECT DISTINCT game_date, resolved_at IS NOT NULL AS is_resolved FROM nba_predictions.grading_duplicate_audit")
+    return sorted((row["game_date"], row["is_resolved"]) for row in rows)
+
+
+@pytest.fixture
+def killed_repair(dirty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The run of a repair that ended once the first date was published, before that was noted in what was found."""
+    for day in (DAY, LATER):
+        record_duplicates(dirty, PREDICTION_ACCURACY, day, "grading", None)
+    with monkeypatch.context() as patched:
+        patched.setattr(repairs, "load_sql", lambda name: 1 / 0)
+        run = run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True)
+    assert (states(run)["back_up"], states(run)["repair"]) == ("success", "failed")
+    assert (surplus(dirty), findings(dirty)) == ((SURPLUS, 3), [(DAY, False), (LATER, False)])
+    return run
+
+
+def test_a_killed_repair_is_finished_by_its_task_again_from_what_the_tasks_before_it_left(dirty: Warehouse, killed_repair: Any) -> None:
+    from nba_grading.repair_tasks import RemoveDuplicatesOperator
+
+    [task] = [each for each in killed_repair.get_task_instances() if each.task_id == "repair"]
+    events: defaultdict[Any, Mock] = defaultdict(Mock)
+    params = {"table": "prediction_accuracy", **RANGE, "dry_run": False, "auto_approve": True}
+    context: Any = {"params": params, "ti": task, "dag_run": killed_repair, "outlet_events": events}
+    told = RemoveDuplicatesOperator(task_id="repair").execute(context)
+    assert (told["removed"], told["backup"]) == (2 * SURPLUS, result(killed_repair, "back_up")["backup"])
+    [event] = events.values()
+    event.add_partitions.assert_called_once_with([str(DAY), str(LATER)])
+    assert (surplus(dirty), findings(dirty)) == ((0, 3), [(DAY, True), (LATER, True)])
+
+
+def test_a_killed_repair_is_finished_by_another_run_as_well(dirty: Warehouse, killed_repair: Any) -> None:
+    first = run_in_process("remove_duplicates", from_date=str(DAY), to_date=str(DAY), dry_run=False, auto_approve=True)
+    assert states(first)["repair"] == "skipped"
+    assert findings(dirty) == [(DAY, True), (LATER, False)]
+    run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True)
+    assert (surplus(dirty), findings(dirty)) == ((0, 3), [(DAY, True), (LATER, True)])
 
 
 def test_predictions_are_repaired_under_the_lease_of_their_own_operation(dirty: Warehouse) -> None:

@@ -43,7 +43,7 @@ class Nursery:
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, task: str, params: Mapping[str, Any], misfortune: Misfortune | None = None, late_s: float = 0) -> End:
-        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s`` is how many seconds its lease store's clock is ahead."""
+        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is."""
         assert self._process.stdin
         assert self._process.stdout
         request = {"task": task, "params": params, "misfortune": misfortune and asdict(misfortune), "late_s": late_s}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from nba_grading.repairs import backup_name, create_backup
 from nba_grading.tables import DATASET, PREDICTION_ACCURACY
@@ -56,7 +56,7 @@ class Scene:
     """A task, what it finds, and what is looked at. ``needs``: a part, and another that changes before it does."""
 
     task: str
-    needs: Mapping[str, str] = {}
+    needs: ClassVar[Mapping[str, str]] = {}
     # Whether the cases may share the tables: not where the task works on whatever there is.
     is_shared = True
 
@@ -137,7 +137,7 @@ class RemovingDuplicates(Scene):
     """Two dates with duplicates that were found."""
 
     task = "remove_duplicates"
-    needs = {"first found": "first", "second found": "second", "second": "first"}
+    needs: ClassVar = {"first found": "first", "second found": "second", "second": "first"}
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         days = listed([self.day(place, number) for place in places for number in (0, 1)])
@@ -148,7 +148,8 @@ class RemovingDuplicates(Scene):
         )
 
     def params(self, place: int) -> dict[str, Any]:
-        return {"table": "prediction_accuracy", "planned": [self.day(place), self.day(place, 1)]}
+        first, last = self.day(place), self.day(place, 1)
+        return {"table": "prediction_accuracy", "from_date": first, "to_date": last, "planned": [first, last]}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         rows = rows_by_date(warehouse, "prediction_accuracy", GRADE)
@@ -201,7 +202,7 @@ class Consolidating(Scene):
     """A date and two staging tables: newer values of its keys, and new keys."""
 
     task = "consolidate"
-    needs = {"w1": "date", "w2": "date"}
+    needs: ClassVar = {"w1": "date", "w2": "date"}
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         warehouse.execute(PREDICTIONS.format(days=listed(self.days(places))))
@@ -260,7 +261,7 @@ class AggregatingPeriods(Scene):
     """A graded date on the last day but one of a season, one season in two for each place, and nothing summed up of it."""
 
     task = "aggregate_periods"
-    needs = {"season": "rolling"}
+    needs: ClassVar = {"season": "rolling"}
 
     def day(self, place: int, number: int = 0) -> date:
         return date(1901 + 2 * place, 9, 29 + number)
@@ -285,7 +286,7 @@ class CleaningStaging(Scene):
 
     task = "clean_staging"
     is_shared = False
-    names = {
+    names: ClassVar = {
         "w1": "_staging_batch_c_w1",
         "w2": "_staging_batch_c_w2",
         "newer": "_staging_batch_c_w3",

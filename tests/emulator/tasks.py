@@ -67,9 +67,11 @@ def remove_duplicates(desk: Desk) -> None:
     """The last task of remove_duplicates."""
     table = REPAIRABLE[desk.params["table"]]
     planned = [date.fromisoformat(day) for day in desk.params["planned"]]
-    days = repairs.dates_left(desk.warehouse, table, planned)
+    still = {each.game_date for each in repairs.plan_repair(desk.warehouse, table, planned[0], planned[-1])}
+    days = [day for day in planned if day in still]
     desk.write_each(table.operation, days, repairs.write_without_duplicates, "repaired", "maintenance", table=table.name)
     assert not [finding for day in planned for finding in find_duplicates(desk.warehouse, table, day)]
+    repairs.resolve_repaired(desk.warehouse, table, desk.day("from_date"), desk.day("to_date"))
 
 
 def restore(desk: Desk) -> None:

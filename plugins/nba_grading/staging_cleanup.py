@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from nba_grading.events import log_event
 from nba_grading.sql import identifier, identifiers, literal, render_sql
-from nba_grading.tables import DATASET, PLAYER_PROP_PREDICTIONS, REPAIRABLE, Table
+from nba_grading.tables import DATASET, GUARDED, PLAYER_PROP_PREDICTIONS, Table
 from nba_grading.warehouse import Warehouse
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def _table_of(name: str) -> Table | None:
     if name.startswith(BATCH_PREFIX):
         return PLAYER_PROP_PREDICTIONS
     matched = _OF_A_WRITE.match(name)
-    return REPAIRABLE.get(matched["table"]) if matched else None
+    return GUARDED.get(matched["table"]) if matched else None
 
 
 def _why_not_looked_at(name: str, age: timedelta, columns: set[str], older_than_days: float) -> str | None:
@@ -91,23 +91,25 @@ def _why_not_looked_at(name: str, age: timedelta, columns: set[str], older_than_
 
 
 def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[str, int], sizes: dict[str, int], kept: dict[str, str]) -> None:
+    key = (table.date_column, *(name for name in table.key if name != table.date_column))
     staged = " UNION ALL ".join(
         render_sql(
             "staging/select_staged",
             table_name=literal(name),
-            key=identifiers(table.key),
+            key=identifiers(key),
             time_column=identifier(table.time_column),
             staging=identifier(f"{DATASET}.{name}"),
         ).rstrip(";\n")
         for name in names
     )
-    join = ["staged.game_date = stored.game_date", *(f"staged.{name} = stored.{name}" for name in table.required_key)]
-    join.append(f"staged.{table.line_column} IS NOT DISTINCT FROM stored.{table.line_column}")
+    never_null = {table.date_column, *table.required_key}
+    join = [f"staged.{name} {'=' if name in never_null else 'IS NOT DISTINCT FROM'} stored.{name}" for name in key]
     text = render_sql(
         "staging/count_unmerged_rows",
         staged=staged,
         target=identifier(table.full_name),
-        key=identifiers(table.key),
+        date_column=identifier(table.date_column),
+        key=identifiers(key),
         value_time=table.value_time,
         join=" AND ".join(join),
     )

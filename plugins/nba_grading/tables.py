@@ -22,7 +22,7 @@ class Table:
     ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL; ``columns`` are
     all but fencing_token, which the publish adds where ``has_token``. ``line_column`` is the key's betting line, and ``time_column``
     says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first,
-    ``value_time`` when a row got its values: all four for the tables whose duplicates are looked for.
+    ``value_time`` when a row got its values. The line and the tie are of the tables whose duplicates are looked for.
     """
 
     name: str
@@ -120,6 +120,8 @@ SYSTEM_DAILY_PERFORMANCE = Table(
     operation="daily_performance",
     key=("game_date", "system_id"),
     required_key=("game_date", "system_id"),
+    time_column="computed_at",
+    value_time="computed_at",
     columns=(
         "game_date",
         "system_id",
@@ -164,6 +166,8 @@ PREDICTION_PERFORMANCE_SUMMARY = Table(
     key=("summary_key",),
     required_key=("summary_key",),
     date_column="period_end_date",
+    time_column="computed_at",
+    value_time="computed_at",
     columns=(
         "summary_key",
         "system_id",
@@ -191,3 +195,4 @@ PREDICTION_PERFORMANCE_SUMMARY = Table(
 )
 
 REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}
+GUARDED = {table.name: table for table in (*REPAIRABLE.values(), SYSTEM_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY)}

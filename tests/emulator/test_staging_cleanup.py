@@ -78,6 +78,25 @@ def test_the_staging_table_of_a_killed_write_goes_once_its_keys_are_published(fi
     assert verdicts(judge_staging_tables(filled, 0)) == {name: None}
 
 
+def test_the_staging_tables_of_killed_aggregations_go_once_figures_as_new_are_there(filled: Warehouse) -> None:
+    day, made = "DATE '2026-01-10'", "TIMESTAMP '2026-01-11 12:00:00'"
+    columns = {
+        "system_daily_performance": ("game_date, system_id, computed_at", f"{day}, 'a', {made}"),
+        "prediction_performance_summary": (
+            "period_end_date, summary_key, system_id, period_type, period_value, period_start_date, player_lookup, confidence_tier, computed_at",
+            f"{day}, 'a', 'a', 'month', '2026-01', {day}, '*', '*', {made}",
+        ),
+    }
+    for table, (names, values) in columns.items():
+        filled.execute(f"INSERT INTO nba_predictions.{table} ({names}) SELECT {values}")
+        stage(filled, f"_staging_{table}_20260110_{HOLDER}", f"SELECT * FROM nba_predictions.{table}")
+    proven = verdicts(judge_staging_tables(filled, 0))
+    assert proven == dict.fromkeys(f"_staging_{table}_20260110_{HOLDER}" for table in columns)
+    for table in columns:
+        filled.execute(f"UPDATE nba_predictions.{table} SET computed_at = TIMESTAMP '2026-01-11 11:00:00' WHERE TRUE")
+    assert all("1 of its 1 rows" in str(why) for why in verdicts(judge_staging_tables(filled, 0)).values())
+
+
 class Counting(Warehouse):
     """Counts its statements."""
 

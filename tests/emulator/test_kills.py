@@ -64,6 +64,8 @@ def deaths_of(undisturbed: End) -> list[Misfortune]:
     return [Misfortune("before", 1), *inside, *leased, *after]
 
 
+# Some hundred statements each, a minute at most on an idle machine.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("scene", [scene() for scene in SCENES], ids=lambda scene: scene.task)
 def test_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehouse: Warehouse, run: Run) -> None:
     scene.prepare(warehouse, [PLACE_OF_UNDISTURBED])

@@ -8,8 +8,9 @@ tables and leases, so those are tried with EVERY_KILL=1 in the environment alone
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from queue import SimpleQueue
 from signal import SIGKILL
 from typing import Any
@@ -55,11 +56,11 @@ def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Ite
         nursery.close()
 
 
-def deaths_of(undisturbed: End) -> list[Misfortune]:
-    """A kill before the first step, after each write of the first lease, and inside each statement; with EVERY_KILL after each as well."""
+def deaths_of(scene: Scene, undisturbed: End) -> list[Misfortune]:
+    """A kill before the first step, inside each statement, after each write of the first lease; with EVERY_KILL after each statement, too."""
     statements = range(1, undisturbed.statements + 1)
     inside = [Misfortune("inside", number) for number in statements]
-    leased = [Misfortune("leased", number + 1) for number in range(min(undisturbed.lease_writes, WRITES_OF_A_LEASE))]
+    leased = [Misfortune("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scene.kills_leases else 0)]
     after = [Misfortune("after", number) for number in statements] if os.environ.get("EVERY_KILL") else []
     return [Misfortune("before", 1), *inside, *leased, *after]
 
@@ -75,11 +76,18 @@ def test_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehous
     after = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
     scene.assert_right(before, after)
 
-    places = dict(enumerate(deaths_of(undisturbed), start=PLACE_OF_UNDISTURBED + 1))
-    groups = [list(places)] if scene.is_shared else [[place] for place in places]
+    places = dict(enumerate(deaths_of(scene, undisturbed), start=PLACE_OF_UNDISTURBED + 1))
+    # The late deaths first: the early ones leave staging tables behind.
+    groups = list(batched(reversed(places), scene.at_once))
     wrong = [problem for group in groups for problem in problems_of(scene, warehouse, run, {place: places[place] for place in group}, before, after)]
     assert not wrong, "\n".join(wrong)
     assert_no_litter(warehouse)
+
+
+def batched(places: Iterable[int], size: int) -> Iterator[list[int]]:
+    rest = iter(places)
+    while group := list(islice(rest, size)):
+        yield group
 
 
 def problems_of(scene: Scene, warehouse: Warehouse, run: Run, deaths: dict[int, Misfortune], before: Parts, after: Parts) -> Iterator[str]:

@@ -22,7 +22,8 @@ from commands.stack_config import StackConfig
 from nba_grading.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.warehouse import Warehouse
 from tests.emulator.nursery import End, Nursery
-from tests.emulator.scenes import SCENES, Parts, Scene, tables
+from tests.emulator.scene import Parts, Scene, tables
+from tests.emulator.scenes import SCENES
 
 # The emulator runs a statement at a time: while it does, the other's client works.
 SIDE_BY_SIDE = 2

@@ -129,10 +129,7 @@ class Stack:
     def _prepare(self) -> None:
         for directory in (self.config.state, self._logs, self.config.state / "airflow"):
             directory.mkdir(parents=True, exist_ok=True)
-        if not (EMULATOR_VENV / "bin" / "bqemulator").exists():
-            raise StackError(f"The BigQuery emulator is not installed in {EMULATOR_VENV}: run `make setup`.")
-        if not list(EMULATOR_HOME.rglob("spatial.duckdb_extension")):
-            _plant_spatial_extension()
+        prepare_emulator()
 
     def _start_supervisor(self, programs: Sequence[Program]) -> None:
         config = self.config.state / "supervisord.conf"
@@ -215,6 +212,14 @@ stdout_logfile={logs}/{program.name}.log
         for program in programs
     ]
     return (head + "".join(parts)).replace(str(logs), str(logs).replace("%", "%%"))
+
+
+def prepare_emulator() -> None:
+    """Make sure that the BigQuery emulator is installed and finds its extension. Raises StackError."""
+    if not (EMULATOR_VENV / "bin" / "bqemulator").exists():
+        raise StackError(f"The BigQuery emulator is not installed in {EMULATOR_VENV}: run `make setup`.")
+    if not list(EMULATOR_HOME.rglob("spatial.duckdb_extension")):
+        _plant_spatial_extension()
 
 
 def _plant_spatial_extension() -> None:

@@ -8,9 +8,9 @@ import matplotlib as mpl
 
 mpl.use("svg")
 
-from matplotlib import pyplot as plt  # noqa: E402 - the backend is chosen before pyplot is imported
+from matplotlib import pyplot as plt
 
-from commands.proof.bench_figures import RATIO, BenchFigures  # noqa: E402
+from commands.proof.bench_figures import RATIO, BenchFigures
 
 OURS, FLOOR, LIMIT = "#1f77b4", "#7f7f7f", "#d62728"
 

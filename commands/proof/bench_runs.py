@@ -118,12 +118,15 @@ def measure(state: Path, sizes: Sizes, advance: Callable[[], None] = lambda: Non
 
 @contextmanager
 def _bench(directory: Path, sizes: Sizes, memory: PeakMemory) -> Iterator[Bench]:
-    with bigquery_emulator(directory) as (config, emulator_pid), side_process(EmulatorSide, config.client_environment()) as ours:
-        with side_process(DuckdbSide, directory / "floor.duckdb") as floor:
-            bench = Bench(ours, floor, config, sizes)
-            bench.both("create_schema")
-            with memory.watch({"ours": ours.pid(), "the emulator": emulator_pid, "DuckDB itself": floor.pid()}):
-                yield bench
+    with (
+        bigquery_emulator(directory) as (config, emulator_pid),
+        side_process(EmulatorSide, config.client_environment()) as ours,
+        side_process(DuckdbSide, directory / "floor.duckdb") as floor,
+    ):
+        bench = Bench(ours, floor, config, sizes)
+        bench.both("create_schema")
+        with memory.watch({"ours": ours.pid(), "the emulator": emulator_pid, "DuckDB itself": floor.pid()}):
+            yield bench
     shutil.rmtree(directory, ignore_errors=True)
 
 

@@ -73,7 +73,7 @@ class DuckdbWarehouse(Warehouse):
             for statement, names in translate(text, self._value_of):
                 done = self._execute(statement, {name: values[name] for name in names})
         except duckdb.Error:
-            if len(text) and "BEGIN TRANSACTION" in text:
+            if "BEGIN TRANSACTION" in text:
                 self.connection.execute("ROLLBACK")
             raise
         return done
@@ -101,7 +101,7 @@ def translate(text: str, value_of: Any = None) -> Iterator[tuple[str, set[str]]]
     """
     variables: dict[str, Any] = {}
 
-    def filled(node: exp.Expression) -> exp.Expression:
+    def filled(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.name.startswith(VARIABLE) and not node.table:
             return exp.convert(variables[node.name])
         if isinstance(node, exp.Table) and node.name == COLUMNS_VIEW:

@@ -15,8 +15,8 @@ from typing import Any
 
 from google.cloud import bigquery
 
-from nba_grading.sql import load_sql
-from nba_grading.tables import PREDICTION_ACCURACY
+from nba_grading.sql import literal, load_sql, render_sql
+from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 from nba_grading.warehouse import Row, Warehouse
 
 VOID_REASONS = {
@@ -31,8 +31,10 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 def grade_row_by_row(warehouse: Warehouse, game_date: date) -> Mapping[str, float]:
     """Grade a date; seconds of ``fetch``, ``grade`` and ``load``. Unguarded: for a benchmark alone."""
     moments = [time.perf_counter()]
-    predictions = warehouse.run("SELECT * FROM nba_predictions.player_prop_predictions WHERE game_date = @game_date", {"game_date": game_date})
-    box_scores = warehouse.run("SELECT * FROM nba_box_scores.player_game_summary WHERE game_date = @game_date", {"game_date": game_date})
+    predictions, box_scores = (
+        warehouse.run(render_sql("local/select_rows_of_date", columns="*", table=table, date_column="game_date", game_date=literal(game_date)))
+        for table in (PLAYER_PROP_PREDICTIONS.full_name, "nba_box_scores.player_game_summary")
+    )
     moments.append(time.perf_counter())
     grades = grade_rows(predictions, box_scores, datetime.now(tz=UTC))
     moments.append(time.perf_counter())
@@ -53,9 +55,7 @@ def grade_rows(predictions: Sequence[Row], box_scores: Sequence[Row], graded_at:
         key = (row["game_id"], row["player_lookup"], row["system_id"], row["current_points_line"])
         if key not in newest or _age(row) > _age(newest[key]):
             newest[key] = row
-    return [
-        _grade(row, performances.get((row["game_id"], row["player_lookup"])), graded_at) for row in newest.values() if row["game_id"] in games
-    ]
+    return [_grade(row, performances.get((row["game_id"], row["player_lookup"])), graded_at) for row in newest.values() if row["game_id"] in games]
 
 
 def _age(row: Row) -> tuple[datetime, str]:

@@ -18,7 +18,7 @@ from typing import Any
 from commands.console import warehouse_of
 from commands.dirty import HISTORY
 from commands.proof.contention import CONTEXT
-from commands.proof.duckdb_floor import DuckdbWarehouse
+from commands.proof.duckdb_floor import DuckdbWarehouse, translate
 from commands.proof.publishes import insert_synthetic_date
 from commands.proof.row_by_row import grade_row_by_row
 from commands.proof.writer import insert_unguarded
@@ -31,7 +31,7 @@ from nba_grading.guard import UnleasedClaim
 from nba_grading.lease_store import LeaseKey
 from nba_grading.repairs import plan_repair, write_without_duplicates
 from nba_grading.settings import get_settings
-from nba_grading.sql import identifier, literal, load_sql, render_sql
+from nba_grading.sql import identifier, identifiers, literal, load_sql, render_sql
 from nba_grading.tables import DATASET, PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, Table
 from nba_grading.warehouse import Warehouse
 
@@ -82,11 +82,10 @@ class Side:
 
     def copy_grades(self) -> float:
         """Copy the whole of prediction_accuracy, as the emulator does before a transaction changes it."""
-        copy = identifier(f"{DATASET}._bench_copy")
         try:
-            return self._timed(lambda: self.warehouse.run(f"CREATE TABLE {copy} AS SELECT * FROM {PREDICTION_ACCURACY.full_name}"))
+            return self._timed(lambda: self._keep(PREDICTION_ACCURACY))
         finally:
-            self.warehouse.run(f"DROP TABLE {copy}")
+            self._forget(PREDICTION_ACCURACY)
 
     def add_predictions(self, game_date: date, predictions: int) -> None:
         """Make up a date's predictions and box scores."""
@@ -94,9 +93,7 @@ class Side:
 
     def hold_grades(self, held: int, more: int) -> None:
         """Make up that many more grades of the season, in a table that holds ``held`` of them."""
-        self.warehouse.execute(
-            load_sql("local/insert_synthetic_grades"), {"first_date": SEASON_FIRST, "first": held, "last": held + more - 1}
-        )
+        self.warehouse.execute(load_sql("local/insert_synthetic_grades"), {"first_date": SEASON_FIRST, "first": held, "last": held + more - 1})
 
     def clear(self, game_date: date) -> None:
         """Delete a date's grades."""
@@ -109,22 +106,21 @@ class Side:
             insert_synthetic_date(self.warehouse, each.game_date, keys)
             insert_unguarded(self.warehouse, each.game_date, "the first writer")
             self.warehouse.execute(load_sql("local/insert_duplicate_grades"), {"game_date": each.game_date, "surplus": rows - keys})
-        self.warehouse.run(f"CREATE TABLE {DATASET}._bench_dirty AS SELECT * FROM {PREDICTION_ACCURACY.full_name}")
+        self._keep(PREDICTION_ACCURACY)
         return self.count(PREDICTION_ACCURACY)
 
     def dirty_again(self) -> None:
         """The table as ``make_history`` left it."""
-        self.warehouse.execute(f"DELETE FROM {PREDICTION_ACCURACY.full_name} WHERE TRUE")
-        self.warehouse.execute(f"INSERT INTO {PREDICTION_ACCURACY.full_name} SELECT * FROM {DATASET}._bench_dirty")
+        self._bring_back(PREDICTION_ACCURACY)
 
     def keep_predictions(self) -> None:
         """Keep a copy of the predictions for ``stage_batch``."""
-        self.warehouse.run(f"CREATE TABLE {DATASET}._bench_predictions AS SELECT * FROM {PLAYER_PROP_PREDICTIONS.full_name}")
+        self._keep(PLAYER_PROP_PREDICTIONS)
 
     def forget_predictions(self) -> None:
         """Remove all predictions and the copy of them."""
-        self.warehouse.execute(f"DELETE FROM {PLAYER_PROP_PREDICTIONS.full_name} WHERE TRUE")
-        self.warehouse.run(f"DROP TABLE {DATASET}._bench_predictions")
+        self.warehouse.execute(render_sql("local/empty_table", table=PLAYER_PROP_PREDICTIONS.full_name))
+        self._forget(PLAYER_PROP_PREDICTIONS)
 
     def empty_statement(self) -> None:
         """A statement that does nothing."""
@@ -132,19 +128,27 @@ class Side:
 
     def stage_batch(self, game_date: date, tables: int) -> None:
         """Staging tables that hold every prediction of a date once, newer than the date's own; of these every second one is there."""
-        predictions = PLAYER_PROP_PREDICTIONS.full_name
-        self.warehouse.execute(f"DELETE FROM {predictions} WHERE TRUE")
-        self.warehouse.execute(f"INSERT INTO {predictions} SELECT * FROM {DATASET}._bench_predictions")
+        self._bring_back(PLAYER_PROP_PREDICTIONS)
         for worker in range(tables):
             staging = identifier(f"{DATASET}._staging_batch_{BATCH}_w{worker:03d}")
             parts = {"game_date": literal(game_date), "worker": literal(worker), "workers": literal(tables)}
             self.warehouse.run(render_sql("local/create_batch_staging", staging=staging, **parts))
-        self.warehouse.execute(f"DELETE FROM {predictions} WHERE MOD(CAST(SUBSTR(prediction_id, 9) AS INT64), 2) = 1")
+        self.warehouse.execute(load_sql("local/delete_every_second_prediction"), {"game_date": game_date})
 
     def count(self, table: Table) -> int:
         """Rows of a table."""
-        [row] = self.warehouse.run(f"SELECT COUNT(*) AS n FROM {table.full_name}")
-        return int(row["n"])
+        [row] = self.warehouse.run(render_sql("repair/count_rows", target=table.full_name))
+        return int(row["stored_rows"])
+
+    def _keep(self, table: Table) -> None:
+        self.warehouse.run(render_sql("local/copy_table", copy=_copy_of(table), table=table.full_name))
+
+    def _bring_back(self, table: Table) -> None:
+        self.warehouse.execute(render_sql("local/empty_table", table=table.full_name))
+        self.warehouse.execute(render_sql("local/append_table", copy=_copy_of(table), table=table.full_name))
+
+    def _forget(self, table: Table) -> None:
+        self.warehouse.run(render_sql("fenced_write/drop_staging", staging=_copy_of(table)))
 
     def _timed(self, work: Any) -> float:
         started = time.perf_counter()
@@ -170,8 +174,7 @@ class EmulatorSide(Side):
 
     def export(self, table: Table, day: date, name: str) -> None:
         """Write a date's rows, without what is not compared, to a Parquet file ``name`` in the emulator's bucket."""
-        rows = f"(SELECT {', '.join(_compared(table))} FROM {table.full_name} WHERE {table.date_column} = {literal(day)})"
-        self.warehouse.run(render_sql("local/export_table", table=rows, uri=f"gs://{BUCKET}/{name}-*.parquet"))
+        self.warehouse.run(render_sql("local/export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
 
 
 class DuckdbSide(Side):
@@ -189,11 +192,11 @@ class DuckdbSide(Side):
     def compare(self, table: Table, day: date, files: Path, name: str) -> tuple[int, int]:
         """Rows of a date here, and how many differ from those that ``EmulatorSide.export`` left in ``files``: on either side, copies counted."""
         columns = ", ".join(f"ROUND({column}, 6) AS {column}" if column in AVERAGES else column for column in _compared(table))
-        here = f"SELECT {columns} FROM {table.full_name} WHERE {table.date_column} = {literal(day)}"
-        there = f"SELECT {columns} FROM read_parquet('{files / BUCKET}/{name}-*.parquet')"
-        different = f"SELECT COUNT(*) FROM (({here} EXCEPT ALL {there}) UNION ALL ({there} EXCEPT ALL {here}))"
-        rows, unlike = (self.warehouse.connection.execute(text).fetchall()[0][0] for text in (f"SELECT COUNT(*) FROM ({here})", different))
-        return int(rows), int(unlike)
+        connection = self.warehouse.connection
+        [(text, _)] = translate(_rows_of(table, day))
+        here = connection.sql(text).project(columns)
+        there = connection.read_parquet(f"{files / BUCKET}/{name}-*.parquet").project(columns)
+        return len(here), len(here.except_(there)) + len(there.except_(here))
 
     def _timed(self, work: Any) -> float:
         self.warehouse.checkpoint()
@@ -220,6 +223,15 @@ def side_process(kind: type[Side], *arguments: Any) -> Iterator[Any]:
 
 def _claim(operation: str, day: date) -> UnleasedClaim:
     return UnleasedClaim(LeaseKey(operation, day), "a benchmark")
+
+
+def _copy_of(table: Table) -> str:
+    return identifier(f"{DATASET}._bench_{table.name}")
+
+
+def _rows_of(table: Table, day: date) -> str:
+    columns = identifiers(tuple(_compared(table)))
+    return render_sql("local/select_rows_of_date", columns=columns, table=table.full_name, date_column=table.date_column, game_date=literal(day))
 
 
 def _compared(table: Table) -> list[str]:

@@ -18,7 +18,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from nba_grading.sql import SQL_DIR, load_sql
+from nba_grading.sql import SQL_DIR, load_sql, render_sql
 from nba_grading.warehouse import BeforeSubmit, Params, Row, Typed, Warehouse
 
 # It warns of what DuckDB has no word for: partitions, clusters and descriptions.
@@ -65,6 +65,10 @@ class DuckdbWarehouse(Warehouse):
         """See Warehouse. Raises duckdb.Error."""
         del job_name
         return self._run_all(text, params or {}).num_dml_affected_rows
+
+    def drop_table(self, name: str) -> None:
+        """See Warehouse. Raises duckdb.Error."""
+        self.run(render_sql("fenced_write/drop_staging", staging=name))
 
     def _run_all(self, text: str, params: Params) -> Done:
         values = {name: given.value if isinstance(given, Typed) else given for name, given in params.items()}

@@ -37,7 +37,9 @@ LIBRARIES = ("google-cloud-bigquery", "duckdb", "sqlglot", "pyarrow")
 
 def figures_table(figures: BenchFigures) -> Table:
     """A row for each operation, size and table."""
-    table = Table("operation", "rows", "table held", "ours s", "DuckDB s", "ratio", "rows compared", "different", title="ours, and DuckDB itself")
+    table = Table(
+        "operation", "rows", "table held", "ours s", "DuckDB s", "ratio", "CPU ratio", "compared", "different", title="ours, and DuckDB itself"
+    )
     for column in table.columns[1:]:
         column.justify = "right"
     last = ""
@@ -45,7 +47,7 @@ def figures_table(figures: BenchFigures) -> Table:
         if last and last != each.operation:
             table.add_section()
         last = each.operation
-        seconds = (f"{each.ours:.2f}", f"{each.floor:.2f}", f"{each.ratio:.2f}x")
+        seconds = (f"{each.ours:.2f}", f"{each.floor:.2f}", f"{each.ratio:.2f}x", f"{each.cpu_ratio:.2f}x")
         table.add_row(each.operation, f"{each.rows:,}", f"{each.held:,}", *seconds, f"{each.compared_rows:,}", f"{each.different_rows:,}")
     return table
 
@@ -79,7 +81,7 @@ def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Seq
             "load_average_after": list(os.getloadavg()),
         },
         **asdict(figures),
-        "measurements": [{**asdict(each), "ratio": each.ratio} for each in figures.measurements],
+        "measurements": [{**asdict(each), "ratio": each.ratio, "cpu_ratio": each.cpu_ratio} for each in figures.measurements],
         "row_by_row": {**asdict(figures.row_by_row), "ratio": figures.row_by_row.ratio},
         "targets": [asdict(target) for target in results],
         "line": figures.line(),

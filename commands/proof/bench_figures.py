@@ -15,8 +15,16 @@ PROMISED_ROWS = 263_274
 
 
 @dataclass(frozen=True)
+class Sample:
+    """Seconds that one operation took: on the clock, and of all processors in the processes that did it."""
+
+    clock_s: float
+    cpu_s: float
+
+
+@dataclass(frozen=True)
 class Measurement:
-    """One operation on both sides, in seconds a sample.
+    """One operation on both sides, a sample for each time it was done.
 
     ``rows`` are those it writes or reads, ``held`` those that the table held beside them. ``compared_rows`` were compared between the
     two sides afterwards, and ``different_rows`` of both were not on the other.
@@ -25,25 +33,31 @@ class Measurement:
     operation: str
     rows: int
     held: int
-    ours_s: tuple[float, ...]
-    floor_s: tuple[float, ...]
+    ours_samples: Sequence[Sample]
+    floor_samples: Sequence[Sample]
     compared_rows: int
     different_rows: int
 
     @property
     def ours(self) -> float:
         """Median seconds, ours."""
-        return statistics.median(self.ours_s)
+        return _median(self.ours_samples)
 
     @property
     def floor(self) -> float:
         """Median seconds of DuckDB itself."""
-        return statistics.median(self.floor_s)
+        return _median(self.floor_samples)
 
     @property
     def ratio(self) -> float:
         """How often as long as DuckDB itself ours takes."""
         return self.ours / self.floor
+
+    @property
+    def cpu_ratio(self) -> float:
+        """The same of processor time, which other work on the machine hardly changes."""
+        ours, floor = (statistics.median(each.cpu_s for each in samples) for samples in (self.ours_samples, self.floor_samples))
+        return ours / floor
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,10 @@ def targets(figures: BenchFigures) -> list[Target]:
         ),
         Target("every row equal on both sides", f"{figures.different_rows:,} differ", figures.different_rows == 0),
     ]
+
+
+def _median(samples: Sequence[Sample]) -> float:
+    return statistics.median(each.clock_s for each in samples)
 
 
 def _judged(ratio: float, limit: float) -> str:

@@ -15,7 +15,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from commands.proof.bench_figures import BenchFigures, Copy, Measurement, RowByRow
+from commands.console import console
+from commands.proof.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample
 from commands.proof.emulator import bigquery_emulator
 from commands.proof.memory import PeakMemory
 from commands.proof.sides import BUCKET, DIRTY, GRADED_DATE, SEASON_FIRST, SEASON_LAST, DuckdbSide, EmulatorSide, side_process
@@ -29,13 +30,15 @@ STATEMENTS = 20
 class Sizes:
     """How much of everything. ``predictions`` of the graded dates, ascending; ``held`` by the table beside them, ascending.
 
-    ``history`` is the share of the rows that history left, ``tables`` the staging tables of a batch.
+    ``history`` is the share of the rows that history left, ``tables`` the staging tables of a batch, ``row_by_row`` which of the
+    predictions are graded the old way as well.
     """
 
     predictions: tuple[int, ...]
     held: tuple[int, ...]
     history: float
     tables: int
+    row_by_row: int
     repeats: int
 
     @property
@@ -44,18 +47,19 @@ class Sizes:
         return len(self.predictions) * len(self.held) + 4
 
 
-FULL = Sizes(predictions=(5_000, 50_000, 263_274), held=(0, 300_000, 3_000_000), history=1.0, tables=100, repeats=3)
-QUICK = Sizes(predictions=(60, 606), held=(0, 2_000), history=0.002, tables=4, repeats=1)
+FULL = Sizes(predictions=(5_000, 50_000, 263_274), held=(0, 300_000, 3_000_000), history=1.0, tables=100, row_by_row=50_000, repeats=3)
+QUICK = Sizes(predictions=(60, 606), held=(0, 2_000), history=0.002, tables=4, row_by_row=606, repeats=1)
 
 
 class Bench:
     """Both sides with the same rows, and the measurements taken of them."""
 
-    def __init__(self, ours: Any, floor: Any, config: StackConfig, sizes: Sizes) -> None:
+    def __init__(self, ours: Any, floor: Any, config: StackConfig, emulator_pid: int, sizes: Sizes) -> None:
         self.ours = ours
         self.floor = floor
         self.sizes = sizes
-        self.environment = config.client_environment()
+        self.config = config
+        self.emulator_pid = emulator_pid
         self.measurements: list[Measurement] = []
         self._files = config.buckets
         self._exports = 0
@@ -65,16 +69,17 @@ class Bench:
         for side in (self.ours, self.floor):
             getattr(side, name)(*arguments)
 
-    def sample(self, name: str, *arguments: Any) -> tuple[float, float]:
-        """Seconds of one operation, ours and the floor's."""
+    def sample(self, name: str, *arguments: Any) -> tuple[Sample, Sample]:
+        """One operation, ours and the floor's."""
         return getattr(self.ours, name)(*arguments), getattr(self.floor, name)(*arguments)
 
-    def record(self, operation: str, rows: int, held: int, samples: list[tuple[float, float]], *compared: tuple[Table, date]) -> Measurement:
+    def record(self, operation: str, rows: int, held: int, samples: list[tuple[Sample, Sample]], *compared: tuple[Table, date]) -> Measurement:
         """Keep the samples of an operation, and compare the dates it wrote."""
         ours, floor = zip(*samples, strict=True)
         found = [self.compare(table, day) for table, day in compared]
         measured = Measurement(operation, rows, held, ours, floor, sum(same for same, _ in found), sum(different for _, different in found))
         self.measurements.append(measured)
+        console.print(f"{operation} of {rows:,} rows, beside {held:,}: {measured.ours:.2f} s, {measured.ratio:.2f}x", style="dim")
         return measured
 
     def compare(self, table: Table, day: date) -> tuple[int, int]:
@@ -120,10 +125,10 @@ def measure(state: Path, sizes: Sizes, advance: Callable[[], None] = lambda: Non
 def _bench(directory: Path, sizes: Sizes, memory: PeakMemory) -> Iterator[Bench]:
     with (
         bigquery_emulator(directory) as (config, emulator_pid),
-        side_process(EmulatorSide, config.client_environment()) as ours,
+        side_process(EmulatorSide, config.client_environment(), emulator_pid) as ours,
         side_process(DuckdbSide, directory / "floor.duckdb") as floor,
     ):
-        bench = Bench(ours, floor, config, sizes)
+        bench = Bench(ours, floor, config, emulator_pid, sizes)
         bench.both("create_schema")
         with memory.watch({"ours": ours.pid(), "the emulator": emulator_pid, "DuckDB itself": floor.pid()}):
             yield bench
@@ -148,7 +153,7 @@ def _consolidate(bench: Bench) -> float:
     bench.ours.add_predictions(few, 2 * tables)
     bench.ours.keep_predictions()
     bench.ours.stage_batch(few, tables)
-    few_s: float = bench.ours.consolidate(few)
+    few_s: float = bench.ours.consolidate(few).clock_s
     bench.ours.forget_predictions()
     bench.both("add_predictions", many, predictions)
     bench.both("keep_predictions")
@@ -184,8 +189,9 @@ def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tup
             if again:
                 bench.record("regrade", predictions, held, again, (PREDICTION_ACCURACY, game_date))
                 copied = [bench.sample("copy_grades") for _ in range(sizes.repeats)]
-                ours_s, floor_s = (statistics.median(values) for values in zip(*copied, strict=True))
+                ours_s, floor_s = (statistics.median(each.clock_s for each in samples) for samples in zip(*copied, strict=True))
                 copies.append(Copy(held, bench.ours.count(PREDICTION_ACCURACY), ours_s, floor_s))
+            if predictions == sizes.row_by_row:
                 old = old or _grade_row_by_row(bench, memory, game_date, grade)
             bench.both("clear", game_date)
             advance()
@@ -195,7 +201,7 @@ def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tup
 
 def _grade_row_by_row(bench: Bench, memory: PeakMemory, game_date: date, grade: Measurement) -> RowByRow:
     bench.ours.clear(game_date)
-    with side_process(EmulatorSide, bench.environment) as process, memory.watch({"row by row": process.pid()}):
+    with side_process(EmulatorSide, bench.config.client_environment(), bench.emulator_pid) as process, memory.watch({"row by row": process.pid()}):
         seconds = process.grade_row_by_row(game_date)
     _, different = bench.compare(PREDICTION_ACCURACY, game_date)
     return RowByRow(grade.rows, seconds, grade.ours, different)

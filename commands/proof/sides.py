@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from commands.console import warehouse_of
 from commands.dirty import HISTORY
+from commands.proof.bench_figures import Sample
 from commands.proof.contention import CONTEXT
 from commands.proof.duckdb_floor import DuckdbWarehouse, translate
 from commands.proof.publishes import insert_synthetic_date
@@ -49,7 +52,7 @@ GUARDED: dict[str, Any] = {"grading_run_id": "bench", "max_shrink": 1.0, "allow_
 
 
 class Side:
-    """What both sides do; the operations return the seconds they took."""
+    """What both sides do; the operations return what they took."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
@@ -58,11 +61,11 @@ class Side:
         """The process this side lives in."""
         return os.getpid()
 
-    def grade(self, game_date: date) -> float:
+    def grade(self, game_date: date) -> Sample:
         """Grade a date by the guarded write."""
         return self._timed(lambda: grade_date(self.warehouse, _claim("grading", game_date), game_date, **GUARDED))
 
-    def deduplicate(self) -> float:
+    def deduplicate(self) -> Sample:
         """Look for duplicates and remove them, date by date."""
 
         def repair() -> None:
@@ -71,16 +74,16 @@ class Side:
 
         return self._timed(repair)
 
-    def consolidate(self, game_date: date) -> float:
+    def consolidate(self, game_date: date) -> Sample:
         """Merge the batch of the date, and drop its tables."""
         claim = _claim("consolidation", game_date)
         return self._timed(lambda: consolidate_date(self.warehouse, claim, game_date, batch_id=BATCH, **GUARDED))
 
-    def sum_up_season(self) -> float:
+    def sum_up_season(self) -> Sample:
         """The partition of the summary that holds a season, and its last month."""
         return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), SEASON_LAST, **GUARDED))
 
-    def copy_grades(self) -> float:
+    def copy_grades(self) -> Sample:
         """Copy the whole of prediction_accuracy, as the emulator does before a transaction changes it."""
         try:
             return self._timed(lambda: self._keep(PREDICTION_ACCURACY))
@@ -150,16 +153,15 @@ class Side:
     def _forget(self, table: Table) -> None:
         self.warehouse.run(render_sql("fenced_write/drop_staging", staging=_copy_of(table)))
 
-    def _timed(self, work: Any) -> float:
-        started = time.perf_counter()
-        work()
-        return time.perf_counter() - started
+    def _timed(self, work: Callable[[], Any]) -> Sample:
+        raise NotImplementedError
 
 
 class EmulatorSide(Side):
-    """Ours: the project's functions, through REST, on an emulator whose tables are on disk. Seconds are those of the whole call."""
+    """Ours: the project's functions, through REST, on an emulator whose tables are on disk. Clock and processor time are of the whole call."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], emulator_pid: int) -> None:
+        self._emulator = psutil.Process(emulator_pid)
         os.environ.update(environment)
         get_settings.cache_clear()
         super().__init__(warehouse_of(make_bigquery_client(get_settings())))
@@ -172,13 +174,22 @@ class EmulatorSide(Side):
         """Grade a date as the old system did; seconds of each part."""
         return grade_row_by_row(self.warehouse, game_date)
 
+    def _timed(self, work: Callable[[], Any]) -> Sample:
+        started, cpu_before = time.perf_counter(), self._cpu_seconds()
+        work()
+        return Sample(time.perf_counter() - started, self._cpu_seconds() - cpu_before)
+
+    def _cpu_seconds(self) -> float:
+        emulator = self._emulator.cpu_times()
+        return time.process_time() + emulator.user + emulator.system
+
     def export(self, table: Table, day: date, name: str) -> None:
         """Write a date's rows, without what is not compared, to a Parquet file ``name`` in the emulator's bucket."""
         self.warehouse.run(render_sql("local/export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
 
 
 class DuckdbSide(Side):
-    """The floor: the same functions on DuckDB itself. Seconds are those inside DuckDB, with the checkpoint that ends each operation."""
+    """The floor: the same functions on DuckDB itself. Times are those inside DuckDB, with the checkpoint that ends each operation."""
 
     warehouse: DuckdbWarehouse
 
@@ -198,12 +209,12 @@ class DuckdbSide(Side):
         there = connection.read_parquet(f"{files / BUCKET}/{name}-*.parquet").project(columns)
         return len(here), len(here.except_(there)) + len(there.except_(here))
 
-    def _timed(self, work: Any) -> float:
+    def _timed(self, work: Callable[[], Any]) -> Sample:
         self.warehouse.checkpoint()
-        before = self.warehouse.seconds
+        seconds, cpu_seconds = self.warehouse.seconds, self.warehouse.cpu_seconds
         work()
         self.warehouse.checkpoint()
-        return self.warehouse.seconds - before
+        return Sample(self.warehouse.seconds - seconds, self.warehouse.cpu_seconds - cpu_seconds)
 
 
 class _Processes(BaseManager):

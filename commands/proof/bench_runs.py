@@ -30,15 +30,15 @@ STATEMENTS = 20
 class Sizes:
     """How much of everything. ``predictions`` of the graded dates, ascending; ``held`` by the table beside them, ascending.
 
-    ``history`` is the share of the rows that history left, ``tables`` the staging tables of a batch, ``row_by_row`` which of the
-    predictions are graded the old way as well.
+    ``history`` is the share of the rows that history left, ``tables`` the staging tables of a batch, ``row_by_row`` which of
+    the predictions are graded the old way as well, once.
     """
 
     predictions: tuple[int, ...]
     held: tuple[int, ...]
     history: float
     tables: int
-    row_by_row: int
+    row_by_row: tuple[int, ...]
     repeats: int
 
     @property
@@ -47,8 +47,8 @@ class Sizes:
         return len(self.predictions) * len(self.held) + 4
 
 
-FULL = Sizes(predictions=(5_000, 50_000, 263_274), held=(0, 300_000, 3_000_000), history=1.0, tables=100, row_by_row=50_000, repeats=3)
-QUICK = Sizes(predictions=(60, 606), held=(0, 2_000), history=0.002, tables=4, row_by_row=606, repeats=1)
+FULL = Sizes(predictions=(5_000, 50_000, 263_274), held=(0, 300_000, 3_000_000), history=1.0, tables=100, row_by_row=(50_000, 263_274), repeats=3)
+QUICK = Sizes(predictions=(606,), held=(0, 2_000), history=0.002, tables=3, row_by_row=(606,), repeats=1)
 
 
 class Bench:
@@ -165,13 +165,13 @@ def _consolidate(bench: Bench) -> float:
     return few_s
 
 
-def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tuple[list[Copy], RowByRow]:
+def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tuple[list[Copy], list[RowByRow]]:
     sizes = bench.sizes
     dates = [GRADED_DATE + timedelta(days=number) for number in range(len(sizes.predictions))]
     for game_date, predictions in zip(dates, sizes.predictions, strict=True):
         bench.both("add_predictions", game_date, predictions)
     copies: list[Copy] = []
-    old: RowByRow | None = None
+    old: list[RowByRow] = []
     held_before = 0
     for held in sizes.held:
         if held > held_before:
@@ -179,23 +179,22 @@ def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tup
         held_before = held
         for game_date, predictions in zip(dates, sizes.predictions, strict=True):
             first, again = [], []
-            for _ in range(sizes.repeats):
+            for number in range(sizes.repeats):
+                if number:
+                    bench.both("clear", game_date)
                 first.append(bench.sample("grade", game_date))
                 if predictions == sizes.predictions[-1]:
                     again.append(bench.sample("grade", game_date))
-                bench.both("clear", game_date)
-            bench.both("grade", game_date)
             grade = bench.record("grade", predictions, held, first, (PREDICTION_ACCURACY, game_date))
             if again:
                 bench.record("regrade", predictions, held, again, (PREDICTION_ACCURACY, game_date))
                 copied = [bench.sample("copy_grades") for _ in range(sizes.repeats)]
                 ours_s, floor_s = (statistics.median(each.clock_s for each in samples) for samples in zip(*copied, strict=True))
                 copies.append(Copy(held, bench.ours.count(PREDICTION_ACCURACY), ours_s, floor_s))
-            if predictions == sizes.row_by_row:
-                old = old or _grade_row_by_row(bench, memory, game_date, grade)
+            if predictions in sizes.row_by_row and held == sizes.held[0]:
+                old.append(_grade_row_by_row(bench, memory, game_date, grade))
             bench.both("clear", game_date)
             advance()
-    assert old is not None
     return copies, old
 
 

@@ -36,7 +36,7 @@ FIGURES = BenchFigures(
         dataclasses.replace(GRADE, operation="season", rows=3_000_000, ours_samples=samples(1.2)),
     ],
     copies=[Copy(0, ROWS, 0.2, 0.1), Copy(3_000_000, 3_000_000 + ROWS, 2.5, 2.0)],
-    row_by_row=RowByRow(ROWS, {"fetch": 30.0, "grade": 6.0, "load": 14.0}, 2.0, 0),
+    row_by_row=[RowByRow(50_000, {"fetch": 5.0}, 0.5, 0), RowByRow(ROWS, {"fetch": 30.0, "grade": 6.0, "load": 14.0}, 2.0, 0)],
     few_rows_consolidate_s=2.9,
     statement_s=0.03,
     memory_mib={"ours": 120.0, "the emulator": 900.0},
@@ -73,7 +73,7 @@ def test_figures_within_their_bounds_meet_every_target() -> None:
         (changed("dedup", ours_samples=samples(3.1)), "dedup of 497,304 rows", "3.10x, 0.10x too many"),
         (changed("consolidate", ours_samples=samples(9.0)), "consolidate of 263,274 rows", "9.00x, 6.00x too many"),
         (changed("grade", 3_000_000, ours_samples=samples(4.4)), "grading costs no more", "+2.40 s, the copy +2.30 s"),
-        (dataclasses.replace(FIGURES, row_by_row=RowByRow(ROWS, {"fetch": 39.0}, 2.0, 0)), "≥ 20x faster", "19.5x, 0.5x too few"),
+        (dataclasses.replace(FIGURES, row_by_row=[RowByRow(ROWS, {"fetch": 39.0}, 2.0, 0)]), "≥ 20x faster", "19.5x, 0.5x too few"),
         (changed("season", different_rows=2), "every row equal", "2 differ"),
     ],
 )
@@ -94,7 +94,7 @@ def test_the_report_holds_every_sample_and_the_table_every_measurement() -> None
     assert report["measurements"][1]["ratio"] == 2.0
     assert report["line"] == FIGURES.line()
     assert figures_table(FIGURES).row_count == len(FIGURES.measurements)
-    assert remarks(FIGURES)[0] == "row by row: 50.0 s for 263,274 rows (fetch 30.0 s, grade 6.0 s, load 14.0 s); ours 2.00 s"
+    assert remarks(FIGURES)[1] == "row by row: 50.0 s for 263,274 rows (fetch 30.0 s, grade 6.0 s, load 14.0 s); ours 2.00 s, 25.0x faster"
 
 
 def test_the_same_figures_give_the_same_plot(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
-.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench-lease check fix docs vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench bench-lease check fix docs vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -54,6 +54,9 @@ stress: setup ## Prove the lease and the fenced write under fire, in full size: 
 
 incident: setup ## Replay the incident at its true size: the old recipe's duplicates, and none of ours.
 	@$(PYTHON) -m commands.proof.incident
+
+bench: setup ## Measure grading, repair, consolidation and aggregates against DuckDB itself and row by row; SIZES=--quick, PLOT=file.svg.
+	@$(PYTHON) -m commands.proof.bench $(SIZES) $(if $(PLOT),--plot "$(PLOT)")
 
 bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json.
 	@$(PYTHON) -m commands.proof.bench_lease

@@ -57,10 +57,11 @@ class Stack:
             self._start(emulators)
             if airflow:
                 self._migrate()
-                self._start(programs)
             for program in emulators:
                 self._await_ready(program.name, partial(_answers, program.ready_url or ""))
             if airflow:
+                self._create_schema()
+                self._start(programs)
                 self._await_ready("airflow", self._airflow_is_ready)
         except BaseException:
             self.down()
@@ -133,10 +134,7 @@ class Stack:
     def _prepare(self) -> None:
         for directory in (self.config.state, self._logs, self.config.state / "airflow"):
             directory.mkdir(parents=True, exist_ok=True)
-        if not (EMULATOR_VENV / "bin" / "bqemulator").exists():
-            raise StackError(f"The BigQuery emulator is not installed in {EMULATOR_VENV}: run `make setup`.")
-        if not list(EMULATOR_HOME.rglob("spatial.duckdb_extension")):
-            _plant_spatial_extension()
+        prepare_emulator()
 
     def _start_supervisor(self, programs: Sequence[Program]) -> None:
         config = self.config.state / "supervisord.conf"
@@ -163,6 +161,14 @@ class Stack:
             done = subprocess.run([airflow, "db", "migrate"], env=self.environment(), stdout=file, stderr=subprocess.STDOUT, check=False)
         if done.returncode:
             raise StackError(f"`airflow db migrate` failed: {_tail(log)}")
+
+    def _create_schema(self) -> None:
+        """Before the scheduler: it starts the maintenance DAGs at once."""
+        command = [sys.executable, "-m", "commands.schema"]
+        environment = {**self.environment(), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")])}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise StackError(f"The tables could not be created: {(done.stdout + done.stderr)[-500:]}")
 
     def _await_ready(self, name: str, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -219,6 +225,14 @@ stdout_logfile={logs}/{program.name}.log
         for program in programs
     ]
     return (head + "".join(parts)).replace(str(logs), str(logs).replace("%", "%%"))
+
+
+def prepare_emulator() -> None:
+    """Make sure that the BigQuery emulator is installed and finds its extension. Raises StackError."""
+    if not (EMULATOR_VENV / "bin" / "bqemulator").exists():
+        raise StackError(f"The BigQuery emulator is not installed in {EMULATOR_VENV}: run `make setup`.")
+    if not list(EMULATOR_HOME.rglob("spatial.duckdb_extension")):
+        _plant_spatial_extension()
 
 
 def _plant_spatial_extension() -> None:

@@ -1,4 +1,4 @@
-"""Firestore's emulator alone, for the length of a proof, and what talks to it: clients, and a lease store that counts its calls."""
+"""One emulator alone, for the length of a proof, and what talks to Firestore's: clients, and a lease store that counts its calls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import httpx
 from google.cloud import firestore
 
 from commands.console import CommandError
-from commands.stack_config import PORT_NAMES, StackConfig
+from commands.stack_config import PORT_NAMES, StackConfig, free_port_base
 from nba_grading.clients import make_firestore_client
 from nba_grading.lease_store import LeaseKey, Record, Written
 from nba_grading.lease_store_firestore import FirestoreLeaseStore
@@ -44,15 +44,32 @@ def firestore_emulator(state: Path) -> Iterator[int]:
     config = StackConfig(state=state, base=_free_port() - PORT_NAMES.index("firestore"))
     if not config.has_firestore:
         raise CommandError("The Firestore emulator cannot run here: it needs gcloud and Java.")
-    program = next(program for program in config.emulators() if program.name == "firestore")
-    state.mkdir(parents=True, exist_ok=True)
-    log = state / "firestore.log"
+    with _running("firestore", config):
+        yield config.port("firestore")
+
+
+@contextmanager
+def bigquery_emulator(state: Path) -> Iterator[tuple[StackConfig, int]]:
+    """A BigQuery emulator of its own with its tables on disk in ``state``: its addresses, and its process id. Raises CommandError, StackError."""
+    from commands.stack import prepare_emulator
+
+    prepare_emulator()
+    config = StackConfig(state=state, base=free_port_base())
+    with _running("bigquery", config) as process:
+        yield config, process.pid
+
+
+@contextmanager
+def _running(name: str, config: StackConfig) -> Iterator[subprocess.Popen[bytes]]:
+    program = next(program for program in config.emulators() if program.name == name)
+    config.state.mkdir(parents=True, exist_ok=True)
+    log = config.state / f"{name}.log"
     with log.open("wb") as output:
         # A session of its own: gcloud starts a shell and Java, and the signal has to reach all of them.
         process = subprocess.Popen(program.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
-        _await_ready(process, program.ready_url or "", log)
-        yield config.port("firestore")
+        _await_ready(name, process, program.ready_url or "", log)
+        yield process
     finally:
         _end_group(process)
 
@@ -63,14 +80,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _await_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _await_ready(name: str, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         with suppress(httpx.HTTPError):
             if httpx.get(url, timeout=2).is_success:
                 return
         time.sleep(0.1)
-    raise CommandError(f"The Firestore emulator did not start: see {log}.")
+    raise CommandError(f"The {name} emulator did not start: see {log}.")
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

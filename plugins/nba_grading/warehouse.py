@@ -39,6 +39,7 @@ LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
 UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
 # The client's own retries are off: they hide how often a statement ran. Its signature forgets that None is allowed.
 NO_RETRY: Any = None
+CALL_SECONDS = 60.0
 GUARD = re.compile(r"GUARD (\w+): (.+?)(?:;|$)", re.MULTILINE)
 
 
@@ -128,6 +129,18 @@ class Warehouse:
         """Rows changed by one DML statement (0 for DDL)."""
         return int(self._run(text, params, job_name)[0].num_dml_affected_rows or 0)
 
+    def drop_table(self, name: str) -> None:
+        """Delete ``dataset.table`` by one call, without a job; a table that is gone is no error. Raises StatementFailed or a transient error."""
+        try:
+            for attempt in self._attempts(f"drop of {name}"):
+                with attempt:
+                    self._check()
+                    self.client.delete_table(name, not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS)
+        except api.GoogleAPICallError as error:
+            if is_transient(error):
+                raise
+            raise _final(error) from error
+
     def cancel_running(self) -> None:
         """Stop the job that runs now, if one does, and submit no further one; errors are logged, not raised."""
         with self._lock:
@@ -155,15 +168,8 @@ class Warehouse:
         )
         failed_attempts = 0
         job: bigquery.QueryJob | None = None
-        retrying = tenacity.Retrying(
-            stop=tenacity.stop_after_delay(self.retry_seconds),
-            wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
-            retry=tenacity.retry_if_exception(is_transient),
-            before_sleep=lambda state: _tell_retry(name, state),
-            reraise=True,
-        )
         try:
-            for attempt in retrying:
+            for attempt in self._attempts(name):
                 with attempt:
                     self._check()
                     if job is None:
@@ -186,6 +192,15 @@ class Warehouse:
                 raise StatementCancelled(f"a statement was stopped: {error.message or error}") from error
             raise _final(error) from error
         raise AssertionError("unreachable: tenacity returns or raises")
+
+    def _attempts(self, name: str) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            stop=tenacity.stop_after_delay(self.retry_seconds),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
+            retry=tenacity.retry_if_exception(is_transient),
+            before_sleep=lambda state: _tell_retry(name, state),
+            reraise=True,
+        )
 
     def _check(self) -> None:
         self.before_attempt()

@@ -212,13 +212,17 @@ def test_a_batch_without_tables_is_empty_and_merging_it_changes_nothing(warehous
 
 @dataclass
 class Disturbed(Warehouse):
-    """A warehouse that calls ``disturb`` with each statement before it runs."""
+    """A warehouse that calls ``disturb`` with each statement before it runs, and with ``DROP`` and its name before a table goes."""
 
     disturb: Any = None
 
     def _run(self, text: str, *arguments: Any, **keywords: Any) -> Any:
         self.disturb(text)
         return super()._run(text, *arguments, **keywords)
+
+    def drop_table(self, name: str) -> None:
+        self.disturb(f"DROP {name}")
+        super().drop_table(name)
 
 
 def disturbed(client: bigquery.Client, disturb: Any) -> Disturbed:

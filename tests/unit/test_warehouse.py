@@ -203,6 +203,35 @@ def test_the_claim_is_checked_before_every_attempt() -> None:
     assert len(client.submitted) == 1
 
 
+class DroppingClient(FakeClient):
+    """Deletes tables, after the errors it was given."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self.errors = list(errors)
+        self.asked: list[str] = []
+
+    def delete_table(self, name: str, *, not_found_ok: bool, **_kwargs: Any) -> None:
+        self.asked.append(name)
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+def test_dropping_a_table_is_tried_again_after_an_error_that_may_pass_and_asks_the_claim_each_time() -> None:
+    client = DroppingClient(api.ServiceUnavailable("a moment"), requests.ConnectionError())
+    warehouse, checks = warehouse_of(client), []
+    warehouse.before_attempt = lambda: checks.append(1)
+    warehouse.drop_table("d.t")
+    assert (client.asked, len(checks)) == (["d.t"] * 3, 3)
+
+
+def test_a_table_that_may_not_be_dropped_fails_at_once() -> None:
+    client = DroppingClient(api.Forbidden("Access Denied"))
+    with pytest.raises(StatementFailed, match="Access Denied"):
+        warehouse_of(client).drop_table("d.t")
+    assert client.asked == ["d.t"]
+
+
 def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> None:
     client = FakeClient(done)
     warehouse = warehouse_of(client)

@@ -1,0 +1,3 @@
+-- Removes all rows of a table.
+-- Identifier: table
+DELETE FROM {table} WHERE TRUE;

@@ -111,10 +111,9 @@ class BenchFigures:
         """Rows that the fullest table held."""
         return max(each.held for each in self.measurements if each.operation == "grade")
 
-    @property
-    def grade_growth_s(self) -> float:
-        """Seconds that grading the largest date takes longer in the fullest table than in an empty one."""
-        return self.largest("grade", self.most_held).ours - self.largest("grade").ours
+    def growth_s(self, operation: str) -> float:
+        """Seconds that grading the largest date takes longer in the fullest table than in an empty one: grade or regrade."""
+        return self.largest(operation, self.most_held).ours - self.largest(operation).ours
 
     @property
     def copy_growth_s(self) -> float:
@@ -159,13 +158,17 @@ def targets(figures: BenchFigures) -> list[Target]:
         for each in promised
     ]
     old = figures.old_way
-    growth, allowed = figures.grade_growth_s, figures.copy_growth_s
+    allowed = figures.copy_growth_s
     return [
         *ratios,
-        Target(
-            f"grading costs no more in a table of {figures.most_held:,} than the emulator's own copy does",
-            f"{growth:+.2f} s, the copy {allowed:+.2f} s",
-            growth <= allowed,
+        *(
+            Target(
+                f"{operation} costs no more in a table of {figures.most_held:,} than the emulator's own copy does",
+                f"{growth:+.2f} s, the copy {allowed:+.2f} s",
+                growth <= allowed,
+            )
+            for operation in ("grade", "regrade")
+            for growth in [figures.growth_s(operation)]
         ),
         Target(
             f"≥ {ROW_BY_ROW_RATIO:g}x faster than row by row, {old.rows:,} rows",

@@ -41,7 +41,12 @@ backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1
 	@$(PYTHON) -m commands.backfill --from "$(FROM)" --to "$(TO)" $(if $(REGRADE),--regrade)
 
 test: setup ## Run every test, with the emulators and a whole stack; TESTS=path for some.
-	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(TESTS)
+ifdef TESTS
+	@$(PYTHON) -m pytest $(TESTS)
+else
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --ignore tests/e2e
+	@$(PYTHON) -m pytest tests/e2e
+endif
 
 dirty: setup ## Build the state that history left, at its true size, in the running local stack.
 	@$(PYTHON) -m commands.dirty

@@ -22,14 +22,6 @@ from nba_grading.warehouse import Warehouse
 BYTES = 20_000_000_000
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one worker, and all that use the whole stack in one: it is started once. Before xdist reads the groups."""
-    for item in items:
-        directory = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(directory if directory == "e2e" else str(item.path)))
-
-
 @pytest.fixture(autouse=True)
 def heard_logs() -> Iterator[None]:
     """The proofs hide this project's warnings in their process; no test after them goes deaf."""

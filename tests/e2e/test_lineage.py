@@ -28,7 +28,7 @@ def events_of(lineage: LineageReceiver, run_id: str, event_type: str) -> list[di
 def test_a_graded_date_arrives_with_its_inputs_its_output_and_its_date(
     api: AirflowApi, client: bigquery.Client, dates: list[date], lineage: LineageReceiver
 ) -> None:
-    day = dates[0]
+    day = dates[1]  # the first one has lost its box scores to another test
     run_id = api.trigger(DAG_ID, {"game_date": str(day)})
     deadline = time.monotonic() + 240
     while api.run(DAG_ID, run_id).state not in FINISHED:

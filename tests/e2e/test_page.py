@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -63,8 +64,15 @@ def waiting_run(stack: Stack, api: AirflowApi, client: bigquery.Client) -> Itera
                 api.set_paused(dag_id, False)
 
 
+@pytest.fixture(scope="module")
+def fresh_answers(stack: Stack, chrome: webdriver.Chrome, waiting_run: str) -> None:
+    """The answers that earlier tests left are shown once, and replaced."""
+    open_alone(stack, chrome)
+    time.sleep(8)
+
+
 @pytest.fixture
-def page(stack: Stack, chrome: webdriver.Chrome, waiting_run: str) -> webdriver.Chrome:
+def page(stack: Stack, chrome: webdriver.Chrome, waiting_run: str, fresh_answers: None) -> webdriver.Chrome:
     """The page in Airflow's frame, every panel drawn."""
     open_in_airflow(stack, chrome, "light")
     return chrome

@@ -25,8 +25,9 @@ from typing import Any
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, get_current_context, task
 
 from nba_grading.batch_operators import GuardedBatchOperator
+from nba_grading.check_operators import CheckOperator
 from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
-from nba_grading.operators import CheckOperator, GuardedWriteOperator
+from nba_grading.operators import GuardedWriteOperator
 from nba_grading.run_tasks import record_guarded_run
 
 CHECKED_DATE = "{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}"

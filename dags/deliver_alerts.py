@@ -21,7 +21,7 @@ from airflow.timetables.trigger import CronTriggerTimetable
 
 from nba_grading.airflow_context import make_warehouse
 from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
-from nba_grading.operators import fail_for_good
+from nba_grading.task_errors import fail_for_good
 
 
 @dag(

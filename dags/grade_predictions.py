@@ -28,8 +28,9 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
+from nba_grading.check_operators import CheckInputsOperator
 from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
-from nba_grading.operators import CheckInputsOperator, GuardedWriteOperator
+from nba_grading.operators import GuardedWriteOperator
 from nba_grading.run_tasks import REPAIR_DAG, record_guarded_run, validate_written_date
 
 

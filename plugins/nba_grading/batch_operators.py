@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow_context import make_warehouse, run_facts
-from nba_grading.operators import GuardedWriteOperator, fail_for_good, load_function
+from nba_grading.operators import GuardedWriteOperator, load_function
+from nba_grading.task_errors import fail_for_good
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse
+from nba_grading.check_operators import CheckOperator
 from nba_grading.dag_defaults import PREDICTIONS
 from nba_grading.game_dates import resolve_predicted_date
-from nba_grading.operators import CheckOperator, fail_for_good
 from nba_grading.run_tasks import settle_findings
+from nba_grading.task_errors import fail_for_good
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -11,8 +11,9 @@ from airflow.sdk import Asset
 from nba_grading import alerts
 from nba_grading.airflow_context import run_link
 from nba_grading.lease import LeaseStoreUnavailable
-from nba_grading.operators import RESULT_KEY, AlreadyTold, LeaseWaitTimeout, switched_off, tell_lease_store_down
+from nba_grading.operators import switched_off, tell_lease_store_down
 from nba_grading.settings import get_settings
+from nba_grading.task_errors import RESULT_KEY, AlreadyTold, LeaseWaitTimeout
 from nba_grading.telling import recover, tell
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_link
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import condition_name
+from nba_grading.task_errors import fail_for_good
 from nba_grading.telling import recover, tell
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_leases, make_warehouse, run_link
-from nba_grading.operators import AlreadyTold, tell_lease_store_down
+from nba_grading.operators import tell_lease_store_down
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import condition_name
+from nba_grading.task_errors import AlreadyTold
 from nba_grading.telling import recover, report, tell
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from airflow.sdk.exceptions import AirflowFailException
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_link
 from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_past_day
-from nba_grading.operators import AlreadyTold, fail_for_good
 from nba_grading.run_tasks import small_repairs
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import condition_name
 from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from nba_grading.task_errors import AlreadyTold, fail_for_good
 from nba_grading.telling import recover, tell
 
 if TYPE_CHECKING:

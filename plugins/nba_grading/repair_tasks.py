@@ -15,9 +15,9 @@ from nba_grading.airflow_context import make_warehouse, run_link
 from nba_grading.batch_operators import GuardedBatchOperator
 from nba_grading.dag_defaults import GRADES
 from nba_grading.game_dates import GameDateError, parse_range
-from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE, Table
+from nba_grading.task_errors import fail_for_good
 from nba_grading.telling import recover, report
 
 if TYPE_CHECKING:

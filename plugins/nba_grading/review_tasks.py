@@ -11,9 +11,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow_context import make_warehouse, run_link
 from nba_grading.game_dates import GameDateError, resolve_past_day
-from nba_grading.operators import fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import Alert, condition_name
+from nba_grading.task_errors import fail_for_good
 from nba_grading.telling import recover, report, tell
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_facts, run_link
 from nba_grading.dag_defaults import GRADES
-from nba_grading.operators import RESULT_KEY, AlreadyTold, fail_for_good
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import condition_name
+from nba_grading.task_errors import RESULT_KEY, AlreadyTold, fail_for_good
 from nba_grading.telling import recover, tell
 
 if TYPE_CHECKING:

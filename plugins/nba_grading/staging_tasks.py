@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow_context import make_warehouse
-from nba_grading.operators import fail_for_good
+from nba_grading.task_errors import fail_for_good
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -85,13 +85,13 @@ def clear_conditions(warehouse: Warehouse, names: Sequence[str], recovery: str) 
 
 def find_condition(warehouse: Warehouse, name: str) -> Condition | None:
     """The condition of that name, raised or over; None when it was never raised."""
-    rows = warehouse.rows("conditions/find_condition", {"name": name})
-    return _condition(rows[0]) if rows else None
+    rows = warehouse.rows("conditions/list_conditions", {"prefix": name, "raised_only": False})
+    return next((_condition(row) for row in rows if row["name"] == name), None)
 
 
 def list_conditions(warehouse: Warehouse, prefix: str = "") -> list[Condition]:
     """Raised conditions whose name starts so, oldest first."""
-    return [_condition(row) for row in warehouse.rows("conditions/list_conditions", {"prefix": prefix})]
+    return [_condition(row) for row in warehouse.rows("conditions/list_conditions", {"prefix": prefix, "raised_only": True})]
 
 
 def list_untold(warehouse: Warehouse) -> list[str]:

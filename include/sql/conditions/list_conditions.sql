@@ -1,5 +1,6 @@
--- One row per raised condition whose name starts as given.
--- Params: prefix STRING
+-- One row per condition whose name starts as given: raised ones, or those that are over as well. Two racing seeds leave two rows, which say
+-- the same: they are one here.
+-- Params: prefix STRING, raised_only BOOL
 SELECT
     name,
     MAX(raised_at) AS raised_at,
@@ -16,6 +17,6 @@ SELECT
     ANY_VALUE(channel) AS channel,
     ANY_VALUE(thread) AS thread
 FROM nba_predictions.conditions
-WHERE STARTS_WITH(name, @prefix) AND raised_at IS NOT NULL
+WHERE STARTS_WITH(name, @prefix) AND alert IS NOT NULL AND (raised_at IS NOT NULL OR NOT @raised_only)
 GROUP BY name
 ORDER BY begun_at, name;

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nba_grading.warehouse import Warehouse
 
 # A callback must be done within core.task_success_overtime, and an alert must not wait for what is away.
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 10.0
 
 
 def tell(context: Context, alert: Alert) -> None:

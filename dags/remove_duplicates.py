@@ -15,7 +15,8 @@ failed task, or run it again.
 **Safe to rerun?** Yes: a date without duplicates is left alone. `restore_from_backup` takes it back.
 
 **Params.** `table`: prediction_accuracy or player_prop_predictions. `from_date`, `to_date`: both included. `dry_run`: count only. `auto_approve`:
-for automation; without it, no answer within `GRADING_APPROVAL_HOURS` is a no.
+for automation; without it, no answer within `GRADING_APPROVAL_HOURS` is a no. `use_lease`: off for emergencies, behind the fence alone;
+empty means the setting.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
         "to_date": Param(type="string", format="date", description="Last date, included."),
         "dry_run": Param(True, type="boolean", description="Count only; change nothing."),
         "auto_approve": Param(False, type="boolean", description="Do not ask a person."),
+        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
     },
 )
 def remove_duplicates() -> None:

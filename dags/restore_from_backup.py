@@ -12,7 +12,8 @@ of those there are.
 **Safe to rerun?** Yes.
 
 **Params.** `table`: prediction_accuracy or player_prop_predictions. `backup`: its name, such as `_backup_prediction_accuracy_20260110064500`.
-`from_date`, `to_date`: both included. `dry_run`: say what would change.
+`from_date`, `to_date`: both included. `dry_run`: say what would change. `use_lease`: off for emergencies, behind the fence alone; empty means
+the setting.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
         "from_date": Param(type="string", format="date", description="First date, YYYY-MM-DD."),
         "to_date": Param(type="string", format="date", description="Last date, included."),
         "dry_run": Param(True, type="boolean", description="Say what would change; change nothing."),
+        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
     },
 )
 def restore_from_backup() -> None:

@@ -49,6 +49,9 @@ def after_consolidation(*findings: Finding) -> Alert:
     return alerts.findings_after_consolidation(RUN, table=PLAYER_PROP_PREDICTIONS, game_date=DAY, findings=findings, counts="100 tables")
 
 
+JOB = "nba_grading_stage_prediction_accuracy_20260110_1795525680591952_4ad1f0d0_001"
+
+
 def summary() -> Alert:
     """The daily summary: a check that failed, one that is broken, and a stuck lease that is told in a thread of its own."""
     checks = {check.name: check for check in load_checks({})}
@@ -75,7 +78,8 @@ def all_alerts() -> list[Alert]:
         alerts.waited_too_long(RUN, game_date=DAY, waited_s=300.4, max_wait_s=300, held_by=f"lease grading_{DAY} is held by 4ad1f0d0"),
         alerts.lease_switched_off(RUN, run_date=DAY, game_date=DAY, reason="the setting GRADING_USE_LEASE is off"),
         alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600),
-        alerts.lease_long_held(RUN, lease=f"grading_{DAY}", **HOLDER, held_s=4000, limit_s=3600),
+        alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600, is_removed=True),
+        alerts.lease_long_held(RUN, lease=f"grading_{DAY}", **HOLDER, held_s=4000, limit_s=3600, inflight_job=JOB),
         alerts.lease_removed(RUN, lease=f"grading_{DAY}", holder=HOLDER["holder"], silent_s=1300, by_hand=False),
         alerts.lease_removed(RUN, lease=f"grading_{DAY}", holder=HOLDER["holder"], silent_s=3, by_hand=True),
         alerts.lease_store_down(RUN, reason="Firestore: 503", policy="degrade"),

@@ -61,9 +61,10 @@ class DuckdbWarehouse(Warehouse):
         before_submit("")
         return self._run_all(text, params or {}).rows
 
-    def execute(self, text: str, params: Params | None = None, job_name: str | None = None) -> int:
+    def execute(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> int:
         """See Warehouse. Raises duckdb.Error."""
         del job_name
+        before_submit("")
         return self._run_all(text, params or {}).num_dml_affected_rows
 
     def drop_table(self, name: str) -> None:

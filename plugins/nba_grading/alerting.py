@@ -59,18 +59,18 @@ def report(make_warehouse: MakeWarehouse, alert: Alert) -> None:
     _keep_and_tell(make_warehouse, alert, lambda warehouse: record_event(warehouse, alert))
 
 
-def recover(make_warehouse: MakeWarehouse, names: Sequence[str], done: str) -> int:
-    """Close the conditions of these names that are raised, and say in their threads what ended them; how many there were. Never raises."""
+def recover(make_warehouse: MakeWarehouse, names: Sequence[str], done: str) -> list[str]:
+    """Close the conditions of these names that are raised, and say in their threads what ended them; which they were. Never raises."""
     try:
         warehouse = make_warehouse()
-        count = clear_conditions(warehouse, names, done)
-        for name in names if count else ():
+        cleared = clear_conditions(warehouse, names, done)
+        for name in cleared:
             if claim_telling(warehouse, name):
                 _tell_claimed(warehouse, name)
-        return count
+        return cleared
     except Exception as error:
         log_event(log, "recovery_not_told", level=logging.ERROR, conditions=", ".join(names), done=done, error=error)
-        return 0
+        return []
 
 
 def deliver(warehouse: Warehouse) -> dict[str, int]:

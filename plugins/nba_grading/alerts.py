@@ -106,8 +106,8 @@ def lease_switched_off(run: RunLink, *, run_date: Day | None, game_date: Day, re
     )
 
 
-def lease_stuck(run: RunLink, *, lease: str, holder_id: str, holder: str, silent_s: float, limit_s: float) -> Alert:
-    """A lease whose holder has been silent for long; its run died, most likely."""
+def lease_stuck(run: RunLink, *, lease: str, holder_id: str, holder: str, silent_s: float, limit_s: float, is_removed: bool = False) -> Alert:
+    """A lease whose holder has been silent for long; its run died, most likely. ``is_removed``: the sweep that tells it has removed it."""
     day = lease.rpartition("_")[2]
     return Alert(
         kind=LEASE_STUCK,
@@ -115,18 +115,25 @@ def lease_stuck(run: RunLink, *, lease: str, holder_id: str, holder: str, silent
         subject=f"{lease}/{holder_id}",
         title=f"The lease {lease} is not renewed since {duration(silent_s)}",
         detail=f"Held by {shorten(holder)}",
-        done="Its holder's process died or hangs; no other run of the date has come since. It is removed once it is three times as old as it "
-        "may be; the next run of the date takes it over.",
-        next_step="Look whether the date is graded, and run it (again) if it is not. To be rid of the lease now, release it by its holder's id.",
+        done="Its holder's process died or hangs; no other run of the date has come since. "
+        + (
+            "It was three times as old as it may be, so it is removed now."
+            if is_removed
+            else "It is removed once it is three times as old as it may be; the next run of the date takes it over."
+        ),
+        next_step="Look whether the date is graded, and run it (again) if it is not."
+        + ("" if is_removed else " To be rid of the lease now, release it by its holder's id."),
         run=run,
         game_date=day,
         facts={"Silent": duration(silent_s), "Told after": duration(limit_s)},
-        command=_trigger("release_stuck_leases", holder_id=holder_id),
+        command=None if is_removed else _trigger("release_stuck_leases", holder_id=holder_id),
     )
 
 
-def lease_long_held(run: RunLink, *, lease: str, holder_id: str, holder: str, held_s: float, limit_s: float) -> Alert:
-    """A lease that is renewed, but held for very long."""
+def lease_long_held(
+    run: RunLink, *, lease: str, holder_id: str, holder: str, held_s: float, limit_s: float, inflight_job: str | None = None
+) -> Alert:
+    """A lease that is renewed, but held for very long. ``inflight_job`` is the query job that its holder has noted last."""
     return Alert(
         kind=LEASE_HELD_LONG,
         severity="WARNING",
@@ -137,7 +144,7 @@ def lease_long_held(run: RunLink, *, lease: str, holder_id: str, holder: str, he
         next_step="Open the holder's run. If it hangs, mark its task failed: that releases the lease.",
         run=run,
         game_date=lease.rpartition("_")[2],
-        facts={"Held": duration(held_s), "Told after": duration(limit_s)},
+        facts={"Held": duration(held_s), "Told after": duration(limit_s), **({"Query job": inflight_job} if inflight_job else {})},
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -24,8 +23,8 @@ class GuardedBatchOperator(GuardedWriteOperator):
     """GuardedWriteOperator for the dates that ``find_dates`` (``module:function`` of a warehouse and the game_date) returns, in their order.
 
     A subclass may find them otherwise. Each is claimed, written and recorded in grading_runs with the outcome ``success`` before the
-    next; a held lease is waited for in place. Returns how many there were. A failure leaves those before it written, and a retry
-    finds only what is left. ``recorded_as`` is the operation in the record, where it is not the lease's.
+    next. A failure, or a deferred wait for a lease, leaves those before it written; the task then finds the dates again, which are those
+    that are left. Returns how many they were. ``recorded_as`` is the operation in the record, where it is not the lease's.
     """
 
     date_known_at_start = False
@@ -35,12 +34,12 @@ class GuardedBatchOperator(GuardedWriteOperator):
         self.find_dates, self.success, self.recorded_as = find_dates, success, recorded_as
         self._told_unleased = False
 
-    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
+    def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Find the dates and write each."""
         with fail_for_good():
             found = self.find(context)
         for number, day in enumerate(found, start=1):
-            self._write_and_record(context, day)
+            self._write_and_record(context, day, event)
             log.info("date_written %s %s (%d/%d)", self.task_id, day, number, len(found))
         return {"dates": len(found)}
 
@@ -49,16 +48,12 @@ class GuardedBatchOperator(GuardedWriteOperator):
         found: list[date] = load_function(self.find_dates)(make_warehouse(context), date.fromisoformat(self.game_date))
         return found
 
-    def _write_and_record(self, context: Context, day: date) -> None:
-        from nba_grading.lease import LeaseHeld
+    def _write_and_record(self, context: Context, day: date, event: Mapping[str, Any] | None) -> None:
         from nba_grading.runs import COLUMN_TYPES, record_run
 
-        started_at, since = datetime.now(tz=UTC), time.monotonic()
-        try:
-            claim = self._claim(context, day, in_place=True)
-        except LeaseHeld as held:
-            self._give_up(context, held, time.monotonic() - since)
-        counts = self._write(context, claim, round((time.monotonic() - since) * 1000))
+        started_at = datetime.now(tz=UTC)
+        claim, lease_wait_ms = self._claim_or_defer(context, day, event)
+        counts = self._write(context, claim, lease_wait_ms)
         row = {name: value for name, value in counts.items() if name in COLUMN_TYPES}
         with fail_for_good():
             record_run(

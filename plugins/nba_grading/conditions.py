@@ -78,15 +78,16 @@ def record_event(warehouse: Warehouse, alert: Alert) -> bool:
     return warehouse.execute(load_sql("conditions/record_event"), _seen(alert)) > 0
 
 
-def clear_conditions(warehouse: Warehouse, names: Sequence[str], recovery: str) -> int:
-    """Clear those of these names that are raised, and say what ended them; how many this call cleared.
+def clear_conditions(warehouse: Warehouse, names: Sequence[str], recovery: str) -> list[str]:
+    """Clear those of these names that are raised, and say what ended them; which they were, none if somebody else was faster.
 
     Every run that succeeds asks, and nearly always nothing is raised: so it is read first, as BigQuery queues few UPDATEs of a table.
     """
     raised = [row["name"] for row in warehouse.rows("conditions/list_raised", {"names": list(names)})]
     if not raised:
-        return 0
-    return warehouse.execute(load_sql("conditions/clear_conditions"), {"names": raised, "recovery": recovery[:DETAIL_CHARACTERS]})
+        return []
+    cleared = warehouse.execute(load_sql("conditions/clear_conditions"), {"names": raised, "recovery": recovery[:DETAIL_CHARACTERS]})
+    return raised if cleared else []
 
 
 def find_condition(warehouse: Warehouse, name: str) -> Condition | None:

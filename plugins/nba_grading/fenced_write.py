@@ -156,7 +156,7 @@ def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> No
     text = render_sql(
         "fenced_write/insert_staging", staging=identifier(staging), columns=identifiers(write.table.columns), rows=write.rows.rstrip().rstrip(";")
     )
-    warehouse.execute(text, write.params, job_name=_job_name("stage", claim, write))
+    warehouse.execute(text, write.params, job_name=_job_name("stage", claim, write), before_submit=claim.note_job)
     log_event(log, "date_staged", table=write.table.name, game_date=write.game_date, staging=staging)
 
 

@@ -70,18 +70,15 @@ def claim_date(
     *,
     waited_s: float = 0.0,
     switched_off: str | None = None,
-    in_place: bool = False,
 ) -> Lease | UnleasedClaim:
     """The claim to write ``key``, without waiting; raises LeaseHeld, or LeaseStoreUnavailable when that is to fail.
 
-    ``in_place`` waits for a holder here, as long as the leases' times allow, before LeaseHeld. ``switched_off`` says who wants no lease;
-    none is then asked for, and the store is not touched.
+    ``switched_off`` says who wants no lease; none is then asked for, and the store is not touched.
     """
     if switched_off:
         return _unleased(UnleasedClaim(key, switched_off, switched_off=True), "switch the leases on again once the emergency is over")
     try:
-        leases = make_leases()
-        return leases.acquire(key, owner) if in_place else leases.try_acquire(key, owner, waited_s)
+        return make_leases().try_acquire(key, owner, waited_s)
     except LeaseStoreUnavailable as error:
         if on_unavailable == "fail":
             raise

@@ -24,7 +24,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -36,6 +36,10 @@ log = logging.getLogger(__name__)
 
 DRIFT_SHARE = 0.05
 RELEASE_ROUNDS = 3
+RELEASE_SECONDS = 10.0
+NOTE_ROUNDS = 2
+# Between tries at a store that does not answer: gRPC refuses at once while it waits to connect again, for a second at first.
+PAUSES_SECONDS = (0.5, 1.0)
 
 
 def boottime() -> float:
@@ -46,6 +50,11 @@ def boottime() -> float:
 def milliseconds(seconds: float) -> int:
     """Whole milliseconds, the unit of events and metrics."""
     return round(seconds * 1000)
+
+
+def pause(tried: int) -> None:
+    """Let a store that did not answer its ``tried``-th call (0 is the first) come back before the next."""
+    time.sleep(random.uniform(0.5, 1.0) * PAUSES_SECONDS[min(tried, len(PAUSES_SECONDS) - 1)])
 
 
 class LeaseHeld(Exception):
@@ -133,6 +142,7 @@ class Lease:
         self.acquired_at = clock()
         self._store, self._times, self._clock = store, times, clock
         self._version = version
+        self._notes: dict[str, Any] = {}
         self._valid_until = sent + times.valid_s
         self._mutex = threading.Lock()
         self._losing = threading.Lock()
@@ -158,24 +168,42 @@ class Lease:
         if self.lost.is_set():
             raise LeaseLost(self.key, self.holder_id, self.loss_reason or "expired")
 
-    def renew(self, changes: Mapping[str, Any] | None = None) -> None:
-        """Renew now, writing ``changes`` into the document; LeaseLost when it is not ours, or silent past its validity."""
+    def renew(self) -> None:
+        """Renew now; LeaseLost when it is not ours, or silent past its validity."""
         with self._mutex:
             self.check()
-            while not self._renew_once(dict(changes or {})) and not self._stopped.is_set():
+            while not self._renew_once() and not self._stopped.is_set():
                 self.check()
                 self._stopped.wait(random.uniform(0.05, 0.25) * min(1.0, self._times.renewal_s))
             self.check()
 
     def note_job(self, job_id: str) -> None:
-        """Write the id of the query job about to be submitted into the document, for a successor to cancel."""
-        self.renew({"inflight_job": job_id})
+        """Write the id of the query job about to be submitted into the document, for a successor to cancel; LeaseLost as ``renew``.
+
+        A store that does not answer now does not stop the work: nobody can take the lease over there either, and the next renewal
+        writes the id as well.
+        """
+        with self._mutex:
+            self.check()
+            self._notes = {"inflight_job": job_id}
+            for _ in range(NOTE_ROUNDS):
+                if self._renew_once():
+                    break
+            self.check()
 
     def release(self) -> bool:
-        """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises."""
+        """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises.
+
+        It takes one call, and 10 s at most: a task that is told to stop does not have longer.
+        """
         self._stopped.set()
-        with self._mutex:
-            released = not self.lost.is_set() and self._delete()
+        deadline = self._clock() + RELEASE_SECONDS
+        released = False
+        if not self.lost.is_set() and self._mutex.acquire(timeout=RELEASE_SECONDS):
+            try:
+                released = not self.lost.is_set() and self._delete(deadline)
+            finally:
+                self._mutex.release()
         log_event(log, "lease_released", **self.facts, ms=milliseconds(self._clock() - self.acquired_at), confirmed=released)
         return released
 
@@ -194,20 +222,21 @@ class Lease:
             except Exception:
                 log.exception("lease_renewal_failed key=%s", self.key)
 
-    def _renew_once(self, changes: dict[str, Any]) -> bool:
+    def _renew_once(self) -> bool:
+        """Whether the document is as it should be now, or the lease lost; a store that does not answer leaves that open."""
         sent = self._clock()
         try:
-            written = self._store.replace(self.key, self._version, changes)
+            written = self._store.replace(self.key, self._version, self._notes)
         except StoreUnavailable as error:
             log_event(log, "lease_renewal_unanswered", level=logging.WARNING, **self.facts, error=error)
             return False
         except Changed:
-            return self._adopt_or_lose(changes)
+            return self._adopt_or_lose()
         self._version, self._valid_until = written.version, sent + self._times.valid_s
         log_event(log, "lease_renewed", level=logging.DEBUG, **self.facts, ms=milliseconds(self._clock() - sent))
         return True
 
-    def _adopt_or_lose(self, changes: dict[str, Any]) -> bool:
+    def _adopt_or_lose(self) -> bool:
         sent = self._clock()
         try:
             record = self._store.read(self.key)
@@ -217,11 +246,15 @@ class Lease:
             self._lose("deleted" if record is None else "taken_over")
             return True
         self._version, self._valid_until = record.version, sent - record.age_s + self._times.valid_s
-        return all(getattr(record, name, value) == value for name, value in changes.items())
+        log_event(log, "lease_renewed", level=logging.DEBUG, **self.facts, ms=milliseconds(self._clock() - sent), adopted=True)
+        return all(getattr(record, name) == value for name, value in self._notes.items())
 
-    def _delete(self) -> bool:
+    def _delete(self, deadline: float) -> bool:
+        """Whether the document is gone by our own doing. No call is begun that could last past ``deadline``, but for the first."""
         unanswered = False
-        for _ in range(RELEASE_ROUNDS):
+        for tried in range(RELEASE_ROUNDS):
+            if tried and self._clock() + self._times.rpc_s > deadline:
+                break
             try:
                 self._store.delete(self.key, self._version)
                 return True
@@ -235,6 +268,8 @@ class Lease:
                 if record is None or record.holder_id != self.holder_id:
                     return unanswered
                 self._version = record.version
+                continue
+            pause(tried)
         return False
 
     def _lose(self, reason: str) -> None:

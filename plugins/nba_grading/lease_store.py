@@ -15,6 +15,7 @@ from datetime import date
 from typing import Any, Protocol
 
 OPERATIONS = ("grading", "consolidation", "daily_performance", "performance_summary", "maintenance")
+OLD_LEASE_MS = 300_000
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
 
 
@@ -126,15 +127,23 @@ def check_document_id(document_id: str) -> str:
 
 
 def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a Record that a store reads from the document's own fields; an old document without lease_ms counts as 300 s."""
+    """The part of a Record that a store reads from the document's own fields.
+
+    An old document without lease_ms counts as 300 s, and so does one that a person spoiled: no document keeps the others from being read.
+    """
     return {
-        "holder_id": str(document.get("holder_id", "unknown")),
-        "lease_s": float(document.get("lease_ms", 300_000)) / 1000,
-        "waited_s": float(document.get("waited_ms", 0)) / 1000,
-        "renewals": int(document.get("renewals", 0)),
+        "holder_id": str(document.get("holder_id") or "unknown"),
+        "lease_s": _number(document, "lease_ms", OLD_LEASE_MS) / 1000,
+        "waited_s": _number(document, "waited_ms", 0) / 1000,
+        "renewals": int(_number(document, "renewals", 0)),
         "inflight_job": document.get("inflight_job"),
         "owner": {name: document[name] for name in OWNER_FIELDS if document.get(name) is not None},
     }
+
+
+def _number(document: Mapping[str, Any], name: str, default: float) -> float:
+    value = document.get(name)
+    return float(value) if isinstance(value, int | float) and value >= 0 else default
 
 
 OWNER_FIELDS = ("dag_id", "run_id", "task_id", "try_number", "hostname", "log_url")

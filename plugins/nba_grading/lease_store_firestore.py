@@ -5,6 +5,8 @@ The client library's own retries are off: a retried create would answer AlreadyE
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -27,6 +29,7 @@ from nba_grading.lease_store import (
 
 PRECONDITION = (api.FailedPrecondition, api.NotFound)
 SWEPT_AFTER = timedelta(days=7)
+REOPEN_PAUSE_SECONDS = (0.1, 0.5)
 
 
 def microseconds(moment: datetime) -> int:
@@ -81,11 +84,14 @@ class FirestoreLeaseStore:
         def changed(snapshots: list[Any], _changes: object, _read_time: object) -> None:
             on_change(next((_record(key, snapshot) for snapshot in snapshots if snapshot.exists), None))
 
+        ended = threading.Event()
         with _store_errors():
             listener: Any = self._document(key).on_snapshot(changed)
+        _reopen_with_pauses(listener, ended)
         try:
             yield
         finally:
+            ended.set()
             listener.unsubscribe()
 
     def list(self, operation: str) -> list[Record]:
@@ -120,6 +126,17 @@ def _record(key: LeaseKey, snapshot: Any) -> Record:
         held_s=(read_time - snapshot.create_time).total_seconds(),
         **fields_of(snapshot.to_dict() or {}),
     )
+
+
+def _reopen_with_pauses(listener: Any, ended: threading.Event) -> None:
+    """Make a listener wait before it opens a broken stream again, and not open it any more once its watch has ended.
+
+    google-api-core's ResumableBidiRpc does neither: while the server is away it opens a thousand streams a second, and one that broke
+    before ``unsubscribe`` goes on for good, each of them in a thread.
+    """
+    rpc = listener._rpc
+    recovers = rpc._should_recover
+    rpc._should_recover = lambda error: recovers(error) and not ended.wait(random.uniform(*REOPEN_PAUSE_SECONDS))
 
 
 @contextmanager

@@ -4,84 +4,119 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from contextlib import suppress
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading import alerts
 from nba_grading.airflow_context import make_leases, make_warehouse, run_link
+from nba_grading.lease_store import LeaseKey
 from nba_grading.operators import tell_lease_store_down
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import condition_name
-from nba_grading.task_errors import AlreadyTold
+from nba_grading.task_errors import AlreadyTold, fail_for_good
 from nba_grading.telling import recover, report, tell
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nba_grading.lease_store import Record
+    from nba_grading.lease_store import LeaseStore, Record
+    from nba_grading.leases import Leases
     from nba_grading.stuck_leases import Judged
 
 log = logging.getLogger(__name__)
 
+STORE_DOWN = condition_name(alerts.LEASE_STORE_DOWN)
+LASTING = (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG)
+# No game was played on it.
+NO_DATE = date(1970, 1, 1)
+
 
 def sweep_leases_and_tell(context: Context) -> dict[str, Any]:
-    """Returns how many leases there are of each verdict of ``stuck_leases.Judged``, and the holder released by hand, if one was."""
+    """Returns how many leases there are of each verdict of ``stuck_leases.Judged``, and the holder released by hand, if one was.
+
+    BigQuery is asked first what was told before: without its answer nothing is removed that could then not be told.
+    """
     from nba_grading.lease import LeaseStoreUnavailable
     from nba_grading.lease_store import StoreUnavailable
     from nba_grading.stuck_leases import sweep_leases
 
     settings = get_settings()
+    raised = _raised(context)
     try:
         leases = make_leases()
-        released = _release_by_hand(context)
+        released = _release_by_hand(context, leases.store)
         judged = sweep_leases(
             leases.store, grace_s=settings.lease_grace_seconds, stuck_s=settings.lease_stuck_seconds, long_held_s=settings.lease_long_held_seconds
         )
+        if STORE_DOWN in raised:
+            _try_to_write(leases)
     except (StoreUnavailable, LeaseStoreUnavailable) as error:
         tell_lease_store_down(context, str(error))
         raise AlreadyTold(f"the lease store does not answer: {error}") from error
-    _tell(context, judged)
-    counts = Counter(one.verdict for one in judged)
+    if STORE_DOWN in raised:
+        recover(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
+    _tell(context, judged, raised)
+    counts = Counter(one.told for one in judged)
     log.info("leases_swept %s", dict(counts))
     return {"leases": len(judged), **dict(counts.items()), "released_holder": released}
 
 
-def _release_by_hand(context: Context) -> str | None:
+def _raised(context: Context) -> set[str]:
+    """Names of what is told of leases, and not over."""
+    from nba_grading.conditions import list_conditions
+
+    with fail_for_good():
+        return {found.name for found in list_conditions(make_warehouse(context), "lease-")}
+
+
+def _try_to_write(leases: Leases) -> None:
+    """A store that reads may still refuse to write, to an account without the right, say: so a lease of no date is taken and given back."""
+    from nba_grading.lease import LeaseHeld
+
+    with suppress(LeaseHeld):
+        leases.try_acquire(LeaseKey("maintenance", NO_DATE), {"dag_id": "release_stuck_leases"}).release()
+
+
+def _release_by_hand(context: Context, store: LeaseStore) -> str | None:
     from nba_grading.stuck_leases import NoSuchHolder, release_holder
 
     holder_id: str | None = context["params"].get("holder_id")
     if not holder_id:
         return None
     try:
-        record = release_holder(make_leases().store, holder_id)
+        record = release_holder(store, holder_id)
     except NoSuchHolder as error:
+        if context["ti"].try_number > 1:
+            # An unknown holder fails the first try for good: that one came further, and has released it.
+            log.info("holder_gone %s", holder_id)
+            return holder_id
         raise AirflowFailException(str(error)) from None
     _report_removed(context, record, by_hand=True)
     return holder_id
 
 
-def _tell(context: Context, judged: list[Judged]) -> None:
-    from nba_grading.conditions import list_conditions
-
+def _tell(context: Context, judged: list[Judged], raised: set[str]) -> None:
     settings, link = get_settings(), run_link(context)
-    recover(context, [condition_name(alerts.LEASE_STORE_DOWN)], "It answers, and runs are leased again. grading_runs names those that were not.")
-    raised = {found.name for kind in (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG) for found in list_conditions(make_warehouse(context), f"{kind}/")}
-    lasting = set()
+    lasting: set[str] = set()
     for one in judged:
         record = one.record
-        lease, holder = {"lease": str(record.key), "holder_id": record.holder_id}, _holder(record)
+        lease = {"lease": str(record.key), "holder_id": record.holder_id, "holder": _holder(record)}
         if one.verdict == "stuck":
-            alert = alerts.lease_stuck(link, **lease, holder=holder, silent_s=record.age_s, limit_s=settings.lease_stuck_seconds)
+            alert = alerts.lease_stuck(link, **lease, silent_s=record.age_s, limit_s=settings.lease_stuck_seconds, is_removed=one.is_removed)
         elif one.verdict == "long_held":
-            alert = alerts.lease_long_held(link, **lease, holder=holder, held_s=record.held_s, limit_s=settings.lease_long_held_seconds)
+            alert = alerts.lease_long_held(
+                link, **lease, held_s=record.held_s, limit_s=settings.lease_long_held_seconds, inflight_job=record.inflight_job
+            )
         else:
-            if one.verdict == "removed" and condition_name(alerts.LEASE_STUCK, *lease.values()) not in raised:
+            if one.is_removed:
                 _report_removed(context, record, by_hand=False)
             continue
         tell(context, alert)
-        lasting.add(alert.name)
-    over = sorted(raised - lasting)
+        (raised if one.is_removed else lasting).add(alert.name)
+    over = sorted(name for name in raised - lasting if name.startswith(LASTING))
     if over:
         recover(context, over, "The lease was given back, taken over, removed, or is renewed again.")
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nba_grading.events import log_event
-from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes, boottime, milliseconds
+from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes, boottime, milliseconds, pause
 from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,9 @@ class Leases:
                 may_be_ours = may_be_ours or isinstance(error, StoreUnavailable)
                 if sight and not may_be_ours:
                     sight.lose_race()
-                    raise self._held(sight.record) from None
+                    # Whose it is now is not known: to ask would be a call.
+                    log_event(log, "lease_contended", operation=key.operation, game_date=key.game_date, ms=0)
+                    raise LeaseHeld(sight.record) from None
                 record = self._read(key)
                 if record is None:
                     continue
@@ -147,6 +149,9 @@ class Leases:
             if lease.remaining_s <= 0:
                 lease.release()
                 continue
+            if taken_over:
+                facts = {"holder": holder_id, "token": lease.token, "dead_holder": taken_over.holder_id, "inflight_job": taken_over.inflight_job}
+                log_event(log, "lease_taken_over", level=logging.WARNING, **{**taken_over.facts, **facts}, ms=milliseconds(taken_over.age_s))
             log_event(log, "lease_acquired", **lease.facts, ms=milliseconds(self._clock() - first_sent), waited_ms=milliseconds(waited_s))
             if waited_s:
                 log_event(log, "lease_waited", **lease.facts, ms=milliseconds(waited_s))
@@ -172,7 +177,7 @@ class Leases:
                 return self.try_acquire(key, owner, self._clock() - waiter.since, sight if sight.take_turn() else None)
             except LeaseHeld as held:
                 if self._clock() >= waiter.deadline:
-                    raise timed_out(held, self._clock() - waiter.since) from None
+                    raise timed_out(LeaseHeld(self._read(key) or held.record), self._clock() - waiter.since) from None
                 if held.record is not sight.record:
                     sight.look(held.record)
 
@@ -221,8 +226,7 @@ class Leases:
         except Changed:
             return None
         except StoreUnavailable:
-            return record  # the delete may have taken effect: if our create succeeds now, this is the claim it replaces
-        log_event(log, "lease_taken_over", level=logging.WARNING, **record.facts, ms=milliseconds(record.age_s), inflight_job=record.inflight_job)
+            pass  # the delete may have taken effect: if our create succeeds now, this is the claim it replaces
         return record
 
     @contextmanager
@@ -236,7 +240,9 @@ class Leases:
 
     def _read(self, key: LeaseKey) -> Record | None:
         problem: StoreUnavailable | None = None
-        for _ in range(READ_ROUNDS):
+        for tried in range(READ_ROUNDS):
+            if tried:
+                pause(tried - 1)
             try:
                 return self.store.read(key)
             except StoreUnavailable as error:

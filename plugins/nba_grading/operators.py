@@ -57,24 +57,29 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
         super().__init__(**kwargs)
         self.operation, self.work, self.game_date, self.work_params = operation, work, game_date, work_params
 
-    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
-        """Claim the date, or defer until its lease may be free; then do the work."""
-        from nba_grading.lease import LeaseHeld
-
-        since = waiting_since or time.time()
-        waited_s = max(time.time() - since, 0.001) if waiting_since else 0.0
-        try:
-            claim = self._claim(context, date.fromisoformat(self.game_date), waited_s=waited_s)
-        except LeaseHeld as held:
-            self._wait_for_lease(context, held, since)
-        return self._write(context, claim, round(waited_s * 1000))
+    def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Claim the date, or defer until its lease may be free; then do the work. ``event`` is the trigger's, after a wait."""
+        claim, lease_wait_ms = self._claim_or_defer(context, date.fromisoformat(self.game_date), event)
+        return self._write(context, claim, lease_wait_ms)
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
-        return self.execute(context, event["waiting_since"])
+        return self.execute(context, event)
 
-    def _claim(self, context: Context, game_date: date, *, waited_s: float = 0.0, in_place: bool = False) -> Lease | UnleasedClaim:
-        """The claim on a date; raises LeaseHeld, after the whole wait where that is ``in_place``, or LeaseStoreUnavailable."""
+    def _claim_or_defer(self, context: Context, game_date: date, event: Mapping[str, Any] | None) -> tuple[Lease | UnleasedClaim, int]:
+        """The claim on a date, and for how many milliseconds the run waited for it, which ``event`` tells if it was this date's wait."""
+        from nba_grading.lease import LeaseHeld
+
+        waited_for = event is not None and event["game_date"] == str(game_date)
+        since: float = event["waiting_since"] if event is not None and waited_for else time.time()
+        waited_s = max(time.time() - since, 0.001) if waited_for else 0.0
+        try:
+            return self._claim(context, game_date, waited_s), round(waited_s * 1000)
+        except LeaseHeld as held:
+            self._wait_for_lease(context, held, since)
+
+    def _claim(self, context: Context, game_date: date, waited_s: float) -> Lease | UnleasedClaim:
+        """The claim on a date; raises LeaseHeld or LeaseStoreUnavailable."""
         from nba_grading.guard import claim_date
         from nba_grading.lease import LeaseStoreUnavailable
         from nba_grading.lease_store import LeaseKey
@@ -87,7 +92,6 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
                 get_settings().lease_on_unavailable,
                 waited_s=waited_s,
                 switched_off=switched_off(context),
-                in_place=in_place,
             )
         except LeaseStoreUnavailable as error:
             self._report(context, {"detail": str(error)})
@@ -149,18 +153,18 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
         """Stop the running query when the task is killed; the lease is released by its context, or expires."""
         getattr(self, "_cancel", lambda: None)()
 
-    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float) -> None:
+    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float) -> NoReturn:
         from nba_grading.leases import timed_out
 
-        max_wait_s = get_settings().lease_max_wait_seconds
+        key, max_wait_s = held.record.key, get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
         if waited_s >= max_wait_s:
             self._give_up(context, timed_out(held, waited_s), waited_s)
-        log_event(log, "lease_awaited", operation=self.operation, game_date=self.game_date, waited_s=round(waited_s, 1), held_by=held)
+        log_event(log, "lease_awaited", operation=key.operation, game_date=key.game_date, waited_s=round(waited_s, 1), held_by=held)
         self.defer(
             trigger=LeaseFreeTrigger(
-                operation=self.operation,
-                game_date=self.game_date,
+                operation=key.operation,
+                game_date=str(key.game_date),
                 deadline=since + max_wait_s,
                 waiting_since=since,
             ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -85,12 +85,12 @@ class RepairOperator(GuardedBatchOperator):
             operation=MAINTENANCE, recorded_as=MAINTENANCE, success="repaired", game_date="", work_params=work_params, outlets=[GRADES], **kwargs
         )
 
-    def execute(self, context: Context, waiting_since: float | None = None) -> dict[str, Any]:
+    def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Returns table, the dates changed, and what ``finish`` adds."""
         table = _table_of(context)
         self.operation = table.operation
         self.changed: list[date] = []
-        super().execute(context)
+        super().execute(context, event)
         if table is PREDICTION_ACCURACY and self.changed:
             context["outlet_events"][GRADES].add_partitions([str(day) for day in self.changed])
         return {"table": table.name, "changed": [str(day) for day in self.changed], **self.finish(context, table)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from nba_grading import alerts
 from nba_grading.airflow_context import make_warehouse, run_facts, run_link
 from nba_grading.dag_defaults import GRADES
+from nba_grading.events import log_event
 from nba_grading.settings import get_settings
 from nba_grading.slack_message import condition_name
 from nba_grading.task_errors import RESULT_KEY, AlreadyTold, fail_for_good
@@ -148,7 +149,8 @@ def _tell_success(context: Context, row: dict[str, Any]) -> None:
     dag_id, operation = context["ti"].dag_id, row["operation"]
     names = alerts.closed_by_success(dag_id, row.get("game_date"), leased=bool(row.get("leased")))
     breaker = condition_name(alerts.BREAKER_OPENED, operation)
-    recover(context, [*names, breaker], f"A run of {dag_id} has succeeded, for {row.get('game_date')}.")
+    if breaker in recover(context, [*names, breaker], f"A run of {dag_id} has succeeded, for {row.get('game_date')}."):
+        log_event(log, "breaker_closed", operation=operation, game_date=row.get("game_date"))
 
 
 def _count_failure(context: Context, warehouse: Warehouse, row: dict[str, Any]) -> None:

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from nba_grading.events import log_event
 from nba_grading.lease import milliseconds
-from nba_grading.lease_store import OPERATIONS, Changed, LeaseStore, Record
+from nba_grading.lease_store import OPERATIONS, Changed, LeaseStore, Record, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 DEAD_AFTER_LEASES = 3
 RELEASE_ROUNDS = 5
 
-Verdict = Literal["live", "long_held", "silent", "stuck", "removed"]
+Verdict = Literal["live", "long_held", "silent", "stuck"]
 
 
 class NoSuchHolder(ValueError):
@@ -32,32 +32,51 @@ class Judged:
     """A lease and what became of it.
 
     live: renewed in time. long_held: renewed, but held for very long. silent: expired, to be taken over by the next run. stuck:
-    silent for so long that people are told. removed: silent for three times its lease, and gone now.
+    silent for so long that people are told. ``is_removed``: it was silent for three times its lease, and is gone now.
     """
 
     record: Record
     verdict: Verdict
+    is_removed: bool = False
+
+    @property
+    def told(self) -> str:
+        """What it counts as in the result of a sweep."""
+        return "removed" if self.is_removed else self.verdict
 
 
 def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held_s: float) -> list[Judged]:
-    """Judge every lease of every operation and remove those that are dead; raises StoreUnavailable. One call an operation, one a removal."""
+    """Judge every lease of every operation and remove those that are dead. One call an operation, one a removal.
+
+    Raises StoreUnavailable, if it does, before anything is removed.
+    """
     judged = []
     for record in list_leases(store):
-        verdict = judge_lease(record, grace_s, stuck_s, long_held_s)
+        one = Judged(record, judge_lease(record, grace_s, stuck_s, long_held_s))
         if record.age_s > DEAD_AFTER_LEASES * record.lease_s + grace_s:
-            verdict = "removed" if _remove(store, record) else "live"
-        if verdict not in ("live", "silent"):
+            one = _sweep(store, one)
+        if one.told not in ("live", "silent"):
             log_event(
                 log,
-                f"lease_{verdict}",
+                f"lease_{one.told}",
                 level=logging.WARNING,
                 **record.facts,
                 ms=milliseconds(record.age_s),
                 held_s=round(record.held_s),
                 run_id=record.owner.get("run_id"),
             )
-        judged.append(Judged(record, verdict))
+        judged.append(one)
     return judged
+
+
+def _sweep(store: LeaseStore, one: Judged) -> Judged:
+    try:
+        # Not as it was read: it was renewed, or taken over, meanwhile.
+        return replace(one, is_removed=True) if _remove(store, one.record) else Judged(one.record, "live")
+    except StoreUnavailable as error:
+        # Those that are removed already must be told of; this one is left to the next sweep.
+        log_event(log, "lease_not_removed", level=logging.WARNING, **one.record.facts, error=error)
+        return one
 
 
 def list_leases(store: LeaseStore) -> list[Record]:
@@ -79,7 +98,7 @@ def release_holder(store: LeaseStore, holder_id: str) -> Record:
 
 
 def judge_lease(record: Record, grace_s: float, stuck_s: float, long_held_s: float) -> Verdict:
-    """How a lease stands, as ``Judged`` says; never removed, as nothing is changed here."""
+    """How a lease stands, as ``Judged`` says; nothing is changed."""
     if record.age_s > stuck_s:
         return "stuck"
     if record.is_expired(grace_s):

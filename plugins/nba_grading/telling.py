@@ -32,8 +32,8 @@ def report(context: Context, alert: Alert) -> None:
     alerting.report(lambda: _warehouse(context), alert)
 
 
-def recover(context: Context, names: Sequence[str], done: str) -> int:
-    """End the conditions of these names that are raised, and say so; how many there were. Never raises."""
+def recover(context: Context, names: Sequence[str], done: str) -> list[str]:
+    """End the conditions of these names that are raised, and say so; which they were. Never raises."""
     from nba_grading import alerting
 
     return alerting.recover(lambda: _warehouse(context), names, done)

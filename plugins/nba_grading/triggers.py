@@ -31,7 +31,7 @@ class LeaseFreeTrigger(BaseTrigger):
     """Fires when the lease may be free, or at ``deadline`` (seconds since 1970). It only looks, so running twice is harmless.
 
     A lost race is the task's affair: it tries to acquire, and defers again with the same deadline. ``waiting_since`` comes back in
-    the event for that, and says whose turn it is among those that wait.
+    the event for that, with the date, and says whose turn it is among those that wait.
     """
 
     def __init__(self, operation: str, game_date: str, deadline: float, waiting_since: float) -> None:
@@ -51,7 +51,7 @@ class LeaseFreeTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: ``free`` or ``error``, with waiting_since."""
+        """Yield one event: ``free`` or ``error``, with game_date and waiting_since."""
         from nba_grading.lease import boottime
         from nba_grading.leases import Waiter
 
@@ -65,7 +65,7 @@ class LeaseFreeTrigger(BaseTrigger):
             waiter.stop()
             thread.shutdown(wait=False)
         await asyncio.sleep(max(started + settle_seconds() - time.monotonic(), 0))
-        yield TriggerEvent({**event, "waiting_since": self.waiting_since})  # type: ignore[no-untyped-call]
+        yield TriggerEvent({**event, "game_date": self.game_date, "waiting_since": self.waiting_since})  # type: ignore[no-untyped-call]
 
     def _wait(self, waiter: Waiter) -> dict[str, Any]:
         from nba_grading.lease import LeaseStoreUnavailable

@@ -3,6 +3,7 @@
 Each attempt has its own job id, ``<name>_<attempt>``. When the answer to a submit is lost, or the id exists already, the job
 of that id is adopted, so a statement never runs twice because an acknowledgement did not arrive. Transient errors and
 transaction conflicts are tried again with backoff and jitter; everything else, a guard's error above all, is raised at once.
+A job that may still run when its statement is given up, for whatever reason, is cancelled.
 Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-messages
 """
 
@@ -12,8 +13,7 @@ import logging
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -108,7 +108,7 @@ class Warehouse:
     retry_seconds: float = 300
     statement_seconds: float = STATEMENT_SECONDS
     before_attempt: Callable[[], None] = lambda: None
-    _running: bigquery.QueryJob | None = None
+    _running: str | None = None
     _cancelled: bool = False
     # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
     _lock: Any = field(default_factory=threading.RLock)
@@ -125,9 +125,9 @@ class Warehouse:
         """
         return [dict(row.items()) for row in self._run(text, params, job_name, before_submit)[1]]
 
-    def execute(self, text: str, params: Params | None = None, job_name: str | None = None) -> int:
-        """Rows changed by one DML statement (0 for DDL)."""
-        return int(self._run(text, params, job_name)[0].num_dml_affected_rows or 0)
+    def execute(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> int:
+        """Rows changed by one DML statement (0 for DDL); the rest as ``run``."""
+        return int(self._run(text, params, job_name, before_submit)[0].num_dml_affected_rows or 0)
 
     def drop_table(self, name: str) -> None:
         """Delete ``dataset.table`` by one call, without a job; a table that is gone is no error. Raises StatementFailed or a transient error."""
@@ -145,9 +145,9 @@ class Warehouse:
         """Stop the job that runs now, if one does, and submit no further one; errors are logged, not raised."""
         with self._lock:
             self._cancelled = True
-            job = self._running
-        if job is not None:
-            self.cancel(str(job.job_id))
+            job_id = self._running
+        if job_id is not None:
+            self.cancel(job_id)
 
     def cancel(self, job_id: str) -> None:
         """Ask BigQuery to stop a job by its id; a job that is gone or done is no error."""
@@ -177,13 +177,15 @@ class Warehouse:
                         before_submit(job_id)
                         job = self._submit_or_adopt(text, config, job_id)
                     try:
-                        with self._running_job(job):
-                            return job, list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
+                        rows = list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
                     except api.GoogleAPICallError:
                         # An error of asking is not an error of the job: only a job that failed is followed by another.
                         if job.error_result:
                             failed_attempts, job = failed_attempts + 1, None
+                            self._note_running(None)
                         raise
+                    self._note_running(None)
+                    return job, rows
         except api.GoogleAPICallError as error:
             if is_transient(error):
                 raise
@@ -191,11 +193,16 @@ class Warehouse:
                 self._check()
                 raise StatementCancelled(f"a statement was stopped: {error.message or error}") from error
             raise _final(error) from error
+        finally:
+            # Left by a lost lease, a timeout of the task, or too many errors of asking.
+            if self._running is not None:
+                self.cancel(self._running)
+                self._note_running(None)
         raise AssertionError("unreachable: tenacity returns or raises")
 
     def _attempts(self, name: str) -> tenacity.Retrying:
         return tenacity.Retrying(
-            stop=tenacity.stop_after_delay(self.retry_seconds),
+            stop=_StopAfterFailingFor(self.retry_seconds),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
             retry=tenacity.retry_if_exception(is_transient),
             before_sleep=lambda state: _tell_retry(name, state),
@@ -208,6 +215,18 @@ class Warehouse:
             raise StatementCancelled("the task was told to stop")
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
+        self._note_running(job_id)
+        try:
+            job = self._submit(text, config, job_id)
+        except api.GoogleAPICallError as error:
+            if not is_transient(error):
+                self._note_running(None)  # refused: there is no such job
+            raise
+        if self._cancelled:  # told to stop before the job was there to be cancelled
+            self.cancel(job_id)
+        return job
+
+    def _submit(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         try:
             return self.client.query(text, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=self.statement_seconds)
         except api.Conflict:
@@ -224,15 +243,22 @@ class Warehouse:
         log.info("job_adopted %s", job_id)
         return job  # type: ignore[no-any-return]
 
-    @contextmanager
-    def _running_job(self, job: bigquery.QueryJob) -> Iterator[bigquery.QueryJob]:
+    def _note_running(self, job_id: str | None) -> None:
         with self._lock:
-            self._running = job
-        try:
-            yield job
-        finally:
-            with self._lock:
-                self._running = None
+            self._running = job_id
+
+
+class _StopAfterFailingFor:
+    """Stops tries once they have failed for so many seconds: how long the first one ran before it failed does not count."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        now = state.outcome_timestamp or 0.0
+        self._since = now if self._since is None else self._since
+        return now - self._since >= self._seconds
 
 
 def _tell_retry(name: str, state: tenacity.RetryCallState) -> None:

@@ -142,7 +142,7 @@ def hold(operation: str, day: date, seconds: float) -> threading.Timer:
     return timer
 
 
-def test_a_held_lease_of_a_period_is_waited_for_in_place(bigquery_client: bigquery.Client) -> None:
+def test_a_held_lease_of_a_period_is_waited_for_and_what_is_written_before_it_stays(bigquery_client: bigquery.Client) -> None:
     grade(bigquery_client, FIRST)
     timer = hold("performance_summary", FIRST, 15)
     run = aggregate(FIRST)

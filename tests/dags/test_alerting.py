@@ -68,8 +68,8 @@ def test_a_recovery_closes_the_thread_and_says_so_once(warehouse: Warehouse, tol
     alerting.tell(lambda: warehouse, alert())
     hours_pass(warehouse, 3)
     names = [alert().name, "of/nothing"]
-    assert alerting.recover(lambda: warehouse, names, "it was graded again") == 1
-    assert alerting.recover(lambda: warehouse, names, "it was graded again") == 0
+    assert alerting.recover(lambda: warehouse, names, "it was graded again") == names[:1]
+    assert alerting.recover(lambda: warehouse, names, "it was graded again") == []
     first, reply = told()
     assert reply["reply_broadcast"]
     assert "RECOVERED after 3.0 hours" in reply["blocks"][0]["text"]["text"]
@@ -152,6 +152,6 @@ def test_without_bigquery_an_alert_is_sent_all_the_same(emulators: StackConfig, 
 def test_a_refusal_of_slack_is_not_lost_either(warehouse: Warehouse, told: Messages, settings_environment: pytest.MonkeyPatch) -> None:
     alerting.tell(lambda: warehouse, alert())
     warehouse.execute("UPDATE nba_predictions.conditions SET thread = 'gone' WHERE TRUE")
-    assert alerting.recover(lambda: warehouse, [alert().name], "done") == 1
+    assert alerting.recover(lambda: warehouse, [alert().name], "done") == [alert().name]
     hours_pass(warehouse, 0.1)
     assert alerting.deliver(warehouse)["not_told"] == 1

@@ -9,7 +9,8 @@ from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
 from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import OPERATIONS, LeaseStore
+from nba_grading.lease_store import OPERATIONS, LeaseStore, StoreUnavailable
+from nba_grading.lease_store_sqlite import SqliteLeaseStore
 from nba_grading.leases import Leases
 from tests.dags.runs import posted, run_in_process, states
 from tests.unit.lease_contract import any_key, claim_of
@@ -33,6 +34,10 @@ def store(settings_environment: pytest.MonkeyPatch) -> LeaseStore:
 def sweep(**conf: Any) -> Any:
     run = run_in_process(DAG_ID, **conf)
     return run, next(iter(run.get_task_instances())).xcom_pull(task_ids="sweep")
+
+
+def no_answer(*_arguments: Any, **_keywords: Any) -> Any:
+    raise StoreUnavailable("no answer")
 
 
 def set_thresholds(environment: pytest.MonkeyPatch, **seconds: str) -> None:
@@ -89,17 +94,56 @@ def test_a_stuck_lease_is_told_once_and_its_end_once(
     assert "RECOVERED" in recovery
 
 
+def test_a_lease_that_is_stuck_and_dead_is_told_removed_and_recovered_by_one_sweep(
+    store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    # As with the default settings: silent for 10 minutes is longer than three times a lease of a minute.
+    set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0", LEASE_STUCK_SECONDS="0.001")
+    key = any_key()
+    store.create(key, claim_of("e" * 32, lease_s=0.001))
+    assert sweep()[1]["removed"] == 1
+    assert store.read(key) is None
+    [message, recovery] = posted(emulators, before)
+    assert "not renewed since" in message
+    assert "removed now" in message
+    assert "RECOVERED" in recovery
+    sweep()
+    assert len(posted(emulators, before)) == 2
+
+
+def test_what_was_removed_before_the_store_fell_silent_is_told(
+    store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0")
+    dead, next_dead = any_key("grading"), any_key("consolidation")
+    for key in (dead, next_dead):
+        store.create(key, claim_of("d" * 32, lease_s=0.001))
+    delete, calls = type(store).delete, []
+
+    def delete_once(self: Any, key: Any, version: Any) -> None:
+        calls.append(key)
+        return delete(self, key, version) if len(calls) == 1 else no_answer()
+
+    settings_environment.setattr(type(store), "delete", delete_once)
+    _, counts = sweep()
+    assert (counts["removed"], counts["silent"]) == (1, 1)
+    assert "was removed" in posted(emulators, before)[0]
+    assert (store.read(dead), store.read(next_dead) is not None) == (None, True)
+
+
 def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, LEASE_LONG_HELD_SECONDS="0.001")
     key = any_key()
     with Leases(store, LeaseTimes()).try_acquire(key, {"run_id": "backfill__1"}) as lease:
+        lease.note_job("nba_grading_publish_001")
         assert sweep()[1]["long_held"] == 1
         lease.renew()
     [message] = posted(emulators, before)
     assert "and renewed" in message
     assert "backfill__1" in message
+    assert "nba_grading_publish_001" in message
 
 
 def test_a_person_releases_a_lease_by_its_holders_id(store: LeaseStore, emulators: StackConfig, before: int) -> None:
@@ -112,6 +156,27 @@ def test_a_person_releases_a_lease_by_its_holders_id(store: LeaseStore, emulator
     [message] = posted(emulators, before)
     assert "released by hand" in message
     assert "manual__1" in message
+
+
+def test_a_release_by_hand_after_which_the_task_died_is_not_refused_by_its_next_try(
+    store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    set_thresholds(settings_environment, GRADING_RETRIES="1", GRADING_RETRY_SECONDS="0")
+    key = any_key()
+    store.create(key, claim_of("a" * 32))
+    listed, lists = type(store).list, []
+
+    def list_but_once(self: Any, operation: str) -> Any:
+        lists.append(operation)
+        if len(lists) == len(OPERATIONS) + 1:
+            raise RuntimeError("the worker is lost")
+        return listed(self, operation)
+
+    settings_environment.setattr(type(store), "list", list_but_once)
+    run, counts = sweep(holder_id="a" * 32)
+    assert states(run)["sweep"] == "success"
+    assert counts["released_holder"] == "a" * 32
+    assert store.read(key) is None
 
 
 def test_an_unknown_holder_is_told_who_there_is(store: LeaseStore, emulators: StackConfig, before: int) -> None:
@@ -141,6 +206,11 @@ def test_a_store_that_is_down_is_told_once_and_its_return_once(
     [message] = posted(emulators, before)
     assert "does not answer" in message
     set_thresholds(settings_environment, LEASE_STORE=f"sqlite:///{tmp_path / 'good.db'}")
+    with settings_environment.context() as reads_only:
+        reads_only.setattr(SqliteLeaseStore, "create", no_answer)
+        run, _ = sweep()
+    assert states(run)["sweep"] == "failed"
+    assert len(posted(emulators, before)) == 1, "a store that only reads has not recovered"
     for _ in range(2):
         sweep()
     [_, recovery] = posted(emulators, before)

@@ -44,7 +44,7 @@ def test_a_trigger_fires_when_the_lease_is_released(leases: Leases) -> None:
     threading.Timer(0.5, lease.release).start()
     started = time.monotonic()
     payload = asyncio.run(first_event(trigger))
-    assert payload == {"free": True, "waiting_since": trigger.waiting_since}
+    assert payload == {"free": True, "game_date": str(key.game_date), "waiting_since": trigger.waiting_since}
     assert time.monotonic() - started < 8  # a read would come after 10 s, the expiry after 62
 
 

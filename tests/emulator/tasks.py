@@ -10,8 +10,6 @@ from typing import Any
 
 from commands.proof.mortal import MortalWarehouse
 from nba_grading import aggregates, consolidation, grading, repairs, staging_cleanup
-from nba_grading.guard import claim_date
-from nba_grading.lease import Lease
 from nba_grading.lease_store import LeaseKey
 from nba_grading.leases import Leases
 from nba_grading.runs import COLUMN_TYPES, record_run
@@ -32,10 +30,8 @@ class Desk:
 
     def write(self, operation: str, day: date, work: Callable[..., Any], **more: Any) -> dict[str, Any]:
         """As GuardedWriteOperator does: claim the date, stop what a dead holder left running, write, give the claim back."""
-        claim = claim_date(lambda: self.leases, LeaseKey(operation, day), {"run_id": "run"}, "fail", in_place=True)
-        with claim:
-            if isinstance(claim, Lease):
-                claim.on_lost = self.warehouse.cancel_running
+        with self.leases.acquire(LeaseKey(operation, day), {"run_id": "run"}) as claim:
+            claim.on_lost = self.warehouse.cancel_running
             if claim.taken_over is not None and claim.taken_over.inflight_job:
                 self.warehouse.cancel(claim.taken_over.inflight_job)
             run_id = uuid.uuid4().hex

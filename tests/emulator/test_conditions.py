@@ -73,8 +73,8 @@ def test_of_many_that_clear_a_condition_one_clears_it_and_one_tells_it(warehouse
 def test_a_condition_that_was_cleared_can_be_raised_again(warehouse: Warehouse) -> None:
     for _ in range(2):
         assert raise_condition(warehouse, alert())
-        assert clear_conditions(warehouse, ["lease-store-down"], "") == 1
-    assert clear_conditions(warehouse, ["lease-store-down"], "") == 0
+        assert clear_conditions(warehouse, ["lease-store-down"], "") == ["lease-store-down"]
+    assert clear_conditions(warehouse, ["lease-store-down"], "") == []
 
 
 def test_a_long_detail_is_cut_and_a_name_is_matched_whole(warehouse: Warehouse) -> None:

@@ -7,17 +7,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from typing import Any
 
 import pytest
 
+from nba_grading import lease as lease_module
 from nba_grading import leases as leases_module
 from nba_grading.events import subscribe, unsubscribe
 from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
 from nba_grading.lease_store import LeaseKey, Record, StoreUnavailable
-from nba_grading.leases import Leases, Waiter, turn_delay_s
+from nba_grading.leases import Leases, Sight, Waiter, turn_delay_s
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
@@ -27,6 +28,11 @@ VALID_S = 570
 MILLISECOND = 0.001
 
 Acquire = Callable[[], Lease]
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "PAUSES_SECONDS", (0.0,))
 
 
 @pytest.fixture
@@ -524,6 +530,134 @@ def test_a_renewal_that_waited_for_the_release_takes_it_for_no_loss(store: FakeS
     assert (outcomes, told, lease.lost.is_set()) == (["released"], [], False)
 
 
+class InFlight:
+    """A fault under which a call has taken effect and is not answered before ``answer`` is set."""
+
+    def __init__(self) -> None:
+        self.sent, self.answer = threading.Event(), threading.Event()
+        self.fault = slow(self._wait)
+
+    def _wait(self) -> None:
+        self.sent.set()
+        assert self.answer.wait(10)
+
+
+def test_a_release_waits_for_the_renewal_in_flight_and_then_needs_one_call(store: FakeStore, acquire: Acquire) -> None:
+    lease, renewal = acquire(), InFlight()
+    store.inject("replace", renewal.fault)
+    with ThreadPoolExecutor(2) as pool:
+        renewing = pool.submit(lease.renew)
+        assert renewal.sent.wait(10)
+        releasing = pool.submit(lease.release)
+        time.sleep(0.1)
+        renewal.answer.set()
+        assert releasing.result(10) is True
+        with suppress(LeaseLost):  # released, by the time the renewal looks again
+            renewing.result(10)
+    assert (store.calls[1:], lease.lost.is_set()) == (["replace", "delete"], False)
+
+
+def test_two_renewals_at_the_same_time_are_one_after_the_other(store: FakeStore, acquire: Acquire) -> None:
+    lease, renewal = acquire(), InFlight()
+    store.inject("replace", renewal.fault)
+    with ThreadPoolExecutor(2) as pool:
+        renewing = pool.submit(lease.renew)
+        assert renewal.sent.wait(10)
+        noting = pool.submit(lease.note_job, "publish_001")
+        time.sleep(0.1)
+        renewal.answer.set()
+        renewing.result(10)
+        noting.result(10)
+    assert store.calls[1:] == ["replace", "replace"]
+
+
+def test_a_release_during_an_outage_ends_the_renewal_that_is_being_tried(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.outage = DROPPED
+    with ThreadPoolExecutor(1) as pool:
+        renewing = pool.submit(lease.renew)
+        while store.calls.count("replace") < 2:
+            time.sleep(0.01)
+        began = time.monotonic()
+        assert lease.release() is False
+        assert time.monotonic() - began < 5  # not after the ten seconds that a release may take
+        with pytest.raises(LeaseLost, match="released"):
+            renewing.result(10)
+
+
+def test_a_release_that_takes_too_long_leaves_the_lease_to_expire(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    lease = acquire()
+    store.inject("delete", *[Fault("never", meanwhile=lambda: clock.advance(TIMES.rpc_s + 1))] * 3)
+    assert calls_of(store, lease.release) == ["delete"]
+
+
+def test_a_job_is_noted_by_the_next_renewal_where_the_store_is_down_now(store: FakeStore, acquire: Acquire) -> None:
+    lease = acquire()
+    store.outage = DROPPED
+    assert calls_of(store, lambda: lease.note_job("publish_001")) == ["replace", "replace"]
+    store.outage = None
+    lease.renew()
+    assert stored(store).inflight_job == "publish_001"
+
+
+def test_a_job_is_not_begun_where_the_store_is_down_for_longer_than_the_lease_is_trusted(
+    store: FakeStore, clock: ManualClock, acquire: Acquire
+) -> None:
+    lease = acquire()
+    store.inject("replace", *[Fault("never", meanwhile=lambda: clock.advance(VALID_S))] * 2)
+    with pytest.raises(LeaseLost, match="expired"):
+        lease.note_job("publish_001")
+
+
+def test_two_threads_that_find_the_same_loss_tell_it_once(clock: ManualClock, acquire: Acquire) -> None:
+    class SlowToTell(threading.Event):
+        def is_set(self) -> bool:
+            was = super().is_set()
+            time.sleep(0.05)
+            return was
+
+    lease, told = acquire(), []
+    lease.on_lost = lambda: told.append("lost")
+    lease.lost = SlowToTell()
+    clock.advance(VALID_S)
+
+    def check() -> None:
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(check) for _ in range(2)]:
+            done.result(10)
+    assert told == ["lost"]
+
+
+def test_a_takeover_remembers_the_dead_although_another_came_and_went_meanwhile(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+    put_claim(store, "dead", lease_s=1)
+    clock.advance(10)
+
+    def come_and_die() -> None:
+        put_claim(store, "fleeting", lease_s=1)
+        clock.advance(10)
+
+    store.inject("delete", slow(come_and_die))
+    store.inject("read", slow(lambda: None), slow(lambda: evict(store)))
+    lease = acquire()
+    assert lease.taken_over is not None
+    assert lease.taken_over.holder_id == "dead"
+
+
+@pytest.mark.parametrize(
+    "spoiled", [{"lease_ms": None}, {"lease_ms": "60 s"}, {"lease_ms": -1}, {"waited_ms": None}, {"renewals": None}, {"holder_id": None}]
+)
+def test_a_document_that_a_person_spoiled_is_read_all_the_same(store: FakeStore, clock: ManualClock, acquire: Acquire, spoiled: Any) -> None:
+    store.create(KEY, {"holder_id": "other", "lease_ms": 300_000, "waited_ms": 0, **spoiled})
+    with pytest.raises(LeaseHeld):
+        acquire()
+    assert len(store.list("grading")) == 1
+    clock.advance(302.1)
+    assert acquire().taken_over is not None
+
+
 # Wait
 
 
@@ -539,6 +673,75 @@ class Watched(FakeStore):
         for record in self.tells:
             on_change(record)
         yield
+
+
+def sight_of(store: FakeStore, clock: ManualClock) -> Sight:
+    put_claim(store)
+    return Sight(stored(store), clock, threading.Event())
+
+
+def test_a_waiter_is_unsure_until_its_watch_has_spoken(store: FakeStore, clock: ManualClock) -> None:
+    sight = sight_of(store, clock)
+    assert sight.is_unsure
+    sight.tell(sight.record)
+    assert not sight.is_unsure
+
+
+@pytest.mark.parametrize("learns", ["watch", "read"])
+def test_a_waiter_that_lost_a_race_is_unsure_until_it_has_learned_of_the_winner(store: FakeStore, clock: ManualClock, learns: str) -> None:
+    sight = sight_of(store, clock)
+    sight.tell(None)
+    assert sight.take_turn()
+    sight.lose_race()
+    assert (sight.is_absent, sight.is_unsure) == (False, True)
+    (sight.tell if learns == "watch" else sight.look)(stored(store))
+    assert not sight.is_unsure
+
+
+def test_a_waiter_whose_watch_told_during_its_call_believes_the_watch(store: FakeStore, clock: ManualClock) -> None:
+    sight = sight_of(store, clock)
+    sight.tell(None)
+    sight.take_turn()
+    sight.tell(stored(store))
+    sight.tell(None)  # the winner has come and gone before our own call was answered
+    sight.lose_race()
+    assert (sight.is_absent, sight.is_unsure) == (True, False)
+
+
+def test_a_lease_taken_by_another_while_a_waiter_lets_it_pass_is_left_alone(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases_module, "turn_delay_s", lambda *_: 0.2)
+    store = Watched(clock)
+    put_claim(store)
+    store.tells = (None,)
+    winner, waiter = stored(store), Waiter(clock.now, clock.now + 100)
+    threading.Timer(0.05, lambda: store.on_change(winner)).start()
+    threading.Timer(0.5, waiter.stop).start()
+    assert Leases(store, TIMES, clock).wait_until_free(winner, waiter) is False
+
+
+def test_a_waiter_says_in_the_document_how_long_it_has_waited(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    store.tells = (None,)
+    store.inject("read", slow(lambda: (clock.advance(7), evict(store))))
+    with Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100):
+        assert stored(store).waited_s == 7
+
+
+def test_a_waiter_that_gives_up_after_a_lost_race_names_who_won_it(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+    store = Watched(clock)
+    put_claim(store, "old")
+    store.tells = (None,)
+
+    def lose() -> None:
+        evict(store)
+        put_claim(store, "new")
+        clock.advance(100)
+
+    store.inject("create", slow(lambda: None), slow(lose))
+    with pytest.raises(LeaseHeld, match="held by new"):
+        Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=50)
+    assert "lease_timed_out operation=grading game_date=2026-01-10 holder=new" in caplog.text
 
 
 def test_a_silent_watch_is_covered_by_reads(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:

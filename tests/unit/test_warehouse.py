@@ -232,14 +232,121 @@ def test_a_table_that_may_not_be_dropped_fails_at_once() -> None:
     assert client.asked == ["d.t"]
 
 
+# What may still run is cancelled
+
+
+class HeldJob(FakeJob):
+    """Runs until somebody does something meanwhile."""
+
+    def __init__(self, job_id: str, meanwhile: Callable[[], None]) -> None:
+        super().__init__(job_id)
+        self.meanwhile = meanwhile
+
+    def result(self, **_kwargs: Any) -> list[dict[str, Any]]:
+        self.meanwhile()
+        return super().result()
+
+
+def held(meanwhile: Callable[[], None]) -> Callable[[FakeClient, str], FakeJob]:
+    def answer(client: FakeClient, job_id: str) -> FakeJob:
+        client.jobs[job_id] = HeldJob(job_id, meanwhile)
+        return client.jobs[job_id]
+
+    return answer
+
+
 def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> None:
-    client = FakeClient(done)
+    client = FakeClient(held(lambda: warehouse.cancel_running()))
     warehouse = warehouse_of(client)
-    warehouse.cancel_running()
-    assert client.cancelled == []
-    with warehouse._running_job(FakeJob("publish_001")):  # type: ignore[arg-type]
-        warehouse.cancel_running()
+    warehouse.run("SELECT 1", job_name="publish")
     assert client.cancelled == ["publish_001"]
+    warehouse.cancel_running()
+    assert client.cancelled == ["publish_001"]
+
+
+def test_a_job_that_was_cancelled_before_it_was_there_is_cancelled_once_it_is() -> None:
+    def submit(client: FakeClient, job_id: str) -> FakeJob:
+        warehouse.cancel_running()
+        client.cancelled.clear()  # BigQuery knew no such job yet
+        return done(client, job_id)
+
+    client = FakeClient(submit)
+    warehouse = warehouse_of(client)
+    warehouse.run("SELECT 1", job_name="publish")
+    assert client.cancelled == ["publish_001"]
+
+
+def test_a_job_is_cancelled_when_the_lease_is_lost_between_two_questions_for_its_result() -> None:
+    def unanswered(client: FakeClient, job_id: str) -> FakeJob:
+        job = done(client, job_id)
+        job.unanswered = 9
+        return job
+
+    client = FakeClient(unanswered)
+    warehouse = warehouse_of(client)
+    checks: list[int] = []
+
+    def check() -> None:
+        checks.append(1)
+        if len(checks) == 3:
+            raise RuntimeError("lease lost")
+
+    warehouse.before_attempt = check
+    with pytest.raises(RuntimeError, match="lease lost"):
+        warehouse.run("SELECT 1", job_name="publish")
+    assert client.cancelled == ["publish_001"]
+
+
+class TaskTimeout(BaseException):
+    """As Airflow's, which no handler of Exception sees."""
+
+
+def test_a_job_is_cancelled_when_its_task_runs_out_of_time() -> None:
+    def time_out() -> None:
+        raise TaskTimeout
+
+    client = FakeClient(held(time_out))
+    with pytest.raises(TaskTimeout):
+        warehouse_of(client).run("SELECT 1", job_name="publish")
+    assert client.cancelled == ["publish_001"]
+
+
+def test_a_job_is_cancelled_when_its_result_cannot_be_had() -> None:
+    def unanswered(client: FakeClient, job_id: str) -> FakeJob:
+        job = done(client, job_id)
+        job.unanswered = 10_000
+        return job
+
+    client = FakeClient(unanswered)
+    warehouse = warehouse_of(client)
+    warehouse.retry_seconds = 0.05
+    with pytest.raises(api.ServiceUnavailable):
+        warehouse.run("SELECT 1", job_name="publish")
+    assert client.cancelled == ["publish_001"]
+
+
+def test_a_statement_that_ended_or_never_began_is_not_cancelled() -> None:
+    for answer in (failing(SYNTAX), failing(REFUSED), raising(SYNTAX, arrived=False)):
+        client = FakeClient(answer)
+        with pytest.raises((StatementFailed, GuardRefused)):
+            warehouse_of(client).run("SELECT 1")
+        assert client.cancelled == []
+    client = FakeClient(failing(CONFLICT), done)
+    warehouse_of(client).run("SELECT 1")
+    assert client.cancelled == []
+
+
+def test_how_long_a_statement_ran_before_it_failed_does_not_use_up_its_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(tenacity.time, "monotonic", lambda: now[0])
+
+    def late_conflict(client: FakeClient, job_id: str) -> FakeJob:
+        now[0] += 600
+        return failing(CONFLICT)(client, job_id)
+
+    client = FakeClient(late_conflict, done)
+    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert client.submitted == ["publish_001", "publish_002"]
 
 
 @pytest.mark.parametrize(

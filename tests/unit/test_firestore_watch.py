@@ -1,0 +1,100 @@
+"""A watch of Firestore whose server goes away: it does not storm the server, and it ends when it is told to."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from datetime import date
+from typing import Any
+
+import grpc
+import pytest
+from google.cloud import firestore
+
+from commands.stack_config import PROJECT, free_port_base
+from nba_grading.lease_store import LeaseKey
+from nba_grading.lease_store_firestore import FirestoreLeaseStore
+
+KEY = LeaseKey("grading", date(2026, 1, 10))
+
+
+class Silent(grpc.GenericRpcHandler):
+    """A server that takes every stream and says nothing."""
+
+    def __init__(self) -> None:
+        self.open: list[threading.Event] = []
+
+    def service(self, _call: Any) -> Any:
+        def listen(_requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            ended = threading.Event()
+            context.add_callback(ended.set)
+            self.open.append(ended)
+            ended.wait()
+            yield from ()
+
+        return grpc.stream_stream_rpc_method_handler(listen)
+
+
+@pytest.fixture
+def port(monkeypatch: pytest.MonkeyPatch) -> int:
+    port = free_port_base()
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", f"127.0.0.1:{port}")
+    return port
+
+
+def serve(port: int) -> tuple[grpc.Server, Silent]:
+    handler = Silent()
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    server.add_generic_rpc_handlers((handler,))
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    return server, handler
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return condition()
+
+
+def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leaves_nothing(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = firestore.Client(project=PROJECT)
+    transport, listens = client._firestore_api._transport, []
+    listen = transport.listen
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:
+        listens.append(time.monotonic())
+        return listen(*arguments, **keywords)
+
+    monkeypatch.setattr(type(transport), "listen", property(lambda _transport: counted))
+    server, handler = serve(port)
+    threads = set(threading.enumerate())
+    with FirestoreLeaseStore(client, rpc_seconds=5).watch(KEY, lambda _record: None):
+        assert until(lambda: len(handler.open) == 1, 10)
+        server.stop(0).wait()
+        time.sleep(2)
+        assert 2 <= len(listens) <= 2 + 2 / 0.1, "without a pause there are a thousand a second"
+        began = time.monotonic()
+    assert time.monotonic() - began < 0.9
+    time.sleep(0.6)
+    at_end = len(listens)
+    server, handler = serve(port)
+    time.sleep(1.5)
+    assert len(listens) == at_end
+    assert handler.open == [], "a watch that ended is opened again once the server is back"
+    assert until(lambda: not {thread for thread in threading.enumerate() if thread not in threads and "bidi" in thread.name.lower()}, 3)
+    server.stop(0)
+
+
+def test_a_watch_finds_its_server_again(port: int) -> None:
+    server, handler = serve(port)
+    with FirestoreLeaseStore(firestore.Client(project=PROJECT), rpc_seconds=5).watch(KEY, lambda _record: None):
+        assert until(lambda: len(handler.open) == 1, 10)
+        server.stop(0).wait()
+        server, handler = serve(port)
+        assert until(lambda: len(handler.open) == 1, 10)
+    assert until(lambda: handler.open[0].is_set(), 3)
+    server.stop(0)

@@ -35,6 +35,8 @@ from nba_grading.leases import Leases
 TIMES = LeaseTimes(lease_s=3.0, grace_s=0.3, rpc_s=0.9, max_wait_s=20)
 OLD_SCALE = TIMES.lease_s / LEASE_SECONDS
 HOLD_SECONDS = 0.01
+# One holder in so many works for about as long as its lease lasts, and so lives by its renewals.
+LONG_ONE_IN = 60
 # Of the writers that find the store down, so many go on behind the fence alone; the others try again.
 UNLEASED_SHARE = 0.1
 # Of the old recipe's writers one in so many takes longer than the lease, as the incident's did.
@@ -87,7 +89,8 @@ class Writer:
     def _tell_renewal(self, event: str, facts: Mapping[str, Any]) -> None:
         lease = self._held.get(facts.get("holder", ""))
         if event == "lease_renewed" and lease:
-            self.history.tell("renewed", holder=lease.holder_id, valid_until=boottime() + lease.remaining_s)
+            how = "adopted" if facts.get("adopted") else "renewed"
+            self.history.tell(how, holder=lease.holder_id, valid_until=boottime() + lease.remaining_s)
 
     def _cycle(self, number: int) -> bool:
         """Whether the cycle came to a write, or lost the right to it."""
@@ -110,7 +113,7 @@ class Writer:
         how = "released"
         try:
             counter = self.dates.counter(str(key))
-            time.sleep(random.expovariate(1 / HOLD_SECONDS))
+            time.sleep(_work_seconds())
             claim.check()
             held = self.dates.write_fenced(str(key), claim.holder_id, claim.token, counter + 1)
             self._tell_write(key, claim.holder_id, claim.token, counter + 1, held)
@@ -137,7 +140,7 @@ class Writer:
         self._tell_write(key, claim.holder_id, None, None, held)
 
     def _tell_write(self, key: LeaseKey, holder: str, token: int | None, updated: int | None, held: Held) -> None:
-        facts = {"rows": held.rows, "keys": held.keys, "runs": held.runs, "holds_token": held.token}
+        facts = {"rows": held.rows, "keys": held.keys, "runs": held.runs, "holds_token": held.token, "replaced_token": held.replaced}
         self.history.tell("wrote", key=str(key), holder=holder, token=token, at=boottime(), updated=updated, **facts)
 
     def _cycle_as_of_old(self, number: int) -> bool:
@@ -157,6 +160,12 @@ class Writer:
         self.history.tell("ended", holder=run, at=boottime(), how="released")
         lock.release()
         return True
+
+
+def _work_seconds() -> float:
+    if random.randrange(LONG_ONE_IN) == 0:
+        return TIMES.lease_s * random.uniform(0.5, 1.5)
+    return random.expovariate(1 / HOLD_SECONDS)
 
 
 def _until_done(cycle: Callable[[int], bool], keys: int) -> None:

@@ -27,12 +27,16 @@ class FencedOut(Exception):
 
 @dataclass(frozen=True)
 class Held:
-    """What a date holds: rows, distinct keys among them, the runs they are of, and the newest token of its fence."""
+    """What a date holds once a write is committed, as others see it: rows, distinct keys among them, the runs they are of, its fence's token.
+
+    ``replaced`` is the token that the fence had before the write.
+    """
 
     rows: int
     keys: int
     runs: list[str]
     token: int
+    replaced: int
 
 
 class Dates:
@@ -66,9 +70,8 @@ class Dates:
             connection.execute("UPDATE fences SET token = ?, counter = COALESCE(?, counter) WHERE key = ?", (fresh, counter, key))
             connection.execute("DELETE FROM rows WHERE key = ?", (key,))
             _insert(connection, key, run, token)
-            held = _held(connection, key)
             connection.execute("COMMIT")
-            return held
+        return self.look(key, stored)
 
     def write_as_of_old(self, key: str, run: str, counter: int, between: Callable[[], None]) -> Held:
         """DELETE, then INSERT, as two transactions, with whatever takes its time between them."""
@@ -79,9 +82,18 @@ class Dates:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE fences SET counter = ? WHERE key = ?", (counter, key))
             _insert(connection, key, run, None)
-            held = _held(connection, key)
             connection.execute("COMMIT")
-            return held
+        return self.look(key, 0)
+
+    def look(self, key: str, replaced: int) -> Held:
+        """What the date holds now; one transaction, after whichever write."""
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            rows, keys = connection.execute("SELECT COUNT(*), COUNT(DISTINCT player) FROM rows WHERE key = ?", (key,)).fetchone()
+            runs = [run for (run,) in connection.execute("SELECT DISTINCT run FROM rows WHERE key = ?", (key,))]
+            token = connection.execute("SELECT token FROM fences WHERE key = ?", (key,)).fetchone()[0]
+            connection.execute("COMMIT")
+        return Held(rows, keys, runs, token, replaced)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -92,10 +104,3 @@ class Dates:
 
 def _insert(connection: sqlite3.Connection, key: str, run: str, token: int | None) -> None:
     connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)", [(key, player, run, token) for player in range(ROWS)])
-
-
-def _held(connection: sqlite3.Connection, key: str) -> Held:
-    rows, keys = connection.execute("SELECT COUNT(*), COUNT(DISTINCT player) FROM rows WHERE key = ?", (key,)).fetchone()
-    runs = [run for (run,) in connection.execute("SELECT DISTINCT run FROM rows WHERE key = ?", (key,))]
-    token = connection.execute("SELECT token FROM fences WHERE key = ?", (key,)).fetchone()[0]
-    return Held(rows, keys, runs, token)

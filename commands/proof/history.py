@@ -4,9 +4,10 @@ A line is one os.write to a file opened for appending, so a process that is kill
 clock of this machine that runs while a process is stopped (CLOCK_BOOTTIME), so intervals of different processes can be compared.
 
     {"event": "claimed", "key": …, "holder": …, "token": …, "at": …, "valid_until": …}
-    {"event": "renewed", "holder": …, "valid_until": …}
+    {"event": "renewed" | "adopted", "holder": …, "valid_until": …}
     {"event": "ended", "holder": …, "at": …, "how": "released" | "lost"}
-    {"event": "wrote", "key": …, "holder": …, "token": …, "at": …, "updated": …, "rows": …, "keys": …, "runs": […], "holds_token": …}
+    {"event": "wrote", "key": …, "holder": …, "token": …, "at": …, "updated": …, "rows": …, "keys": …, "runs": […], "holds_token": …,
+     "replaced_token": …}                       what the date held after the write, and the token of its fence before
     {"event": "fenced_out" | "gave_up" | "unavailable" | "unlocked", …}
     {"event": "died", "pid": …, "at": …}        written by who killed it
 """
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 Event = Mapping[str, Any]
+RENEWALS = ("renewed", "adopted")
 
 
 class History:
@@ -87,16 +89,22 @@ def check_history(events: Sequence[Event], counters: Mapping[str, int]) -> Verdi
         lost_updates=_lost_updates(writes, counters),
         duplicates=sum(write["rows"] > write["keys"] for write in writes),
         mixed_dates=sum(len(write["runs"]) > 1 for write in writes),
-        stale_wins=sum(write["token"] is not None and write["holds_token"] < write["token"] for write in writes),
-        seen=Counter(event["event"] if event["event"] != "ended" else event["how"] for event in events if event["event"] != "renewed"),
+        stale_wins=sum(_is_stale(write) for write in writes),
+        seen=Counter(event["event"] if event["event"] != "ended" else event["how"] for event in events),
     )
+
+
+def _is_stale(write: Event) -> bool:
+    """Whether a write went over a newer one, or is not what the fence then says."""
+    token = write["token"]
+    return token is not None and not write["replaced_token"] <= token <= write["holds_token"]
 
 
 def _holdings(events: Sequence[Event]) -> list[Holding]:
     valid_until: dict[str, float] = {}
     ended: dict[str, float] = {}
     for event in events:
-        if event["event"] in ("claimed", "renewed"):
+        if event["event"] in ("claimed", *RENEWALS):
             valid_until[event["holder"]] = max(event["valid_until"], valid_until.get(event["holder"], 0.0))
         elif event["event"] == "ended":
             ended[event["holder"]] = event["at"]

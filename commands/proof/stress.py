@@ -32,7 +32,7 @@ from commands.proof.contention import PROCESSES, measure_contention, preload
 from commands.proof.cycles import TIMES, Fleet, Plan, dates_in, key_of, outages, stuck_keys
 from commands.proof.emulator import hide_lease_warnings
 from commands.proof.figures import Contention
-from commands.proof.history import Verdict, check_history, read_history
+from commands.proof.history import RENEWALS, Verdict, check_history, read_history
 from commands.proof.lost_calls import LOSSES, LostCallsVerdict, lose_every_call
 from commands.proof.proxies import FaultProxy
 from commands.proof.publishes import PublishVerdict, run_publishes
@@ -95,6 +95,8 @@ class Findings:
         found = [f"{wrong + self.stuck} violations: see the histories."] if wrong + self.stuck else []
         if self.contention.served < self.contention.waiters:
             found.append(f"{self.contention.waiters - self.contention.served} of {self.contention.waiters} waiters were never served.")
+        if not any(self.cycles.seen[how] for how in RENEWALS):
+            found.append("No lease was renewed: this run proves nothing of renewals.")
         if not (self.old.overlaps and self.old.duplicates):
             found.append("The old recipe was not caught: this run proves nothing.")
         return found

@@ -172,7 +172,7 @@ class Lease:
         """Renew now; LeaseLost when it is not ours, or silent past its validity."""
         with self._mutex:
             self.check()
-            while not self._renew_once() and not self._stopped.is_set():
+            while not self._renew_once():
                 self.check()
                 self._stopped.wait(random.uniform(0.05, 0.25) * min(1.0, self._times.renewal_s))
             self.check()

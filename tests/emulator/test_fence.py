@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 import pytest
+from google.cloud import bigquery
 
 from nba_grading.fenced_write import AuditFailed, FencedOut
 from nba_grading.grading import grade_date
 from nba_grading.guard import UnleasedClaim
+from nba_grading.lease import Lease, LeaseLost, LeaseTimes
 from nba_grading.lease_store import LeaseKey
+from nba_grading.lease_store_sqlite import SqliteLeaseStore
+from nba_grading.leases import Leases
 from nba_grading.warehouse import Warehouse
-from tests.emulator.small_date import ROWS, stored
+from tests.emulator.small_date import ROWS, grade_unleased, stored
 
 
 @dataclass(frozen=True)
@@ -51,4 +57,60 @@ def test_rows_that_are_not_as_audited_are_refused_and_change_nothing(warehouse: 
     meddling = Meddling(warehouse.client, warehouse.maximum_bytes_billed)
     with pytest.raises(AuditFailed, match=f"would hold {ROWS + 1} rows, {ROWS} were audited"):
         grade(meddling, small_date, "after", 201)
+    assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"before"})
+
+
+class Watched(Warehouse):
+    """Notes, for each job, what the lease document said when it was submitted."""
+
+    store: SqliteLeaseStore
+    key: LeaseKey
+    noted: list[tuple[str, str | None]]
+
+    def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
+        record = self.store.read(self.key)
+        self.noted.append((job_id, record.inflight_job if record else None))
+        return super()._submit_or_adopt(text, config, job_id)
+
+
+@pytest.fixture
+def leased(warehouse: Warehouse, small_date: date, tmp_path: Path) -> Iterator[tuple[Watched, Lease]]:
+    """A lease of the date, and a warehouse that looks at its document."""
+    store, key = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5), LeaseKey("grading", small_date)
+    watched = Watched(warehouse.client, warehouse.maximum_bytes_billed)
+    watched.store, watched.key, watched.noted = store, key, []
+    with Leases(store, LeaseTimes()).try_acquire(key, {}) as lease:
+        yield watched, lease
+
+
+def test_the_heavy_job_and_the_publish_are_in_the_lease_document_when_they_are_submitted(leased: tuple[Watched, Lease], small_date: date) -> None:
+    watched, lease = leased
+    grade_date(watched, lease, small_date, grading_run_id="run", max_shrink=0.2, allow_shrink=False)
+    named = [(job, noted) for job, noted in watched.noted if job.startswith(("nba_grading_stage", "nba_grading_publish"))]
+    assert len(named) == 2
+    assert all(job == noted for job, noted in named)
+
+
+@pytest.mark.parametrize("step", range(2, 7))
+def test_a_writer_that_lost_its_lease_submits_nothing_more(leased: tuple[Watched, Lease], warehouse: Warehouse, small_date: date, step: int) -> None:
+    watched, lease = leased
+    grade_unleased(warehouse, small_date, "before")
+
+    def lose() -> None:
+        if len(watched.noted) == step - 1:
+            lease.check = lease_check  # type: ignore[method-assign]
+            record = watched.store.read(watched.key)
+            assert record is not None
+            watched.store.delete(watched.key, record.version)
+            with pytest.raises(LeaseLost):
+                lease.renew()
+        lease_check()
+
+    lease_check = lease.check
+    lease.check = lose  # type: ignore[method-assign]
+    with pytest.raises(LeaseLost, match="deleted"):
+        grade_date(watched, lease, small_date, grading_run_id="late", max_shrink=0.2, allow_shrink=False)
+    # The drop of the staging table alone asks no lease: it is the writer's own.
+    assert len(watched.noted) <= step
+    assert not [job for job, _ in watched.noted if job.startswith("nba_grading_publish")]
     assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"before"})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from commands.proof.dates import Dates, FencedOut, Held
 from commands.proof.history import Event, History, check_history, read_history
 
 KEY = "grading_2026-01-10"
@@ -21,7 +23,7 @@ def ended(holder: str, at: float, how: str = "released") -> Event:
 
 
 def wrote(token: int | None, updated: int | None, **held: Any) -> Event:
-    facts = {"rows": 5, "keys": 5, "runs": ["a"], "holds_token": token or 0, **held}
+    facts = {"rows": 5, "keys": 5, "runs": ["a"], "holds_token": token or 0, "replaced_token": 0, **held}
     return {"event": "wrote", "pid": 1, "key": KEY, "holder": "a", "token": token, "at": 0.0, "updated": updated, **facts}
 
 
@@ -57,6 +59,8 @@ def test_what_a_date_held_after_a_write_is_judged() -> None:
     assert check_history([wrote(1, 1, rows=10)], {KEY: 1}).duplicates == 1
     assert check_history([wrote(1, 1, runs=["a", "b"])], {KEY: 1}).mixed_dates == 1
     assert check_history([wrote(5, 1, holds_token=4)], {KEY: 1}).stale_wins == 1
+    assert check_history([wrote(5, 1, replaced_token=6)], {KEY: 1}).stale_wins == 1
+    assert check_history([wrote(5, 1, replaced_token=5, holds_token=9)], {KEY: 1}).stale_wins == 0
     assert check_history([wrote(None, None, holds_token=4)], {KEY: 0}).violations == 0
 
 
@@ -71,3 +75,20 @@ def test_a_history_is_read_back_as_it_was_told(tmp_path: Path) -> None:
     History(tmp_path, "writer1").tell("ended", how="lost")
     told = read_history(tmp_path)
     assert [(event["event"], event.get("token"), event.get("how")) for event in told] == [("claimed", 1, None), ("ended", None, "lost")]
+
+
+def test_a_date_without_its_fence_is_found(tmp_path: Path) -> None:
+    dates = Dates(tmp_path / "dates.db")
+    dates.seed(KEY)
+    assert dates.write_fenced(KEY, "b", 20, 1).replaced == 0
+    with pytest.raises(FencedOut):
+        dates.write_fenced(KEY, "a", 10, 2)
+    unfenced = dates.write_fenced(KEY, "c", 30, 2)
+    late = Held(**{**vars(unfenced), "replaced": 40})  # as a recipe without the check would have gone over it
+    assert [
+        check_history([wrote(30, 2, holds_token=held.token, replaced_token=held.replaced)], {KEY: 2}).stale_wins for held in (unfenced, late)
+    ] == [0, 1]
+    with sqlite3.connect(tmp_path / "dates.db") as connection:
+        connection.execute("INSERT INTO rows VALUES (?, 0, 'd', 9)", (KEY,))
+    held = dates.look(KEY, 30)
+    assert (held.rows, held.keys, sorted(held.runs)) == (6, 5, ["c", "d"])

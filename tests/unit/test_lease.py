@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -856,6 +857,18 @@ def test_a_renewal_told_by_the_watch_puts_the_expiry_off_without_a_read(clock: M
     before = len(store.calls)
     assert Leases(store, TIMES, clock).wait_until_free(seen, waiter) is False
     assert store.calls[before:] == []
+
+
+def test_a_watch_that_tells_what_is_known_already_does_not_put_the_expiry_off(clock: ManualClock) -> None:
+    store = Watched(clock)
+    put_claim(store)
+    clock.advance(601.9)
+    seen = stored(store)
+    store.tells = (replace(seen, age_s=0.0),)
+    threading.Timer(0.03, lambda: clock.advance(1)).start()
+    began = time.monotonic()
+    assert Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 1000)) is True
+    assert time.monotonic() - began < 5  # not at the read that comes every 10 s
 
 
 def test_a_wait_of_no_time_looks_once(store: FakeStore, leases: Leases) -> None:

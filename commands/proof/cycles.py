@@ -112,10 +112,10 @@ class Writer:
         self.history.tell("claimed", key=str(key), holder=claim.holder_id, token=claim.token, at=now, valid_until=now + claim.remaining_s)
         how = "released"
         try:
-            counter = self.dates.counter(str(key))
+            counter, seen = self.dates.counter(str(key))
             time.sleep(_work_seconds())
             claim.check()
-            held = self.dates.write_fenced(str(key), claim.holder_id, claim.token, counter + 1)
+            held = self.dates.write_fenced(str(key), claim.holder_id, claim.token, counter + 1, seen)
             self._tell_write(key, claim.holder_id, claim.token, counter + 1, held)
         except FencedOut:
             self.history.tell("fenced_out", key=str(key), holder=claim.holder_id)
@@ -136,7 +136,7 @@ class Writer:
             raise
 
     def _write_unleased(self, key: LeaseKey, claim: UnleasedClaim) -> None:
-        held = self.dates.write_fenced(str(key), claim.holder_id, None, None)
+        held = self.dates.write_fenced(str(key), claim.holder_id, None)
         self._tell_write(key, claim.holder_id, None, None, held)
 
     def _tell_write(self, key: LeaseKey, holder: str, token: int | None, updated: int | None, held: Held) -> None:
@@ -152,7 +152,7 @@ class Writer:
             self.history.tell("claimed", key=str(key), holder=run, token=time.time_ns(), at=now, valid_until=now + 1e6)
         else:
             self.history.tell("unlocked", key=str(key))
-        counter = self.dates.counter(str(key))
+        counter, _ = self.dates.counter(str(key))
         outlives = random.randrange(OUTLIVES_ONE_IN) == 0
         seconds = lock.lease_s * random.uniform(1, 1.5) if outlives else random.expovariate(1 / HOLD_SECONDS)
         held = self.dates.write_as_of_old(str(key), run, counter + 1, between=lambda: time.sleep(seconds))

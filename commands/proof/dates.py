@@ -53,17 +53,21 @@ class Dates:
         with self._connection() as connection:
             connection.execute("INSERT OR IGNORE INTO fences VALUES (?, 0, 0)", (key,))
 
-    def counter(self, key: str) -> int:
-        """How often the date was written, as far as its writers know."""
+    def counter(self, key: str) -> tuple[int, int]:
+        """How often the date was written, as far as its writers know, and its fence's token then."""
         with self._connection() as connection:
-            return int(connection.execute("SELECT counter FROM fences WHERE key = ?", (key,)).fetchone()[0])
+            counter, token = connection.execute("SELECT counter, token FROM fences WHERE key = ?", (key,)).fetchone()
+            return int(counter), int(token)
 
-    def write_fenced(self, key: str, run: str, token: int | None, counter: int | None) -> Held:
-        """Replace the date in one transaction; ``token`` None takes the stored one + 1, ``counter`` None leaves it. Raises FencedOut."""
+    def write_fenced(self, key: str, run: str, token: int | None, counter: int | None = None, seen: int | None = None) -> Held:
+        """Replace the date in one transaction; ``token`` None takes the stored one + 1, ``counter`` None leaves it.
+
+        Raises FencedOut, also when the fence has moved since ``seen``: a token orders writers, not what they have read.
+        """
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             stored = connection.execute("SELECT token FROM fences WHERE key = ?", (key,)).fetchone()[0]
-            if token is not None and token < stored:
+            if (token is not None and token < stored) or (seen is not None and seen != stored):
                 connection.execute("ROLLBACK")
                 raise FencedOut
             fresh = stored + 1 if token is None else token

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +23,8 @@ class GuardedBatchOperator(GuardedWriteOperator):
     """GuardedWriteOperator for the dates that ``find_dates`` (``module:function`` of a warehouse and the game_date) returns, in their order.
 
     A subclass may find them otherwise. Each is claimed, written and recorded in grading_runs with the outcome ``success`` before the
-    next. A failure, or a deferred wait for a lease, leaves those before it written; the task then finds the dates again, which are those
-    that are left. Returns how many they were. ``recorded_as`` is the operation in the record, where it is not the lease's.
+    next. A deferred wait for a lease leaves those before it written, and the task goes on with the others. So does a failure, and a retry
+    writes those that it finds then. Returns how many there were. ``recorded_as`` is the operation in the record, where it is not the lease's.
     """
 
     date_known_at_start = False
@@ -35,24 +35,27 @@ class GuardedBatchOperator(GuardedWriteOperator):
         self._told_unleased = False
 
     def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Find the dates and write each."""
+        """Find the dates and write each that is not written yet."""
         with fail_for_good():
             found = self.find(context)
-        for number, day in enumerate(found, start=1):
-            self._write_and_record(context, day, event)
-            log.info("date_written %s %s (%d/%d)", self.task_id, day, number, len(found))
-        return {"dates": len(found)}
+        written: list[str] = list((event or {}).get("written", ()))
+        left = [day for day in found if str(day) not in written]
+        for number, day in enumerate(left, start=1):
+            self._write_and_record(context, day, event or {}, written)
+            written.append(str(day))
+            log.info("date_written %s %s (%d/%d)", self.task_id, day, number, len(left))
+        return {"dates": len(written)}
 
     def find(self, context: Context) -> list[date]:
         """The dates to write, in order."""
         found: list[date] = load_function(self.find_dates)(make_warehouse(context), date.fromisoformat(self.game_date))
         return found
 
-    def _write_and_record(self, context: Context, day: date, event: Mapping[str, Any] | None) -> None:
+    def _write_and_record(self, context: Context, day: date, event: Mapping[str, Any], written: Sequence[str]) -> None:
         from nba_grading.runs import COLUMN_TYPES, record_run
 
         started_at = datetime.now(tz=UTC)
-        claim, lease_wait_ms = self._claim_or_defer(context, day, event)
+        claim, lease_wait_ms = self._claim_or_defer(context, day, event, written)
         counts = self._write(context, claim, lease_wait_ms)
         row = {name: value for name, value in counts.items() if name in COLUMN_TYPES}
         with fail_for_good():

@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from nba_grading.events import log_event
 from nba_grading.lease_store import Changed, LeaseKey, LeaseStore, Record, StoreUnavailable
@@ -36,10 +36,12 @@ log = logging.getLogger(__name__)
 
 DRIFT_SHARE = 0.05
 RELEASE_ROUNDS = 3
-RELEASE_SECONDS = 10.0
 NOTE_ROUNDS = 2
 # Between tries at a store that does not answer: gRPC refuses at once while it waits to connect again, for a second at first.
 PAUSES_SECONDS = (0.5, 1.0)
+READ_ROUNDS = 3
+
+T = TypeVar("T")
 
 
 def boottime() -> float:
@@ -55,6 +57,16 @@ def milliseconds(seconds: float) -> int:
 def pause(tried: int) -> None:
     """Let a store that did not answer its ``tried``-th call (0 is the first) come back before the next."""
     time.sleep(random.uniform(0.5, 1.0) * PAUSES_SECONDS[min(tried, len(PAUSES_SECONDS) - 1)])
+
+
+def ask(read: Callable[[], T]) -> T:
+    """The answer of a call that only reads, tried three times; raises StoreUnavailable."""
+    for tried in range(READ_ROUNDS - 1):
+        try:
+            return read()
+        except StoreUnavailable:
+            pause(tried)
+    return read()
 
 
 class LeaseHeld(Exception):
@@ -194,12 +206,14 @@ class Lease:
     def release(self) -> bool:
         """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises.
 
-        It takes one call, and 10 s at most: a task that is told to stop does not have longer.
+        It takes one call; where the store does not answer, as long as two may take, 10 s with the default times.
         """
         self._stopped.set()
-        deadline = self._clock() + RELEASE_SECONDS
+        rpc_s = self._times.rpc_s
+        deadline = self._clock() + 2 * rpc_s
         released = False
-        if not self.lost.is_set() and self._mutex.acquire(timeout=RELEASE_SECONDS):
+        # A renewal under way has the mutex, for one call as a rule.
+        if not self.lost.is_set() and self._mutex.acquire(timeout=rpc_s):
             try:
                 released = not self.lost.is_set() and self._delete(deadline)
             finally:
@@ -250,10 +264,12 @@ class Lease:
         return all(getattr(record, name) == value for name, value in self._notes.items())
 
     def _delete(self, deadline: float) -> bool:
-        """Whether the document is gone by our own doing. No call is begun that could last past ``deadline``, but for the first."""
+        """Whether the document is gone by our own doing. No call is begun that could last past ``deadline``."""
         unanswered = False
         for tried in range(RELEASE_ROUNDS):
-            if tried and self._clock() + self._times.rpc_s > deadline:
+            if tried and unanswered:
+                pause(tried - 1)
+            if self._clock() + self._times.rpc_s > deadline:
                 break
             try:
                 self._store.delete(self.key, self._version)
@@ -261,6 +277,8 @@ class Lease:
             except StoreUnavailable:
                 unanswered = True
             except Changed:
+                if self._clock() + self._times.rpc_s > deadline:
+                    break
                 try:
                     record = self._store.read(self.key)
                 except StoreUnavailable:
@@ -268,8 +286,6 @@ class Lease:
                 if record is None or record.holder_id != self.holder_id:
                     return unanswered
                 self._version = record.version
-                continue
-            pause(tried)
         return False
 
     def _lose(self, reason: str) -> None:

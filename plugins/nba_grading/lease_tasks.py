@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from contextlib import suppress
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -48,20 +47,26 @@ def sweep_leases_and_tell(context: Context) -> dict[str, Any]:
     try:
         leases = make_leases()
         released = _release_by_hand(context, leases.store)
-        judged = sweep_leases(
+        is_back = STORE_DOWN in raised and _takes_leases(leases)
+        judged, problem = sweep_leases(
             leases.store, grace_s=settings.lease_grace_seconds, stuck_s=settings.lease_stuck_seconds, long_held_s=settings.lease_long_held_seconds
         )
-        if STORE_DOWN in raised:
-            _try_to_write(leases)
     except (StoreUnavailable, LeaseStoreUnavailable) as error:
-        tell_lease_store_down(context, str(error))
-        raise AlreadyTold(f"the lease store does not answer: {error}") from error
-    if STORE_DOWN in raised:
+        _fail_for_store(context, error)
+    if is_back:
         recover(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
+    judged = [one for one in judged if one.record.key.game_date != NO_DATE]
     _tell(context, judged, raised)
+    if problem:
+        _fail_for_store(context, problem)
     counts = Counter(one.told for one in judged)
     log.info("leases_swept %s", dict(counts))
     return {"leases": len(judged), **dict(counts.items()), "released_holder": released}
+
+
+def _fail_for_store(context: Context, error: Exception) -> NoReturn:
+    tell_lease_store_down(context, str(error))
+    raise AlreadyTold(f"the lease store does not answer: {error}") from error
 
 
 def _raised(context: Context) -> set[str]:
@@ -72,12 +77,20 @@ def _raised(context: Context) -> set[str]:
         return {found.name for found in list_conditions(make_warehouse(context), "lease-")}
 
 
-def _try_to_write(leases: Leases) -> None:
-    """A store that reads may still refuse to write, to an account without the right, say: so a lease of no date is taken and given back."""
-    from nba_grading.lease import LeaseHeld
+def _takes_leases(leases: Leases) -> bool:
+    """Whether the store writes as well as it reads, which an account without the right is refused: a lease of no date is taken and given back.
 
-    with suppress(LeaseHeld):
-        leases.try_acquire(LeaseKey("maintenance", NO_DATE), {"dag_id": "release_stuck_leases"}).release()
+    False when another holds that one, which a later sweep will find gone. Raises LeaseStoreUnavailable.
+    """
+    from nba_grading.lease import LeaseHeld, LeaseStoreUnavailable
+
+    try:
+        lease = leases.try_acquire(LeaseKey("maintenance", NO_DATE), {"dag_id": "release_stuck_leases"})
+    except LeaseHeld:
+        return False
+    if not lease.release():
+        raise LeaseStoreUnavailable(f"lease {lease.key} could not be given back")
+    return True
 
 
 def _release_by_hand(context: Context, store: LeaseStore) -> str | None:
@@ -89,11 +102,8 @@ def _release_by_hand(context: Context, store: LeaseStore) -> str | None:
     try:
         record = release_holder(store, holder_id)
     except NoSuchHolder as error:
-        if context["ti"].try_number > 1:
-            # An unknown holder fails the first try for good: that one came further, and has released it.
-            log.info("holder_gone %s", holder_id)
-            return holder_id
-        raise AirflowFailException(str(error)) from None
+        earlier = ". An earlier try of this run may have released it: Slack was told then" if context["ti"].try_number > 1 else ""
+        raise AirflowFailException(f"{error}{earlier}") from None
     _report_removed(context, record, by_hand=True)
     return holder_id
 

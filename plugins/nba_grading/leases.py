@@ -13,16 +13,16 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from nba_grading.events import log_event
-from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes, boottime, milliseconds, pause
+from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes, ask, boottime, milliseconds
 from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 CREATE_ROUNDS = 6
-READ_ROUNDS = 3
 FALLBACK_READ_SECONDS = 10.0
 UNSURE_READ_SECONDS = 1.0
 # A lease that was had without waiting has few waiters, most likely one: it need not be spread. One that was waited for has more.
@@ -239,15 +239,10 @@ class Leases:
             raise LeaseStoreUnavailable(f"lease {seen.key}: {error}") from error
 
     def _read(self, key: LeaseKey) -> Record | None:
-        problem: StoreUnavailable | None = None
-        for tried in range(READ_ROUNDS):
-            if tried:
-                pause(tried - 1)
-            try:
-                return self.store.read(key)
-            except StoreUnavailable as error:
-                problem = error
-        raise LeaseStoreUnavailable(f"lease {key}: {problem}") from problem
+        try:
+            return ask(partial(self.store.read, key))
+        except StoreUnavailable as error:
+            raise LeaseStoreUnavailable(f"lease {key}: {error}") from error
 
     def _lease(self, key: LeaseKey, holder_id: str, token: int, version: Any, sent: float, taken_over: Record | None) -> Lease:
         return Lease(self.store, self.times, self._clock, key, holder_id, token, version, sent, taken_over)

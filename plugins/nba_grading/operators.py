@@ -59,24 +59,29 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
 
     def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Claim the date, or defer until its lease may be free; then do the work. ``event`` is the trigger's, after a wait."""
-        claim, lease_wait_ms = self._claim_or_defer(context, date.fromisoformat(self.game_date), event)
+        claim, lease_wait_ms = self._claim_or_defer(context, date.fromisoformat(self.game_date), event or {})
         return self._write(context, claim, lease_wait_ms)
 
     def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
         """Try again after the trigger saw the lease go, the deadline pass, or the store fall silent."""
         return self.execute(context, event)
 
-    def _claim_or_defer(self, context: Context, game_date: date, event: Mapping[str, Any] | None) -> tuple[Lease | UnleasedClaim, int]:
-        """The claim on a date, and for how many milliseconds the run waited for it, which ``event`` tells if it was this date's wait."""
+    def _claim_or_defer(
+        self, context: Context, game_date: date, event: Mapping[str, Any], written: Sequence[str] = ()
+    ) -> tuple[Lease | UnleasedClaim, int]:
+        """The claim on a date, and for how many milliseconds the run waited for it, which ``event`` tells if it was this date's wait.
+
+        ``written`` are the dates that the task need not write again once it is resumed.
+        """
         from nba_grading.lease import LeaseHeld
 
-        waited_for = event is not None and event["game_date"] == str(game_date)
-        since: float = event["waiting_since"] if event is not None and waited_for else time.time()
+        waited_for = event.get("game_date") == str(game_date)
+        since: float = event["waiting_since"] if waited_for else time.time()
         waited_s = max(time.time() - since, 0.001) if waited_for else 0.0
         try:
             return self._claim(context, game_date, waited_s), round(waited_s * 1000)
         except LeaseHeld as held:
-            self._wait_for_lease(context, held, since)
+            self._wait_for_lease(context, held, since, written)
 
     def _claim(self, context: Context, game_date: date, waited_s: float) -> Lease | UnleasedClaim:
         """The claim on a date; raises LeaseHeld or LeaseStoreUnavailable."""
@@ -153,7 +158,7 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
         """Stop the running query when the task is killed; the lease is released by its context, or expires."""
         getattr(self, "_cancel", lambda: None)()
 
-    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float) -> NoReturn:
+    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, written: Sequence[str]) -> NoReturn:
         from nba_grading.leases import timed_out
 
         key, max_wait_s = held.record.key, get_settings().lease_max_wait_seconds
@@ -167,6 +172,7 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
                 game_date=str(key.game_date),
                 deadline=since + max_wait_s,
                 waiting_since=since,
+                written=written,
             ),
             method_name="resume",
             # A triggerer that is down must not keep the run waiting for ever.

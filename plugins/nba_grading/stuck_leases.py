@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from nba_grading.events import log_event
-from nba_grading.lease import milliseconds
+from nba_grading.lease import ask, milliseconds
 from nba_grading.lease_store import OPERATIONS, Changed, LeaseStore, Record, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ Verdict = Literal["live", "long_held", "silent", "stuck"]
 
 
 class NoSuchHolder(ValueError):
-    """No lease is held by that id; the message lists the holders there are."""
+    """No lease is held by that id, or it could not be had; the message lists the holders there are, or says why."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,21 @@ class Judged:
         return "removed" if self.is_removed else self.verdict
 
 
-def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held_s: float) -> list[Judged]:
+def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held_s: float) -> tuple[list[Judged], StoreUnavailable | None]:
     """Judge every lease of every operation and remove those that are dead. One call an operation, one a removal.
 
-    Raises StoreUnavailable, if it does, before anything is removed.
+    Returns them, and the last error of the store if it did not answer to a removal: those that are removed must be told all the same.
+    Raises StoreUnavailable before anything is removed.
     """
-    judged = []
+    judged, problem = [], None
     for record in list_leases(store):
         one = Judged(record, judge_lease(record, grace_s, stuck_s, long_held_s))
         if record.age_s > DEAD_AFTER_LEASES * record.lease_s + grace_s:
-            one = _sweep(store, one)
+            try:
+                # Not as it was read: it was renewed, or taken over, meanwhile.
+                one = replace(one, is_removed=True) if _remove(store, record) else Judged(record, "live")
+            except StoreUnavailable as error:
+                problem = error
         if one.told not in ("live", "silent"):
             log_event(
                 log,
@@ -66,22 +72,12 @@ def sweep_leases(store: LeaseStore, *, grace_s: float, stuck_s: float, long_held
                 run_id=record.owner.get("run_id"),
             )
         judged.append(one)
-    return judged
-
-
-def _sweep(store: LeaseStore, one: Judged) -> Judged:
-    try:
-        # Not as it was read: it was renewed, or taken over, meanwhile.
-        return replace(one, is_removed=True) if _remove(store, one.record) else Judged(one.record, "live")
-    except StoreUnavailable as error:
-        # Those that are removed already must be told of; this one is left to the next sweep.
-        log_event(log, "lease_not_removed", level=logging.WARNING, **one.record.facts, error=error)
-        return one
+    return judged, problem
 
 
 def list_leases(store: LeaseStore) -> list[Record]:
     """The leases of every operation, one call each; raises StoreUnavailable."""
-    return [record for operation in OPERATIONS for record in store.list(operation)]
+    return [record for operation in OPERATIONS for record in ask(partial(store.list, operation))]
 
 
 def release_holder(store: LeaseStore, holder_id: str) -> Record:
@@ -107,10 +103,15 @@ def judge_lease(record: Record, grace_s: float, stuck_s: float, long_held_s: flo
 
 
 def _remove(store: LeaseStore, record: Record) -> bool:
+    """Whether the lease is gone as it was read; False: it was written since. Raises StoreUnavailable if that cannot be known."""
     try:
         store.delete(record.key, record.version)
     except Changed:
         return False
+    except StoreUnavailable:
+        now = ask(partial(store.read, record.key))
+        if now is not None and now.token == record.token:
+            raise
     return True
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -31,12 +31,13 @@ class LeaseFreeTrigger(BaseTrigger):
     """Fires when the lease may be free, or at ``deadline`` (seconds since 1970). It only looks, so running twice is harmless.
 
     A lost race is the task's affair: it tries to acquire, and defers again with the same deadline. ``waiting_since`` comes back in
-    the event for that, with the date, and says whose turn it is among those that wait.
+    the event for that, and says whose turn it is among those that wait. So do the date, and the dates that the task has ``written``.
     """
 
-    def __init__(self, operation: str, game_date: str, deadline: float, waiting_since: float) -> None:
+    def __init__(self, operation: str, game_date: str, deadline: float, waiting_since: float, written: Sequence[str] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.operation, self.game_date, self.deadline, self.waiting_since = operation, game_date, deadline, waiting_since
+        self.written = list(written)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Path and arguments to build the trigger again."""
@@ -47,11 +48,12 @@ class LeaseFreeTrigger(BaseTrigger):
                 "game_date": self.game_date,
                 "deadline": self.deadline,
                 "waiting_since": self.waiting_since,
+                "written": self.written,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: ``free`` or ``error``, with game_date and waiting_since."""
+        """Yield one event: ``free`` or ``error``, with game_date, waiting_since and written."""
         from nba_grading.lease import boottime
         from nba_grading.leases import Waiter
 
@@ -65,7 +67,8 @@ class LeaseFreeTrigger(BaseTrigger):
             waiter.stop()
             thread.shutdown(wait=False)
         await asyncio.sleep(max(started + settle_seconds() - time.monotonic(), 0))
-        yield TriggerEvent({**event, "game_date": self.game_date, "waiting_since": self.waiting_since})  # type: ignore[no-untyped-call]
+        told = {"game_date": self.game_date, "waiting_since": self.waiting_since, "written": self.written}
+        yield TriggerEvent({**event, **told})  # type: ignore[no-untyped-call]
 
     def _wait(self, waiter: Waiter) -> dict[str, Any]:
         from nba_grading.lease import LeaseStoreUnavailable

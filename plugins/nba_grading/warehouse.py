@@ -40,6 +40,7 @@ UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.I
 # The client's own retries are off: they hide how often a statement ran. Its signature forgets that None is allowed.
 NO_RETRY: Any = None
 CALL_SECONDS = 60.0
+CANCEL_SECONDS = 5.0
 GUARD = re.compile(r"GUARD (\w+): (.+?)(?:;|$)", re.MULTILINE)
 
 
@@ -150,11 +151,11 @@ class Warehouse:
             self.cancel(job_id)
 
     def cancel(self, job_id: str) -> None:
-        """Ask BigQuery to stop a job by its id; a job that is gone or done is no error."""
+        """Ask BigQuery to stop a job by its id; a job that is gone or done is no error. Never raises."""
         try:
-            self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=10)
+            self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=CANCEL_SECONDS)
             log_event(log, "job_cancelled", level=logging.WARNING, job_id=job_id)
-        except (api.GoogleAPICallError, *LOST_CONNECTION) as error:
+        except Exception as error:  # what made it necessary to cancel is what is to be raised
             log_event(log, "job_not_cancelled", level=logging.WARNING, job_id=job_id, error=error)
 
     def _run(
@@ -195,14 +196,17 @@ class Warehouse:
             raise _final(error) from error
         finally:
             # Left by a lost lease, a timeout of the task, or too many errors of asking.
-            if self._running is not None:
-                self.cancel(self._running)
+            if (left := self._running) is not None:
                 self._note_running(None)
+                self.cancel(left)
         raise AssertionError("unreachable: tenacity returns or raises")
 
     def _attempts(self, name: str) -> tenacity.Retrying:
         return tenacity.Retrying(
-            stop=_StopAfterFailingFor(self.retry_seconds),
+            # How long the first try ran before it failed does not count, up to what one statement may take.
+            stop=tenacity.stop_any(
+                _StopAfterFailingFor(self.retry_seconds), tenacity.stop_after_delay(max(self.retry_seconds, self.statement_seconds))
+            ),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
             retry=tenacity.retry_if_exception(is_transient),
             before_sleep=lambda state: _tell_retry(name, state),
@@ -248,8 +252,8 @@ class Warehouse:
             self._running = job_id
 
 
-class _StopAfterFailingFor:
-    """Stops tries once they have failed for so many seconds: how long the first one ran before it failed does not count."""
+class _StopAfterFailingFor(tenacity.stop.stop_base):
+    """Stops tries once they have failed for so many seconds, counted from the first failure."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from datetime import date
 from typing import Any
@@ -12,6 +13,9 @@ import pytest
 from commands.proof.publishes import insert_synthetic_date
 from commands.stack_config import StackConfig
 from nba_grading import repairs
+from nba_grading.lease import LeaseTimes
+from nba_grading.lease_store import LeaseKey
+from nba_grading.leases import Leases
 from nba_grading.repairs import plan_repair
 from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 from nba_grading.validation import record_duplicates
@@ -82,6 +86,24 @@ def test_an_approved_run_backs_up_repairs_records_and_tells_and_a_restore_takes_
     back = run_in_process("restore_from_backup", from_date=str(DAY), to_date=str(DAY), backup=repaired["backup"], dry_run=False)
     assert states(back) == {"restore": "success"}
     assert surplus(dirty) == (SURPLUS, 3)
+
+
+def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(dirty: Warehouse) -> None:
+    from nba_grading.airflow_context import make_leases
+
+    backup = result(run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True), "repair")["backup"]
+    before = len(recorded(dirty))
+    lease = Leases(make_leases().store, LeaseTimes()).acquire(LeaseKey("grading", LATER), {"dag_id": "somebody_else"})
+    timer = threading.Timer(12, lease.release)
+    timer.start()
+    run = run_in_process("restore_from_backup", **RANGE, backup=backup, dry_run=False)
+    timer.join()
+    assert states(run) == {"restore": "success"}
+    assert surplus(dirty) == (2 * SURPLUS, 3)
+    restored = recorded(dirty)
+    assert len(restored) == before + 2
+    waits = {row["game_date"]: row["lease_wait_ms"] for row in restored if row["written"] == ROWS + SURPLUS}
+    assert waits[DAY] == 0 < 1000 < waits[LATER]
 
 
 def findings(warehouse: Warehouse) -> list[tuple[date, bool]]:

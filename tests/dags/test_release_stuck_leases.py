@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
 from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import OPERATIONS, LeaseStore, StoreUnavailable
+from nba_grading.lease_store import OPERATIONS, LeaseKey, LeaseStore, StoreUnavailable
 from nba_grading.lease_store_sqlite import SqliteLeaseStore
 from nba_grading.leases import Leases
 from tests.dags.runs import posted, run_in_process, states
@@ -115,20 +116,24 @@ def test_what_was_removed_before_the_store_fell_silent_is_told(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0")
-    dead, next_dead = any_key("grading"), any_key("consolidation")
-    for key in (dead, next_dead):
+    dead, lost_answer, next_dead = any_key("grading"), any_key("consolidation"), any_key("maintenance")
+    for key in (dead, lost_answer, next_dead):
         store.create(key, claim_of("d" * 32, lease_s=0.001))
-    delete, calls = type(store).delete, []
+    delete = type(store).delete
 
-    def delete_once(self: Any, key: Any, version: Any) -> None:
-        calls.append(key)
-        return delete(self, key, version) if len(calls) == 1 else no_answer()
+    def delete_some(self: Any, key: Any, version: Any) -> None:
+        if key != next_dead:
+            delete(self, key, version)
+        if key != dead:
+            no_answer()
 
-    settings_environment.setattr(type(store), "delete", delete_once)
-    _, counts = sweep()
-    assert (counts["removed"], counts["silent"]) == (1, 1)
-    assert "was removed" in posted(emulators, before)[0]
-    assert (store.read(dead), store.read(next_dead) is not None) == (None, True)
+    settings_environment.setattr(type(store), "delete", delete_some)
+    run, _ = sweep()
+    assert states(run)["sweep"] == "failed"
+    assert [store.read(key) is None for key in (dead, lost_answer, next_dead)] == [True, True, False]
+    told = posted(emulators, before)
+    assert [f"The lease {key}" in text and "was removed" in text for key, text in zip((dead, lost_answer), told[:2], strict=True)] == [True, True]
+    assert "does not answer" in told[2]
 
 
 def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
@@ -158,7 +163,7 @@ def test_a_person_releases_a_lease_by_its_holders_id(store: LeaseStore, emulator
     assert "manual__1" in message
 
 
-def test_a_release_by_hand_after_which_the_task_died_is_not_refused_by_its_next_try(
+def test_a_release_by_hand_after_which_the_task_died_is_told_by_its_next_try_as_what_it_may_be(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, GRADING_RETRIES="1", GRADING_RETRY_SECONDS="0")
@@ -173,10 +178,12 @@ def test_a_release_by_hand_after_which_the_task_died_is_not_refused_by_its_next_
         return listed(self, operation)
 
     settings_environment.setattr(type(store), "list", list_but_once)
-    run, counts = sweep(holder_id="a" * 32)
-    assert states(run)["sweep"] == "success"
-    assert counts["released_holder"] == "a" * 32
+    run, _ = sweep(holder_id="a" * 32)
+    assert states(run)["sweep"] == "failed"
     assert store.read(key) is None
+    [released, failed] = posted(emulators, before)
+    assert "released by hand" in released
+    assert "An earlier try of this run may have released it" in failed
 
 
 def test_an_unknown_holder_is_told_who_there_is(store: LeaseStore, emulators: StackConfig, before: int) -> None:
@@ -206,11 +213,18 @@ def test_a_store_that_is_down_is_told_once_and_its_return_once(
     [message] = posted(emulators, before)
     assert "does not answer" in message
     set_thresholds(settings_environment, LEASE_STORE=f"sqlite:///{tmp_path / 'good.db'}")
-    with settings_environment.context() as reads_only:
-        reads_only.setattr(SqliteLeaseStore, "create", no_answer)
-        run, _ = sweep()
-    assert states(run)["sweep"] == "failed"
-    assert len(posted(emulators, before)) == 1, "a store that only reads has not recovered"
+    for verb in ("create", "delete"):
+        with settings_environment.context() as reads_only:
+            reads_only.setattr(SqliteLeaseStore, verb, no_answer)
+            run, _ = sweep()
+        assert states(run)["sweep"] == "failed"
+    run, counts = sweep()
+    assert (states(run)["sweep"], counts["leases"]) == ("success", 0)
+    assert len(posted(emulators, before)) == 1, "a store that only reads has not recovered, nor one whose answer is not known"
+    good, key = SqliteLeaseStore(tmp_path / "good.db", rpc_seconds=5), LeaseKey("maintenance", date(1970, 1, 1))
+    left = good.read(key)
+    assert left
+    good.delete(key, left.version)
     for _ in range(2):
         sweep()
     [_, recovery] = posted(emulators, before)

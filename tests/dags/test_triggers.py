@@ -28,7 +28,7 @@ def trigger_of(key: LeaseKey, wait_s: float) -> Any:
     from nba_grading.triggers import LeaseFreeTrigger
 
     now = time.time()
-    return LeaseFreeTrigger("grading", str(key.game_date), deadline=now + wait_s, waiting_since=now - 5)
+    return LeaseFreeTrigger("grading", str(key.game_date), deadline=now + wait_s, waiting_since=now - 5, written=["2026-01-01"])
 
 
 async def first_event(trigger: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def test_a_trigger_fires_when_the_lease_is_released(leases: Leases) -> None:
     threading.Timer(0.5, lease.release).start()
     started = time.monotonic()
     payload = asyncio.run(first_event(trigger))
-    assert payload == {"free": True, "game_date": str(key.game_date), "waiting_since": trigger.waiting_since}
+    assert payload == {"free": True, "game_date": str(key.game_date), "waiting_since": trigger.waiting_since, "written": ["2026-01-01"]}
     assert time.monotonic() - started < 8  # a read would come after 10 s, the expiry after 62
 
 

@@ -83,7 +83,9 @@ def test_a_date_without_its_fence_is_found(tmp_path: Path) -> None:
     assert dates.write_fenced(KEY, "b", 20, 1).replaced == 0
     with pytest.raises(FencedOut):
         dates.write_fenced(KEY, "a", 10, 2)
-    unfenced = dates.write_fenced(KEY, "c", 30, 2)
+    with pytest.raises(FencedOut):
+        dates.write_fenced(KEY, "a", 25, 2, seen=0)
+    unfenced = dates.write_fenced(KEY, "c", 30, 2, seen=20)
     late = Held(**{**vars(unfenced), "replaced": 40})  # as a recipe without the check would have gone over it
     assert [
         check_history([wrote(30, 2, holds_token=held.token, replaced_token=held.replaced)], {KEY: 2}).stale_wins for held in (unfenced, late)

@@ -11,6 +11,7 @@ import pytest
 import requests
 import tenacity
 from google.api_core import exceptions as api
+from google.auth.exceptions import TransportError
 
 from nba_grading.warehouse import GuardRefused, StatementCancelled, StatementFailed, Typed, Warehouse, _parameter, is_transient
 
@@ -334,6 +335,38 @@ def test_a_statement_that_ended_or_never_began_is_not_cancelled() -> None:
     client = FakeClient(failing(CONFLICT), done)
     warehouse_of(client).run("SELECT 1")
     assert client.cancelled == []
+
+
+def test_a_cancel_that_fails_does_not_hide_why_it_was_needed() -> None:
+    class Unreachable(FakeClient):
+        def cancel_job(self, job_id: str, **_kwargs: Any) -> None:
+            raise TransportError("no token")
+
+    def time_out() -> None:
+        raise TaskTimeout
+
+    client = Unreachable(held(time_out), done)
+    warehouse = warehouse_of(client)
+    with pytest.raises(TaskTimeout):
+        warehouse.run("SELECT 1")
+    warehouse.run("SELECT 1")
+    assert len(client.submitted) == 2
+
+
+def test_a_statement_that_used_up_a_short_patience_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(tenacity.time, "monotonic", lambda: now[0])
+
+    def hang(client: FakeClient, job_id: str) -> FakeJob:
+        now[0] += 10
+        raise api.ServiceUnavailable("no answer")
+
+    client = FakeClient(hang, hang)
+    warehouse = warehouse_of(client)
+    warehouse.retry_seconds = warehouse.statement_seconds = 10
+    with pytest.raises(api.ServiceUnavailable):
+        warehouse.run("SELECT 1")
+    assert len(client.submitted) == 1
 
 
 def test_how_long_a_statement_ran_before_it_failed_does_not_use_up_its_tries(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,14 +84,13 @@ class FirestoreLeaseStore:
         def changed(snapshots: list[Any], _changes: object, _read_time: object) -> None:
             on_change(next((_record(key, snapshot) for snapshot in snapshots if snapshot.exists), None))
 
-        ended = threading.Event()
         with _store_errors():
             listener: Any = self._document(key).on_snapshot(changed)
-        _reopen_with_pauses(listener, ended)
+        end = _reopen_with_pauses(listener)
         try:
             yield
         finally:
-            ended.set()
+            end()
             listener.unsubscribe()
 
     def list(self, operation: str) -> list[Record]:
@@ -128,15 +127,25 @@ def _record(key: LeaseKey, snapshot: Any) -> Record:
     )
 
 
-def _reopen_with_pauses(listener: Any, ended: threading.Event) -> None:
-    """Make a listener wait before it opens a broken stream again, and not open it any more once its watch has ended.
+def _reopen_with_pauses(listener: Any) -> Callable[[], None]:
+    """Make a listener wait before it opens a broken stream again; returns what ends that, in silence, before ``unsubscribe``.
 
     google-api-core's ResumableBidiRpc does neither: while the server is away it opens a thousand streams a second, and one that broke
     before ``unsubscribe`` goes on for good, each of them in a thread.
     """
-    rpc = listener._rpc
-    recovers = rpc._should_recover
-    rpc._should_recover = lambda error: recovers(error) and not ended.wait(random.uniform(*REOPEN_PAUSE_SECONDS))
+    ended, rpc = threading.Event(), listener._rpc
+    terminates, recovers = rpc._should_terminate, rpc._should_recover
+
+    def pause_or_terminate(error: Exception) -> bool:
+        return terminates(error) or (recovers(error) and ended.wait(random.uniform(*REOPEN_PAUSE_SECONDS)))
+
+    def end() -> None:
+        # It would tell its end to the listener, which would raise it in a thread of nobody's.
+        rpc._callbacks = []
+        ended.set()
+
+    rpc._should_terminate = pause_or_terminate
+    return end
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import ExitStack
 from datetime import date
 from typing import Any
 
@@ -18,6 +20,7 @@ from nba_grading.lease_store import LeaseKey
 from nba_grading.lease_store_firestore import FirestoreLeaseStore
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
+WATCHES = 6
 
 
 class Silent(grpc.GenericRpcHandler):
@@ -60,7 +63,12 @@ def until(condition: Callable[[], bool], seconds: float) -> bool:
     return condition()
 
 
-def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leaves_nothing(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leaves_nothing(
+    port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Google's loggers tell nobody above them.
+    monkeypatch.setattr(logging.getLogger("google"), "propagate", True)
     client = firestore.Client(project=PROJECT)
     transport, listens = client._firestore_api._transport, []
     listen = transport.listen
@@ -72,13 +80,15 @@ def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leave
     monkeypatch.setattr(type(transport), "listen", property(lambda _transport: counted))
     server, handler = serve(port)
     threads = set(threading.enumerate())
-    with FirestoreLeaseStore(client, rpc_seconds=5).watch(KEY, lambda _record: None):
-        assert until(lambda: len(handler.open) == 1, 10)
+    with ExitStack() as watches:
+        for _ in range(WATCHES):
+            watches.enter_context(FirestoreLeaseStore(client, rpc_seconds=5).watch(KEY, lambda _record: None))
+        assert until(lambda: len(handler.open) == WATCHES, 10)
         server.stop(0).wait()
         time.sleep(2)
-        assert 2 <= len(listens) <= 2 + 2 / 0.1, "without a pause there are a thousand a second"
+        assert WATCHES < len(listens) <= WATCHES * (2 + 2 / 0.1), "without a pause there are a thousand a second"
         began = time.monotonic()
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 0.9 * WATCHES
     time.sleep(0.6)
     at_end = len(listens)
     server, handler = serve(port)
@@ -87,6 +97,7 @@ def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leave
     assert handler.open == [], "a watch that ended is opened again once the server is back"
     assert until(lambda: not {thread for thread in threading.enumerate() if thread not in threads and "bidi" in thread.name.lower()}, 3)
     server.stop(0)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def test_a_watch_finds_its_server_again(port: int) -> None:

@@ -98,7 +98,7 @@ def _reasons(error: api.GoogleAPICallError) -> set[str]:
 
 @dataclass
 class Warehouse:
-    """BigQuery as this project uses it. One instance per task; ``cancel_running`` may be called from another thread.
+    """BigQuery as this project uses it. One instance per task, or for the threads of a server; any of them may call ``cancel_running``.
 
     ``before_attempt`` runs before every submit (the lease's check, say) and stops the statement by raising.
     """
@@ -109,7 +109,7 @@ class Warehouse:
     retry_seconds: float = 300
     statement_seconds: float = STATEMENT_SECONDS
     before_attempt: Callable[[], None] = lambda: None
-    _running: str | None = None
+    _running: set[str] = field(default_factory=set)
     _cancelled: bool = False
     # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
     _lock: Any = field(default_factory=threading.RLock)
@@ -143,11 +143,11 @@ class Warehouse:
             raise _final(error) from error
 
     def cancel_running(self) -> None:
-        """Stop the job that runs now, if one does, and submit no further one; errors are logged, not raised."""
+        """Stop what runs now, if anything does, and submit nothing more; errors are logged, not raised."""
         with self._lock:
             self._cancelled = True
-            job_id = self._running
-        if job_id is not None:
+            running = sorted(self._running)
+        for job_id in running:
             self.cancel(job_id)
 
     def cancel(self, job_id: str) -> None:
@@ -167,7 +167,7 @@ class Warehouse:
             labels=dict(self.labels),
             maximum_bytes_billed=self.maximum_bytes_billed,
         )
-        failed_attempts = 0
+        failed_attempts, job_id = 0, ""
         job: bigquery.QueryJob | None = None
         try:
             for attempt in self._attempts(name):
@@ -183,9 +183,9 @@ class Warehouse:
                         # An error of asking is not an error of the job: only a job that failed is followed by another.
                         if job.error_result:
                             failed_attempts, job = failed_attempts + 1, None
-                            self._note_running(None)
+                            self._note_ended(job_id)
                         raise
-                    self._note_running(None)
+                    self._note_ended(job_id)
                     return job, rows
         except api.GoogleAPICallError as error:
             if is_transient(error):
@@ -196,9 +196,8 @@ class Warehouse:
             raise _final(error) from error
         finally:
             # Left by a lost lease, a timeout of the task, or too many errors of asking.
-            if (left := self._running) is not None:
-                self._note_running(None)
-                self.cancel(left)
+            if self._note_ended(job_id):
+                self.cancel(job_id)
         raise AssertionError("unreachable: tenacity returns or raises")
 
     def _attempts(self, name: str) -> tenacity.Retrying:
@@ -219,12 +218,13 @@ class Warehouse:
             raise StatementCancelled("the task was told to stop")
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
-        self._note_running(job_id)
+        with self._lock:
+            self._running.add(job_id)
         try:
             job = self._submit(text, config, job_id)
         except api.GoogleAPICallError as error:
             if not is_transient(error):
-                self._note_running(None)  # refused: there is no such job
+                self._note_ended(job_id)  # refused: there is no such job
             raise
         if self._cancelled:  # told to stop before the job was there to be cancelled
             self.cancel(job_id)
@@ -247,9 +247,12 @@ class Warehouse:
         log.info("job_adopted %s", job_id)
         return job  # type: ignore[no-any-return]
 
-    def _note_running(self, job_id: str | None) -> None:
+    def _note_ended(self, job_id: str) -> bool:
+        """Whether the job was taken for running until now."""
         with self._lock:
-            self._running = job_id
+            was_running = job_id in self._running
+            self._running.discard(job_id)
+            return was_running
 
 
 class _StopAfterFailingFor(tenacity.stop.stop_base):

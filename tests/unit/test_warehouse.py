@@ -265,6 +265,17 @@ def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> No
     assert client.cancelled == ["publish_001"]
 
 
+def test_a_statement_that_ends_leaves_those_of_other_threads_alone() -> None:
+    client = FakeClient(held(lambda: warehouse.run("SELECT 2", job_name="quick")), done)
+    warehouse = warehouse_of(client)
+    warehouse.run("SELECT 1", job_name="slow")
+    assert (client.submitted, client.cancelled) == (["slow_001", "quick_001"], [])
+
+    client.answers = [held(lambda: warehouse.run("SELECT 2", job_name="quick")), held(lambda: warehouse.cancel_running())]
+    warehouse.run("SELECT 1", job_name="slow")
+    assert sorted(client.cancelled) == ["quick_001", "slow_001"]
+
+
 def test_a_job_that_was_cancelled_before_it_was_there_is_cancelled_once_it_is() -> None:
     def submit(client: FakeClient, job_id: str) -> FakeJob:
         warehouse.cancel_running()

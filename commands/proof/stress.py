@@ -30,6 +30,7 @@ from rich.table import Table
 from commands.console import CommandError, console, progress_bar, sentences, warehouse_of
 from commands.proof.contention import PROCESSES, measure_contention, preload
 from commands.proof.cycles import TIMES, Fleet, Plan, dates_in, key_of, outages, stuck_keys
+from commands.proof.dates import Dates
 from commands.proof.emulator import hide_lease_warnings
 from commands.proof.figures import Contention
 from commands.proof.history import RENEWALS, Verdict, check_history, read_history
@@ -145,7 +146,7 @@ def _cycle(stack: Stack, sizes: Sizes, directory: Path, advance: Callable[[int],
         f"{len(happened)} times, {sum(fault.lost for fault in proxy.faults)} calls lost",
         style="dim",
     )
-    counters = {str(key_of(number)): dates.counter(str(key_of(number))) for number in range(sizes.keys)}
+    counters = {str(key_of(number)): dates.counter(str(key_of(number)))[0] for number in range(sizes.keys)}
     return check_history(read_history(directory), counters), stuck_keys(port, sizes.keys)
 
 
@@ -158,7 +159,7 @@ def _cycle_as_of_old(port: int, sizes: Sizes, directory: Path, advance: Callable
     return check_history(read_history(directory), {})
 
 
-def _prepare(directory: Path, keys: int) -> Any:
+def _prepare(directory: Path, keys: int) -> Dates:
     directory.mkdir(parents=True)
     dates = dates_in(directory)
     for number in range(keys):

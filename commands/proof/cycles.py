@@ -36,11 +36,11 @@ TIMES = LeaseTimes(lease_s=3.0, grace_s=0.3, rpc_s=0.9, max_wait_s=20)
 OLD_SCALE = TIMES.lease_s / LEASE_SECONDS
 HOLD_SECONDS = 0.01
 # One holder in so many works for about as long as its lease lasts, and so lives by its renewals.
-LONG_ONE_IN = 60
+LONG_ONE_IN = 30
 # Of the writers that find the store down, so many go on behind the fence alone; the others try again.
 UNLEASED_SHARE = 0.1
 # Of the old recipe's writers one in so many takes longer than the lease, as the incident's did.
-OUTLIVES_ONE_IN = 40
+OUTLIVES_ONE_IN = 25
 ENDS = ("wrote", "fenced_out")
 
 

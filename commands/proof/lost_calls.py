@@ -23,7 +23,7 @@ from nba_grading.leases import Leases
 TIMES = LeaseTimes(lease_s=2.5, grace_s=0.2, rpc_s=0.5, max_wait_s=30)
 # Lease and grace, and what a busy machine may add: what is stuck would wait for its 30 s.
 FREE_AGAIN_SECONDS = TIMES.lease_s + TIMES.grace_s + 5
-AT_ONCE = 6
+AT_ONCE = 10
 
 
 @dataclass(frozen=True)

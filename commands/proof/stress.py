@@ -64,7 +64,7 @@ class Sizes:
 
 
 FULL = Sizes(cycles=10_000, processes=8, threads=2, keys=8, publishes=60, waiters=50, harm_every_s=(0.5, 2.5), outage_every_s=60)
-QUICK = Sizes(cycles=600, processes=4, threads=2, keys=4, publishes=4, waiters=20, harm_every_s=(1, 3), outage_every_s=10)
+QUICK = Sizes(cycles=300, processes=4, threads=2, keys=4, publishes=4, waiters=20, harm_every_s=(1, 3), outage_every_s=15)
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ class Lease:
     def release(self) -> bool:
         """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises.
 
-        It takes one call; where the store does not answer, as long as two may take, 10 s with the default times.
+        It takes one call; where the store does not answer, as long as three may take, 15 s with the default times.
         """
         self._stopped.set()
         rpc_s = self._times.rpc_s
@@ -264,12 +264,12 @@ class Lease:
         return all(getattr(record, name) == value for name, value in self._notes.items())
 
     def _delete(self, deadline: float) -> bool:
-        """Whether the document is gone by our own doing. No call is begun that could last past ``deadline``."""
+        """Whether the document is gone by our own doing. No call is begun after ``deadline``."""
         unanswered = False
         for tried in range(RELEASE_ROUNDS):
             if tried and unanswered:
                 pause(tried - 1)
-            if self._clock() + self._times.rpc_s > deadline:
+            if self._clock() > deadline:
                 break
             try:
                 self._store.delete(self.key, self._version)
@@ -277,7 +277,7 @@ class Lease:
             except StoreUnavailable:
                 unanswered = True
             except Changed:
-                if self._clock() + self._times.rpc_s > deadline:
+                if self._clock() > deadline:
                     break
                 try:
                     record = self._store.read(self.key)

@@ -581,7 +581,7 @@ def test_a_release_during_an_outage_ends_the_renewal_that_is_being_tried(store: 
             time.sleep(0.01)
         began = time.monotonic()
         assert lease.release() is False
-        assert time.monotonic() - began < 5  # not after the ten seconds that a release may take
+        assert time.monotonic() - began < 4  # not after the five seconds for which it waits for a renewal
         with pytest.raises(LeaseLost, match="released"):
             renewing.result(10)
 
@@ -589,7 +589,7 @@ def test_a_release_during_an_outage_ends_the_renewal_that_is_being_tried(store: 
 def test_a_release_that_takes_too_long_leaves_the_lease_to_expire(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
     lease = acquire()
     store.inject("delete", *[Fault("never", meanwhile=lambda: clock.advance(TIMES.rpc_s + 1))] * 3)
-    assert calls_of(store, lease.release) == ["delete"]
+    assert calls_of(store, lease.release) == ["delete", "delete"]
 
 
 def test_a_job_is_noted_by_the_next_renewal_where_the_store_is_down_now(store: FakeStore, acquire: Acquire) -> None:

@@ -183,7 +183,8 @@ class LeaseMachine(RuleBasedStateMachine):
             self.happened[f"lost: {lost.reason}"] += 1
             return
         self.happened["renewed"] += 1
-        self._require(self.grants.index(lease) not in self.cut_off, CUT_OFF)
+        # A job is noted as far as the store answers, and gives no more trust where it does not.
+        self._require(notes_a_job or self.grants.index(lease) not in self.cut_off, CUT_OFF)
 
     @precondition(lambda self: self.handles)
     @rule(number=ANY)

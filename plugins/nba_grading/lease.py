@@ -206,11 +206,11 @@ class Lease:
     def release(self) -> bool:
         """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises.
 
-        It takes one call; where the store does not answer, as long as three may take, 15 s with the default times.
+        It takes one call; where the store does not answer, as long as three may take and the pauses between, 17 s with the default times.
         """
         self._stopped.set()
         rpc_s = self._times.rpc_s
-        deadline = self._clock() + 2 * rpc_s
+        deadline = self._clock() + 2 * rpc_s + sum(PAUSES_SECONDS)
         released = False
         # A renewal under way has the mutex, for one call as a rule.
         if not self.lost.is_set() and self._mutex.acquire(timeout=rpc_s):

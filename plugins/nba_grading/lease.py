@@ -27,21 +27,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from nba_grading.events import log_event
-from nba_grading.lease_store import Changed, LeaseKey, LeaseStore, Record, StoreUnavailable
+from nba_grading.lease_store import PAUSES_SECONDS, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable, pause
 
 log = logging.getLogger(__name__)
 
 DRIFT_SHARE = 0.05
 RELEASE_ROUNDS = 3
 NOTE_ROUNDS = 2
-# Between tries at a store that does not answer: gRPC refuses at once while it waits to connect again, for a second at first.
-PAUSES_SECONDS = (0.5, 1.0)
-READ_ROUNDS = 3
-
-T = TypeVar("T")
 
 
 def boottime() -> float:
@@ -52,21 +47,6 @@ def boottime() -> float:
 def milliseconds(seconds: float) -> int:
     """Whole milliseconds, the unit of events and metrics."""
     return round(seconds * 1000)
-
-
-def pause(tried: int) -> None:
-    """Let a store that did not answer its ``tried``-th call (0 is the first) come back before the next."""
-    time.sleep(random.uniform(0.5, 1.0) * PAUSES_SECONDS[min(tried, len(PAUSES_SECONDS) - 1)])
-
-
-def ask(read: Callable[[], T]) -> T:
-    """The answer of a call that only reads, tried three times; raises StoreUnavailable."""
-    for tried in range(READ_ROUNDS - 1):
-        try:
-            return read()
-        except StoreUnavailable:
-            pause(tried)
-    return read()
 
 
 class LeaseHeld(Exception):

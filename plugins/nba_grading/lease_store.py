@@ -7,15 +7,21 @@ client clock ever decides who holds a lease.
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 OPERATIONS = ("grading", "consolidation", "daily_performance", "performance_summary", "maintenance")
 OLD_LEASE_MS = 300_000
+# Between tries at a store that does not answer: gRPC refuses at once while it waits to connect again, for a second at first.
+PAUSES_SECONDS = (0.5, 1.0)
+READ_ROUNDS = 3
+T = TypeVar("T")
 _ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
 
 
@@ -117,6 +123,21 @@ class LeaseStore(Protocol):
 
     def list(self, operation: str) -> list[Record]:
         """All leases of an operation."""
+
+
+def pause(tried: int) -> None:
+    """Let a store that did not answer its ``tried``-th call (0 is the first) come back before the next."""
+    time.sleep(random.uniform(0.5, 1.0) * PAUSES_SECONDS[min(tried, len(PAUSES_SECONDS) - 1)])
+
+
+def ask(read: Callable[[], T]) -> T:
+    """The answer of a call that only reads, tried three times; raises StoreUnavailable."""
+    for tried in range(READ_ROUNDS - 1):
+        try:
+            return read()
+        except StoreUnavailable:
+            pause(tried)
+    return read()
 
 
 def check_document_id(document_id: str) -> str:

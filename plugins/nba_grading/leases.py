@@ -17,8 +17,8 @@ from functools import partial
 from typing import Any
 
 from nba_grading.events import log_event
-from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes, ask, boottime, milliseconds
-from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable
+from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes, boottime, milliseconds
+from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable, ask
 
 log = logging.getLogger(__name__)
 

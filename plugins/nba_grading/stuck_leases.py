@@ -13,8 +13,8 @@ from functools import partial
 from typing import Literal
 
 from nba_grading.events import log_event
-from nba_grading.lease import ask, milliseconds
-from nba_grading.lease_store import OPERATIONS, Changed, LeaseStore, Record, StoreUnavailable
+from nba_grading.lease import milliseconds
+from nba_grading.lease_store import OPERATIONS, Changed, LeaseStore, Record, StoreUnavailable, ask
 
 log = logging.getLogger(__name__)
 

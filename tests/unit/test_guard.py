@@ -9,7 +9,7 @@ import pytest
 from google.api_core import exceptions as api
 from google.cloud import firestore
 
-from nba_grading import lease as lease_module
+from nba_grading import lease_store as lease_store_module
 from nba_grading.fenced_write import Claim
 from nba_grading.guard import UnleasedClaim, claim_date, make_lease_store
 from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes
@@ -39,7 +39,7 @@ def no_firestore() -> firestore.Client:
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr(lease_store_module, "PAUSES_SECONDS", (0.0,))
 
 
 def test_a_free_date_is_claimed_with_a_lease(store: FakeStore, leases: Leases) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nba_grading import lease as lease_module
+from nba_grading import lease_store as lease_store_module
 from nba_grading import leases as leases_module
 from nba_grading.events import subscribe, unsubscribe
 from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
@@ -33,7 +33,7 @@ Acquire = Callable[[], Lease]
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_module, "PAUSES_SECONDS", (0.0,))
+    monkeypatch.setattr(lease_store_module, "PAUSES_SECONDS", (0.0,))
 
 
 @pytest.fixture

@@ -77,6 +77,17 @@ def failing(error: Exception) -> Callable[[FakeClient, str], FakeJob]:
     return answer
 
 
+def unanswered(times: int) -> Callable[[FakeClient, str], FakeJob]:
+    """A job whose first questions for the result are not answered."""
+
+    def answer(client: FakeClient, job_id: str) -> FakeJob:
+        job = done(client, job_id)
+        job.unanswered = times
+        return job
+
+    return answer
+
+
 def raising(error: Exception, *, arrived: bool) -> Callable[[FakeClient, str], FakeJob]:
     def answer(client: FakeClient, job_id: str) -> FakeJob:
         if arrived:
@@ -144,12 +155,7 @@ def test_a_server_error_is_tried_again_until_the_time_is_up() -> None:
 
 
 def test_an_error_of_asking_for_the_result_does_not_run_the_statement_again() -> None:
-    def slow(client: FakeClient, job_id: str) -> FakeJob:
-        job = done(client, job_id)
-        job.unanswered = 2
-        return job
-
-    client = FakeClient(slow)
+    client = FakeClient(unanswered(2))
     assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001"]
 
@@ -289,12 +295,7 @@ def test_a_job_that_was_cancelled_before_it_was_there_is_cancelled_once_it_is() 
 
 
 def test_a_job_is_cancelled_when_the_lease_is_lost_between_two_questions_for_its_result() -> None:
-    def unanswered(client: FakeClient, job_id: str) -> FakeJob:
-        job = done(client, job_id)
-        job.unanswered = 9
-        return job
-
-    client = FakeClient(unanswered)
+    client = FakeClient(unanswered(9))
     warehouse = warehouse_of(client)
     checks: list[int] = []
 
@@ -324,12 +325,7 @@ def test_a_job_is_cancelled_when_its_task_runs_out_of_time() -> None:
 
 
 def test_a_job_is_cancelled_when_its_result_cannot_be_had() -> None:
-    def unanswered(client: FakeClient, job_id: str) -> FakeJob:
-        job = done(client, job_id)
-        job.unanswered = 10_000
-        return job
-
-    client = FakeClient(unanswered)
+    client = FakeClient(unanswered(10_000))
     warehouse = warehouse_of(client)
     warehouse.retry_seconds = 0.05
     with pytest.raises(api.ServiceUnavailable):

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from nba_grading import lease as lease_module
+from nba_grading import lease_store as lease_store_module
 from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
 from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, Written
 from nba_grading.leases import Leases
@@ -353,6 +354,7 @@ class LeaseMachine(RuleBasedStateMachine):
 def without_pauses_and_logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A renewal that is not answered asks again at once; thousands of warnings are not kept."""
     monkeypatch.setattr(lease_module, "random", SimpleNamespace(uniform=lambda _low, _high: 0.0))
+    monkeypatch.setattr(lease_store_module, "random", SimpleNamespace(uniform=lambda _low, _high: 0.0))
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)

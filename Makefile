@@ -49,22 +49,22 @@ else
 endif
 
 dirty: setup ## Build the state that history left, at its true size, in the running local stack.
-	@$(PYTHON) -m commands.dirty
+	@$(PYTHON) -m proofs.seed_incident
 
 repair: setup ## Build that state on a stack of its own, and repair it by the maintenance DAGs; KEEP=1 leaves it running.
-	@$(PYTHON) -m commands.repair $(if $(KEEP),--keep)
+	@$(PYTHON) -m proofs.repair $(if $(KEEP),--keep)
 
 stress: setup ## Prove the lease and the fenced write under fire, in full size: 10,000 cycles; SIZES="--quick" or "--cycles 500 …" for less.
-	@$(PYTHON) -m commands.proof.stress $(SIZES)
+	@$(PYTHON) -m proofs.stress $(SIZES)
 
 incident: setup ## Replay the incident at its true size: the old recipe's duplicates, and none of ours.
-	@$(PYTHON) -m commands.proof.incident
+	@$(PYTHON) -m proofs.incident
 
 bench: setup ## Measure grading, repair, consolidation and aggregates against DuckDB itself and row by row; SIZES=--quick, PLOT=file.svg.
-	@$(PYTHON) -m commands.proof.bench $(SIZES) $(if $(PLOT),--plot "$(PLOT)")
+	@$(PYTHON) -m proofs.bench $(SIZES) $(if $(PLOT),--plot "$(PLOT)")
 
 bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json.
-	@$(PYTHON) -m commands.proof.bench_lease
+	@$(PYTHON) -m proofs.bench_lease
 
 check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit run.
 	ruff check .

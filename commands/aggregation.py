@@ -8,8 +8,8 @@ from datetime import date
 from typing import Protocol
 
 from commands.airflow_api import FINISHED, DagRun
-from nba_grading.aggregates import find_stale_periods
-from nba_grading.warehouse import Warehouse
+from nba_grading.pipelines.aggregate import find_stale_periods
+from nba_grading.warehouse.client import Warehouse
 
 DAG_ID = "aggregate_performance"
 POLL_SECONDS = 1.0

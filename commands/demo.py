@@ -33,6 +33,7 @@ from rich.table import Table
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from commands.backfill import DAG_ID, DateResult, latest_date, results_table, run_with_progress
+from commands.clients import make_bigquery_client
 from commands.console import CommandError, console, sentences, warehouse_of
 from commands.data_files import read_inputs
 from commands.load import SAMPLE_DIRECTORY, load_directory
@@ -40,9 +41,8 @@ from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import Stack, demo_config
 from commands.stack_config import StackConfig
-from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
-from nba_grading.sql import identifier, render_sql
+from nba_grading.warehouse.sql import identifier, render_sql
 
 EXPORTED = ("prediction_accuracy", "system_daily_performance", "prediction_performance_summary", "grading_runs")
 RACERS = 2

@@ -73,7 +73,7 @@ def alerts_page() -> str:
 
 def checks_page() -> str:
     """docs/quality.md: the text above its table as it is, and a row for each check."""
-    from nba_grading.quality import load_checks
+    from nba_grading.quality.daily_checks import load_checks
 
     path = ROOT / "docs" / "quality.md"
     above = path.read_text(encoding="utf-8").partition(TABLE_MARK)[0]

@@ -21,15 +21,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from google.cloud import bigquery
 
+from commands.clients import make_bigquery_client
 from commands.console import CommandError, console, progress_bar, sentences, warehouse_of
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
 from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import use_local_stack
 from commands.stack_config import ROOT
-from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
-from nba_grading.sql import identifier, identifiers, render_sql
+from nba_grading.warehouse.sql import identifier, identifiers, render_sql
 
 SAMPLE_DIRECTORY = ROOT / ".local" / "sample"
 

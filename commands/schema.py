@@ -14,11 +14,11 @@ from collections.abc import Sequence
 
 from google.cloud import bigquery
 
+from commands.clients import make_bigquery_client
 from commands.console import console, sentences, warehouse_of
-from nba_grading.clients import make_bigquery_client
 from nba_grading.settings import get_settings
-from nba_grading.sql import SQL_DIR, identifier, load_sql, render_sql
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql, render_sql
 
 TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+)\.(\w+) \(", re.MULTILINE)
 COLUMN = re.compile(r"^    ((\w+) [A-Z0-9]+(?:\(38, 9\))?(?: NOT NULL)? OPTIONS \(.*\)),?$", re.MULTILINE)

@@ -24,11 +24,12 @@ from typing import Any
 
 from airflow.sdk import Param, PartitionedAssetTimetable, dag, get_current_context, task
 
-from nba_grading.batch_operators import GuardedBatchOperator
-from nba_grading.check_operators import CheckOperator
-from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
-from nba_grading.operators import GuardedWriteOperator
-from nba_grading.run_tasks import record_guarded_run
+from nba_grading.airflow.assets import GRADES
+from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.operators.check import CheckOperator
+from nba_grading.airflow.operators.write import GuardedWriteOperator
+from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
+from nba_grading.airflow.tasks.record_run import record_guarded_run
 
 CHECKED_DATE = "{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}"
 
@@ -53,7 +54,7 @@ def aggregate_performance() -> None:
     day = GuardedWriteOperator(
         task_id="aggregate_day",
         operation="daily_performance",
-        work="nba_grading.aggregates:aggregate_day",
+        work="nba_grading.pipelines.aggregate:aggregate_day",
         game_date=CHECKED_DATE,
         pool=GRADING_POOL,
         execution_timeout=WRITE_TIMEOUT,
@@ -62,8 +63,8 @@ def aggregate_performance() -> None:
     periods = GuardedBatchOperator(
         task_id="aggregate_periods",
         operation="performance_summary",
-        find_dates="nba_grading.aggregates:find_stale_periods",
-        work="nba_grading.aggregates:aggregate_periods",
+        find_dates="nba_grading.pipelines.aggregate:find_stale_periods",
+        work="nba_grading.pipelines.aggregate:aggregate_periods",
         success="aggregated",
         game_date=CHECKED_DATE,
         pool=GRADING_POOL,

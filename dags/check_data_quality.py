@@ -24,9 +24,10 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
-from nba_grading.quality_tasks import check_quality
-from nba_grading.run_tasks import REPAIR_DAG
+from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.tasks.quality import check_quality
+from nba_grading.airflow.tasks.validate import REPAIR_DAG
 
 
 @dag(

@@ -21,8 +21,9 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
-from nba_grading.staging_tasks import clean_staging
+from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.tasks.staging_cleanup import clean_staging
 
 
 @dag(

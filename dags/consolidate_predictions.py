@@ -26,11 +26,14 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, get_current_context, task
 
-from nba_grading.consolidation_tasks import CheckBatchOperator, validate_consolidated_date
-from nba_grading.dag_defaults import GRADING_POOL, PREDICTIONS, START_DATE, WRITE_TIMEOUT, default_args
-from nba_grading.operators import GuardedWriteOperator
-from nba_grading.run_tasks import REPAIR_DAG, record_guarded_run
-from nba_grading.tables import BATCH_ID_PATTERN
+from nba_grading.airflow.assets import PREDICTIONS
+from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.operators.check import CheckBatchOperator
+from nba_grading.airflow.operators.write import GuardedWriteOperator
+from nba_grading.airflow.tasks.consolidation import validate_consolidated_date
+from nba_grading.airflow.tasks.record_run import record_guarded_run
+from nba_grading.airflow.tasks.validate import REPAIR_DAG
+from nba_grading.warehouse.tables import BATCH_ID_PATTERN
 
 
 @dag(
@@ -54,7 +57,7 @@ def consolidate_predictions() -> None:
     consolidate = GuardedWriteOperator(
         task_id="consolidate",
         operation="consolidation",
-        work="nba_grading.consolidation:consolidate_date",
+        work="nba_grading.pipelines.consolidate:consolidate_date",
         work_params=("batch_id",),
         game_date="{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}",
         pool=GRADING_POOL,

@@ -28,10 +28,12 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
-from nba_grading.check_operators import CheckInputsOperator
-from nba_grading.dag_defaults import GRADES, GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
-from nba_grading.operators import GuardedWriteOperator
-from nba_grading.run_tasks import REPAIR_DAG, record_guarded_run, validate_written_date
+from nba_grading.airflow.assets import GRADES
+from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.operators.check import CheckInputsOperator
+from nba_grading.airflow.operators.write import GuardedWriteOperator
+from nba_grading.airflow.tasks.record_run import record_guarded_run
+from nba_grading.airflow.tasks.validate import REPAIR_DAG, validate_written_date
 
 
 @dag(
@@ -55,7 +57,7 @@ def grade_predictions() -> None:
     grade = GuardedWriteOperator(
         task_id="grade",
         operation="grading",
-        work="nba_grading.grading:grade_date",
+        work="nba_grading.pipelines.grade:grade_date",
         game_date="{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}",
         pool=GRADING_POOL,
         execution_timeout=WRITE_TIMEOUT,

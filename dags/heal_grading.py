@@ -22,8 +22,9 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
-from nba_grading.heal_tasks import find_dates_to_heal
+from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.tasks.regrade import find_dates_to_heal
 
 
 @dag(

@@ -25,9 +25,11 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args, recover_on_success
-from nba_grading.repair_tasks import ApprovalUnlessAutomated, RemoveDuplicatesOperator, approval_timeout, back_up_table, plan_duplicates
-from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
+from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.operators.repair import RemoveDuplicatesOperator
+from nba_grading.airflow.tasks.repair import ApprovalUnlessAutomated, approval_timeout, back_up_table, plan_duplicates
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
 
 
 @dag(

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
-from nba_grading.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args, recover_on_success
-from nba_grading.repair_tasks import RestoreOperator
-from nba_grading.tables import PREDICTION_ACCURACY, REPAIRABLE
+from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.operators.repair import RestoreOperator
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
 
 
 @dag(

@@ -24,8 +24,9 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.dag_defaults import START_DATE, default_args, recover_on_success
-from nba_grading.review_tasks import check_milestones, review_week
+from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.tasks.review import check_milestones, review_week
 
 
 @dag(

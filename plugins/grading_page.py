@@ -21,7 +21,7 @@ URL_PREFIX = "/grading"
 
 @cache
 def _app() -> Callable[..., Any]:
-    from nba_grading.page.app import create_app
+    from nba_grading.airflow.page_app import create_app
 
     return create_app()
 

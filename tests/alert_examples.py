@@ -5,21 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from nba_grading import alerts
-from nba_grading.conditions import Condition
-from nba_grading.quality import Result, load_checks
-from nba_grading.slack_message import (
-    Alert,
-    Block,
-    Course,
-    RunLink,
-    alert_blocks,
-    escalation_blocks,
-    recovery_blocks,
-    repeat_blocks,
-)
-from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
-from nba_grading.validation import Finding
+from nba_grading.alerts import messages as alerts
+from nba_grading.alerts.incidents import Condition
+from nba_grading.alerts.model import Alert, Course, RunLink
+from nba_grading.alerts.slack_blocks import Block, alert_blocks, escalation_blocks, recovery_blocks, repeat_blocks
+from nba_grading.quality.after_write import Finding
+from nba_grading.quality.daily_checks import Result, load_checks
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 
 RUN = RunLink(
     dag_id="grade_predictions",

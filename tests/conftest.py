@@ -17,7 +17,7 @@ from google.cloud import bigquery, firestore
 from commands.schema import create_schema
 from commands.stack import Stack
 from commands.stack_config import PROJECT, StackConfig, free_port_base
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
 
 BYTES = 20_000_000_000
 

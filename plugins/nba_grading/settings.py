@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json, ValidationError, field_validator, model_validator
 
-from nba_grading.lease import LeaseTimes
-from nba_grading.slack_message import Severity
+from nba_grading.leases.times import LeaseTimes
 
+Severity = Literal["CRITICAL", "ERROR", "WARNING", "INFO"]
+SEVERITIES: tuple[Severity, ...] = ("INFO", "WARNING", "ERROR", "CRITICAL")
 Limit = Literal["warn_below", "warn_above", "fail_below", "fail_above"]
 PREFIXES = ("GRADING_", "LEASE_")
 

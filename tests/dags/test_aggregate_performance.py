@@ -11,9 +11,9 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
@@ -134,7 +134,7 @@ def test_grades_that_are_gone_leave_no_aggregate_behind(bigquery_client: bigquer
 
 
 def hold(operation: str, day: date, seconds: float) -> threading.Timer:
-    from nba_grading.airflow_context import make_leases
+    from nba_grading.airflow.context import make_leases
 
     lease = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5)).acquire(LeaseKey(operation, day), {"dag_id": "somebody_else"})
     timer = threading.Timer(seconds, lease.release)
@@ -182,8 +182,8 @@ def test_a_period_whose_lease_stays_held_fails_the_run_which_names_the_holder_an
 def test_a_period_that_cannot_be_computed_fails_the_run_and_tells_why(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading import aggregates
-    from nba_grading.warehouse import StatementFailed
+    from nba_grading.pipelines import aggregate as aggregates
+    from nba_grading.warehouse.client import StatementFailed
 
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")

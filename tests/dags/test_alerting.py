@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from commands.stack_config import StackConfig
-from nba_grading import alerting
-from nba_grading.slack_message import Alert
-from nba_grading.warehouse import Warehouse
+from nba_grading.alerts import delivery as alerting
+from nba_grading.alerts.model import Alert
+from nba_grading.warehouse.client import Warehouse
 from tests.alert_examples import all_alerts
 from tests.dags.runs import messages, posted
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from commands.stack_config import StackConfig
-from nba_grading.quality import QualityCheckError, check_day, load_checks, record_results
+from nba_grading.quality.daily_checks import QualityCheckError, check_day, load_checks, record_results
 from nba_grading.settings import read_settings
-from nba_grading.sql import SQL_DIR
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import SQL_DIR
 from tests.dags.runs import messages, posted, run_in_process, states
 
 HEADER = "-- A check.\n-- unit: rows\n-- fail_above: 0\n-- next: Mend it.\n"

@@ -12,9 +12,9 @@ from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
@@ -142,7 +142,7 @@ def test_a_malformed_batch_or_date_is_refused_before_anything_runs(conf: dict[st
 
 
 def test_a_run_whose_lease_is_held_waits_deferred_and_then_merges(bigquery_client: bigquery.Client) -> None:
-    from nba_grading.airflow_context import make_leases
+    from nba_grading.airflow.context import make_leases
 
     stage(bigquery_client, "w1", ["p"])
     leases = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
@@ -168,7 +168,7 @@ def test_a_run_without_a_lease_is_recorded_as_such_and_told(bigquery_client: big
 def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
     policy: str, bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading import consolidation
+    from nba_grading.pipelines import consolidate as consolidation
     from nba_grading.settings import get_settings
 
     def intrude(*arguments: Any) -> Any:
@@ -199,7 +199,7 @@ def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
 def test_a_table_that_stays_is_named_to_people_and_in_the_record(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading import consolidation
+    from nba_grading.pipelines import consolidate as consolidation
 
     def write_late(*arguments: Any) -> Any:
         insert = f"INSERT INTO nba_predictions.{table} (player_lookup, system_id, game_id, game_date) "
@@ -221,8 +221,8 @@ def test_a_table_that_stays_is_named_to_people_and_in_the_record(
 def test_three_failed_runs_open_the_breaker_of_consolidation_alone_and_a_success_closes_it(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading import consolidation
-    from nba_grading.warehouse import StatementFailed
+    from nba_grading.pipelines import consolidate as consolidation
+    from nba_grading.warehouse.client import StatementFailed
 
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")

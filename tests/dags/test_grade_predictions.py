@@ -12,9 +12,9 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import messages, posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
@@ -100,7 +100,7 @@ def test_a_malformed_date_is_refused_before_anything_runs() -> None:
 
 
 def hold(emulators: StackConfig, seconds: float) -> threading.Timer:
-    from nba_grading.airflow_context import make_leases
+    from nba_grading.airflow.context import make_leases
 
     assert emulators.lease_store == os.environ["LEASE_STORE"]
     leases = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
@@ -232,8 +232,8 @@ def test_a_write_without_a_lease_is_newer_than_what_is_stored_even_if_its_fence_
 
 def break_grading(settings_environment: pytest.MonkeyPatch) -> Callable[[], None]:
     """Make every write fail as BigQuery would refuse it; returns what mends it."""
-    from nba_grading import grading
-    from nba_grading.warehouse import StatementFailed
+    from nba_grading.pipelines import grade as grading
+    from nba_grading.warehouse.client import StatementFailed
 
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")
@@ -317,7 +317,7 @@ def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_clie
 
 def intrude(settings_environment: pytest.MonkeyPatch, client: bigquery.Client) -> None:
     """Double every grade between the publish and the look at it."""
-    from nba_grading import validation
+    from nba_grading.quality import after_write as validation
 
     look = validation.validate_date
 

@@ -18,18 +18,19 @@ import pytest
 from jsonschema import Draft202012Validator
 from openlineage_sql import parse
 
-from commands.proof.publishes import insert_synthetic_date
 from commands.stack_config import PROJECT, ROOT
-from nba_grading import fenced_write, lineage
-from nba_grading.batch_operators import GuardedBatchOperator
-from nba_grading.consolidation import consolidate_date
+from nba_grading.airflow import lineage
+from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
 from nba_grading.events import log_event
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease_store import LeaseKey
-from nba_grading.repairs import backup_name, create_backup
-from nba_grading.sql import tables_read
-from nba_grading.tables import DATASETS, PREDICTION_ACCURACY, TABLES
-from nba_grading.warehouse import Warehouse
+from nba_grading.guarded_write import publish as fenced_write
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.consolidate import consolidate_date
+from nba_grading.pipelines.repair import backup_name, create_backup
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import tables_read
+from nba_grading.warehouse.tables import DATASETS, PREDICTION_ACCURACY, TABLES
+from proofs.publishes import insert_synthetic_date
 from tests.lineage_receiver import LineageReceiver, names, partitions, receive_lineage
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
@@ -173,7 +174,7 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
         seen.append(write.rows)
         return fenced_write.write_date(warehouse, claim, write, audit)
 
-    monkeypatch.setattr("nba_grading.consolidation.write_date", remember)
+    monkeypatch.setattr("nba_grading.pipelines.consolidate.write_date", remember)
     claim = UnleasedClaim(LeaseKey("consolidation", DAY), "test")
     consolidate_date(warehouse, claim, DAY, grading_run_id="test", max_shrink=0.2, allow_shrink=False, batch_id="b1")
     for name in ("grading/grade_predictions", "aggregates/aggregate_day"):
@@ -199,8 +200,8 @@ def a_batch() -> GuardedBatchOperator:
     return GuardedBatchOperator(
         task_id="aggregate_periods",
         operation="performance_summary",
-        find_dates="nba_grading.aggregates:find_stale_periods",
-        work="nba_grading.aggregates:aggregate_periods",
+        find_dates="nba_grading.pipelines.aggregate:find_stale_periods",
+        work="nba_grading.pipelines.aggregate:aggregate_periods",
         success="aggregated",
         game_date=str(DAY),
     )

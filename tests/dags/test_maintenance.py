@@ -10,16 +10,16 @@ from unittest.mock import Mock
 
 import pytest
 
-from commands.proof.publishes import insert_synthetic_date
 from commands.stack_config import StackConfig
-from nba_grading import repairs
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.leases import Leases
-from nba_grading.repairs import plan_repair
-from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
-from nba_grading.validation import record_duplicates
-from nba_grading.warehouse import Warehouse
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import LeaseTimes
+from nba_grading.pipelines import repair as repairs
+from nba_grading.pipelines.repair import plan_repair
+from nba_grading.quality.after_write import record_duplicates
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from proofs.publishes import insert_synthetic_date
 from tests.dags.runs import posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
@@ -89,7 +89,7 @@ def test_an_approved_run_backs_up_repairs_records_and_tells_and_a_restore_takes_
 
 
 def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(dirty: Warehouse) -> None:
-    from nba_grading.airflow_context import make_leases
+    from nba_grading.airflow.context import make_leases
 
     backup = result(run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True), "repair")["backup"]
     before = len(recorded(dirty))
@@ -125,7 +125,7 @@ def killed_repair(dirty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_killed_repair_is_finished_by_its_task_again_from_what_the_tasks_before_it_left(dirty: Warehouse, killed_repair: Any) -> None:
-    from nba_grading.repair_tasks import RemoveDuplicatesOperator
+    from nba_grading.airflow.operators.repair import RemoveDuplicatesOperator
 
     [task] = [each for each in killed_repair.get_task_instances() if each.task_id == "repair"]
     events: defaultdict[Any, Mock] = defaultdict(Mock)
@@ -205,7 +205,7 @@ def test_healing_finds_ungraded_and_outdated_dates_and_tells_them_once_a_run(
     get_settings.cache_clear()
     insert_synthetic_date(dirty, date(2026, 1, 12), ROWS)
     dirty.execute(f"UPDATE nba_box_scores.player_game_summary SET updated_at = TIMESTAMP '2999-01-01 00:00:00' WHERE game_date = DATE '{DAY}'")
-    from nba_grading.heal_tasks import find_dates_to_heal
+    from nba_grading.airflow.tasks.regrade import find_dates_to_heal
 
     class Run:
         run_after = None

@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
 from commands.stack_config import ROOT
-from nba_grading.metrics import METRICS, PREFIX
+from nba_grading.airflow.metrics import METRICS, PREFIX
 
 # As Airflow's task runner begins, then what a task does with a lease: wait, hold, lose it to another, be fenced out.
 SCRIPT = """

@@ -28,7 +28,7 @@ def parsed(message: Any, path: Path) -> Any:
 
 def exported() -> dict[str, str]:
     """Metric type in Cloud Monitoring → our name."""
-    from nba_grading.metrics import METRICS
+    from nba_grading.airflow.metrics import METRICS
 
     return {metric.exported_type: metric.name for metric in METRICS}
 
@@ -91,7 +91,7 @@ def test_every_metric_that_is_named_is_one_that_is_sent() -> None:
 
 
 def test_the_collectors_configuration_gives_each_metric_its_exported_name() -> None:
-    from nba_grading.metrics import EXPORTED_PREFIX, METRICS, PREFIX
+    from nba_grading.airflow.metrics import EXPORTED_PREFIX, METRICS, PREFIX
 
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     renamed = re.findall(r"include: airflow\.(\S+), action: update, new_name: (\w+)", text)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from nba_grading.lease import Lease, LeaseTimes
-from nba_grading.leases import Leases
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.times import LeaseTimes
 from tests.unit.fake_store import FakeStore, ManualClock
 
 DAY = date(2026, 1, 10)
@@ -50,7 +51,7 @@ def store(clock: ManualClock) -> FakeStore:
 
 @pytest.fixture
 def warehouse(monkeypatch: pytest.MonkeyPatch, store: FakeStore, clock: ManualClock) -> Warehouse:
-    from nba_grading import operators
+    from nba_grading.airflow.operators import write as operators
 
     warehouse = Warehouse()
     monkeypatch.setattr(operators, "make_warehouse", lambda _context: warehouse)
@@ -66,7 +67,7 @@ def context() -> Any:
 
 @pytest.fixture
 def operator() -> Any:
-    from nba_grading.operators import GuardedWriteOperator
+    from nba_grading.airflow.operators.write import GuardedWriteOperator
 
     return GuardedWriteOperator(task_id="t", operation="grading", work=f"{__name__}:work", game_date=str(DAY))
 
@@ -74,7 +75,7 @@ def operator() -> Any:
 def test_a_lease_that_is_lost_during_the_work_cancels_the_running_query(
     warehouse: Warehouse, context: Any, operator: Any, clock: ManualClock
 ) -> None:
-    from nba_grading.lease import LeaseLost
+    from nba_grading.leases.errors import LeaseLost
 
     def lose(_warehouse: Warehouse, claim: Lease) -> None:
         clock.advance(600)
@@ -89,7 +90,7 @@ def test_a_lease_that_is_lost_during_the_work_cancels_the_running_query(
 def test_the_query_of_a_dead_holder_is_cancelled_before_the_work_begins(
     warehouse: Warehouse, context: Any, operator: Any, store: FakeStore, clock: ManualClock
 ) -> None:
-    from nba_grading.lease_store import LeaseKey
+    from nba_grading.leases.store import LeaseKey
 
     store.create(LeaseKey("grading", DAY), {"holder_id": "dead", "lease_ms": 1000, "inflight_job": "nba_grading_publish_001"})
     clock.advance(100)

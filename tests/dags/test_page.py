@@ -14,14 +14,14 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from commands.stack_config import ROOT
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey, StoreUnavailable
-from nba_grading.lease_store_sqlite import SqliteLeaseStore
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey, StoreUnavailable
+from nba_grading.leases.store_sqlite import SqliteLeaseStore
+from nba_grading.leases.times import LeaseTimes
 from nba_grading.page.cache import PanelCache
 from nba_grading.page.sources import Sources
 from nba_grading.settings import read_settings
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
 
 NOW = datetime(2026, 1, 17, 15, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
@@ -59,7 +59,7 @@ def leases(tmp_path: Any) -> Leases:
 
 @pytest.fixture
 def app(tables: Tables, leases: Leases) -> FastAPI:
-    from nba_grading.page.app import create_app
+    from nba_grading.airflow.page_app import create_app
 
     waiting = [{"dag_id": "grade_predictions", "run_id": "w1", "task_id": "grade", "lease": "grading_2026-01-16", "since": NOW, "until": NOW}]
     sources = Sources(lambda: cast(Warehouse, tables), lambda: leases, lambda: waiting, lambda: NOW)
@@ -71,7 +71,7 @@ def client(app: FastAPI) -> Iterator[TestClient]:
     """Logged in."""
     from airflow.api_fastapi.core_api.security import get_user
 
-    from nba_grading.page.app import may_read
+    from nba_grading.airflow.page_app import may_read
 
     app.dependency_overrides = {get_user: lambda: "somebody", may_read: lambda: None}
     with TestClient(app) as client:
@@ -109,7 +109,7 @@ def test_who_may_not_read_the_dag_is_refused(app: FastAPI) -> None:
     from airflow.api_fastapi.core_api.security import get_user
     from fastapi import HTTPException
 
-    from nba_grading.page.app import may_read
+    from nba_grading.airflow.page_app import may_read
 
     def refuse() -> None:
         raise HTTPException(403, "Forbidden")
@@ -216,8 +216,8 @@ def test_a_deferred_task_is_a_waiting_run(metadata_database: None) -> None:
     from airflow.models.trigger import Trigger
     from airflow.utils.session import create_session
 
-    from nba_grading.page.sources import LEASE_FREE_TRIGGER, list_waiting_runs
-    from nba_grading.triggers import LeaseFreeTrigger
+    from nba_grading.airflow.page_sources import LEASE_FREE_TRIGGER, list_waiting_runs
+    from nba_grading.airflow.triggers import LeaseFreeTrigger
 
     trigger = LeaseFreeTrigger("grading", "2026-01-16", deadline=1_768_600_300.0, waiting_since=1_768_600_000.0)
     path, kwargs = trigger.serialize()

@@ -9,10 +9,10 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import OPERATIONS, LeaseKey, LeaseStore, StoreUnavailable
-from nba_grading.lease_store_sqlite import SqliteLeaseStore
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import OPERATIONS, LeaseKey, LeaseStore, StoreUnavailable
+from nba_grading.leases.store_sqlite import SqliteLeaseStore
+from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import posted, run_in_process, states
 from tests.unit.lease_contract import any_key, claim_of
 
@@ -24,7 +24,7 @@ DAG_ID = "release_stuck_leases"
 @pytest.fixture
 def store(settings_environment: pytest.MonkeyPatch) -> LeaseStore:
     """The store of the settings, without any lease."""
-    from nba_grading.airflow_context import make_leases
+    from nba_grading.airflow.context import make_leases
 
     store = make_leases().store
     for record in [record for operation in OPERATIONS for record in store.list(operation)]:

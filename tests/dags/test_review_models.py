@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from commands.stack_config import StackConfig
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
 from tests.dags.runs import posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")

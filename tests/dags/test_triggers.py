@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import LeaseTimes
 from tests.unit.lease_contract import any_key
 
 pytestmark = pytest.mark.usefixtures("settings_environment")
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.usefixtures("settings_environment")
 
 @pytest.fixture
 def leases() -> Leases:
-    from nba_grading.airflow_context import make_leases
+    from nba_grading.airflow.context import make_leases
 
     return Leases(make_leases().store, LeaseTimes())
 
 
 def trigger_of(key: LeaseKey, wait_s: float) -> Any:
-    from nba_grading.triggers import LeaseFreeTrigger
+    from nba_grading.airflow.triggers import LeaseFreeTrigger
 
     now = time.time()
     return LeaseFreeTrigger("grading", str(key.game_date), deadline=now + wait_s, waiting_since=now - 5, written=["2026-01-01"])

@@ -10,9 +10,9 @@ from typing import Any
 
 from google.cloud import bigquery
 
-from commands.proof.publishes import insert_synthetic_date
-from commands.proof.writer import insert_unguarded
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
+from proofs.publishes import insert_synthetic_date
+from proofs.writer import insert_unguarded
 
 GRADED, DOUBLED, FAILED, UNGRADED, PENDING = (date(2026, 3, number) for number in range(2, 7))
 PREDICTIONS = 120

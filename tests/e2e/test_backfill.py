@@ -14,8 +14,8 @@ from google.cloud import bigquery
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.sql import load_sql
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import load_sql
 from tests.conftest import BYTES
 
 Start = Callable[..., "subprocess.Popen[str]"]

@@ -13,14 +13,14 @@ import pytest
 from google.cloud import bigquery
 
 from commands.airflow_api import FINISHED, AirflowApi
-from commands.proof.emulator import client_of
-from commands.proof.publishes import insert_synthetic_date
 from commands.stack import Stack
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
-from nba_grading.leases import Leases
-from nba_grading.warehouse import Warehouse
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
+from nba_grading.leases.times import LeaseTimes
+from nba_grading.warehouse.client import Warehouse
+from proofs.emulator import client_of
+from proofs.publishes import insert_synthetic_date
 from tests.conftest import BYTES
 from tests.e2e.conftest import StatsdReceiver
 

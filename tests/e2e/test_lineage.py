@@ -11,7 +11,7 @@ from google.cloud import bigquery
 
 from commands.airflow_api import FINISHED, AirflowApi
 from commands.stack_config import PROJECT
-from nba_grading.lineage import FACET
+from nba_grading.airflow.lineage import FACET
 from tests.lineage_receiver import LineageReceiver, names, partitions
 
 DAG_ID = "grade_predictions"

@@ -18,11 +18,11 @@ import pytest
 from google.cloud import bigquery
 
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
-from commands.proof.emulator import client_of
 from commands.slack_sink import text_of
 from commands.stack import Stack
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
+from proofs.emulator import client_of
 from tests.e2e.test_backfill import Start
 
 COMMAND = re.compile(r"airflow dags trigger (\w+) --conf '(\{.*?\})'")

@@ -16,13 +16,13 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from commands.airflow_api import FINISHED, AirflowApi
-from commands.proof.emulator import client_of
 from commands.stack import Stack
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.lease import LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
-from nba_grading.leases import Leases
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
+from nba_grading.leases.times import LeaseTimes
+from proofs.emulator import client_of
 from tests.e2e.browser import DESKTOP, PHONE, SCREENSHOTS, chromium, resize, screenshot, text_of, until
 from tests.e2e.page_faults import BACKUP, BROKEN, DOUBLED, FAILED, FAILURE, GRADED, PENDING, RUN, SCRIPT, UNGRADED, faults, warehouse_of
 

@@ -49,7 +49,7 @@ def start_writer(emulators: StackConfig) -> Writer:
     def start(*arguments: str) -> subprocess.Popen[str]:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
         environment = {**os.environ, **emulators.client_environment(), **SHORT_LEASE, "PYTHONPATH": paths}
-        command = [sys.executable, "-m", "commands.proof.writer", *arguments]
+        command = [sys.executable, "-m", "proofs.writer", *arguments]
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from google.cloud import bigquery
 
-from nba_grading.grading import grade_date
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease_store import LeaseKey
-from nba_grading.warehouse import Warehouse
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.grade import grade_date
+from nba_grading.warehouse.client import Warehouse
 
 ROWS = 120
 

@@ -8,13 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from commands.proof.mortal import MortalWarehouse
-from nba_grading import aggregates, consolidation, grading, repairs, staging_cleanup
-from nba_grading.lease_store import LeaseKey
-from nba_grading.leases import Leases
-from nba_grading.runs import COLUMN_TYPES, record_run
-from nba_grading.tables import REPAIRABLE
-from nba_grading.validation import find_duplicates
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines import aggregate as aggregates
+from nba_grading.pipelines import consolidate as consolidation
+from nba_grading.pipelines import grade as grading
+from nba_grading.pipelines import repair as repairs
+from nba_grading.pipelines import staging_cleanup
+from nba_grading.quality.after_write import find_duplicates
+from nba_grading.runs.record import COLUMN_TYPES, record_run
+from nba_grading.warehouse.tables import REPAIRABLE
+from proofs.fault_injection import MortalWarehouse
 
 
 @dataclass

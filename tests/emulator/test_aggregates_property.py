@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from commands.load import load_directory
-from nba_grading import aggregates
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease_store import LeaseKey
-from nba_grading.tables import PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
-from nba_grading.warehouse import Warehouse
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines import aggregate as aggregates
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.tables import PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
 from tests.emulator.test_grading_property import box_scores_of, grade_on_emulator, predictions_of, write_files
 from tests.reference_aggregates import aggregate_day, summarize
 from tests.reference_grader import grade

@@ -13,7 +13,7 @@ from commands.stack_config import ROOT
 
 def test_a_quick_run_compares_all_rows_and_ends_with_its_line(tmp_path: Path) -> None:
     out, plot = tmp_path / "bench.json", tmp_path / "bench.svg"
-    command = [sys.executable, "-m", "commands.proof.bench", "--quick", "--out", str(out), "--plot", str(plot)]
+    command = [sys.executable, "-m", "proofs.bench", "--quick", "--out", str(out), "--plot", str(plot)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     ratio = r"\d+\.\d\dx"

@@ -10,9 +10,7 @@ from typing import TypeVar
 
 import pytest
 
-from nba_grading.alerts import BREAKER_OPENED
-from nba_grading.breaker import BreakerOpen, failures_that_open, pass_breaker
-from nba_grading.conditions import (
+from nba_grading.alerts.incidents import (
     claim_probe,
     claim_telling,
     clear_conditions,
@@ -22,10 +20,12 @@ from nba_grading.conditions import (
     prune_conditions,
     raise_condition,
 )
-from nba_grading.runs import record_run
-from nba_grading.slack import Thread
-from nba_grading.slack_message import Alert, Severity
-from nba_grading.warehouse import Warehouse
+from nba_grading.alerts.messages import BREAKER_OPENED
+from nba_grading.alerts.model import Alert, Thread
+from nba_grading.runs.breaker import BreakerOpen, failures_that_open, pass_breaker
+from nba_grading.runs.record import record_run
+from nba_grading.settings import Severity
+from nba_grading.warehouse.client import Warehouse
 from tests.alert_examples import all_alerts
 from tests.conftest import BYTES
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from nba_grading.consolidation import BatchRefused, consolidate_date, read_batch, staging_prefix
-from nba_grading.fenced_write import FencedOut
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease_store import LeaseKey
-from nba_grading.tables import PLAYER_PROP_PREDICTIONS
-from nba_grading.validation import find_duplicates
-from nba_grading.warehouse import StatementFailed, Warehouse
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.publish import FencedOut
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.consolidate import BatchRefused, consolidate_date, read_batch, staging_prefix
+from nba_grading.quality.after_write import find_duplicates
+from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS
 from tests.conftest import BYTES
 
 DAY = date(2026, 1, 10)
@@ -188,7 +188,7 @@ def test_a_table_whose_name_cannot_be_written_plainly_is_refused(warehouse: Ware
 def test_a_column_of_the_main_table_that_the_code_does_not_know_is_refused_as_the_write_would_empty_it(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nba_grading import consolidation
+    from nba_grading.pipelines import consolidate as consolidation
 
     stage(warehouse.client, "w1", [], columns="* EXCEPT (sportsbook)")
     known = tuple(name for name in PLAYER_PROP_PREDICTIONS.columns if name != "sportsbook")

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 from google.cloud import bigquery
 
-from nba_grading.fenced_write import AuditFailed, FencedOut
-from nba_grading.grading import grade_date
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease import Lease, LeaseLost, LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_sqlite import SqliteLeaseStore
-from nba_grading.leases import Leases
-from nba_grading.warehouse import Warehouse
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.publish import AuditFailed, FencedOut
+from nba_grading.leases.errors import LeaseLost
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_sqlite import SqliteLeaseStore
+from nba_grading.leases.times import LeaseTimes
+from nba_grading.pipelines.grade import grade_date
+from nba_grading.warehouse.client import Warehouse
 from tests.emulator.small_date import ROWS, grade_unleased, stored
 
 

@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable, read_inputs
 from commands.load import load_directory
 from commands.sample import FIRST_DATE, WRONG_CONFIDENCES, write_sample
-from nba_grading.grading import OPERATION, grade_date
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease_store import LeaseKey
-from nba_grading.tables import PREDICTION_ACCURACY
-from nba_grading.warehouse import Warehouse
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.grade import OPERATION, grade_date
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.reference_grader import NOT_COMPARED, Graded, grade
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from commands.stack_config import ROOT
 
 
 def test_the_old_recipe_duplicates_the_date_and_ours_does_not() -> None:
-    command = [sys.executable, "-m", "commands.proof.incident", "--keys", "1212"]
+    command = [sys.executable, "-m", "proofs.incident", "--keys", "1212"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     told = re.fullmatch(r"incident: old_duplicates=(\d+) duplicates=0 seconds=\d+", done.stdout.strip().splitlines()[-1])

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from commands.proof.mortal import Misfortune
 from commands.stack_config import StackConfig
-from nba_grading.staging_cleanup import drop_staging_tables, judge_staging_tables
-from nba_grading.warehouse import Warehouse
-from tests.emulator.nursery import End, Nursery
-from tests.emulator.scene import Parts, Scene, tables
-from tests.emulator.scenes import SCENES
+from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
+from nba_grading.warehouse.client import Warehouse
+from proofs.fault_injection import Misfortune
+from tests.emulator.fork_server import End, Nursery
+from tests.emulator.scenario import Parts, Scene, tables
+from tests.emulator.scenarios import SCENES
 
 # The emulator runs a statement at a time: while it does, the other's client works.
 SIDE_BY_SIDE = 2

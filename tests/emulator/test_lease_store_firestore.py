@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from google.cloud import firestore
 
-from nba_grading.lease_store import LeaseStore, StoreUnavailable
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
+from nba_grading.leases.store import LeaseStore, StoreUnavailable
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from tests.unit.lease_contract import LeasesContract, LeaseStoreContract, any_key, claim_of
 
 

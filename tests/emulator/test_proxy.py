@@ -10,15 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from google.cloud import firestore
 
-from commands.proof.emulator import client_of
-from commands.proof.lost_calls import FREE_AGAIN_SECONDS, LOSSES, WAYS, Loss, try_loss
-from commands.proof.lost_calls import TIMES as SHORT
-from commands.proof.proxies import FaultProxy, delay_proxy
 from commands.stack_config import StackConfig
-from nba_grading.lease import Lease, LeaseLost, LeaseStoreUnavailable, LeaseTimes
-from nba_grading.lease_store import AlreadyExists, LeaseKey, StoreUnavailable
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
-from nba_grading.leases import Leases
+from nba_grading.leases.errors import LeaseLost, LeaseStoreUnavailable
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import AlreadyExists, LeaseKey, StoreUnavailable
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
+from nba_grading.leases.times import LeaseTimes
+from proofs.emulator import client_of
+from proofs.lost_calls import FREE_AGAIN_SECONDS, LOSSES, WAYS, Loss, try_loss
+from proofs.lost_calls import TIMES as SHORT
+from proofs.proxies import FaultProxy, delay_proxy
 from tests.unit.lease_contract import OWNER, any_key, claim_of
 
 

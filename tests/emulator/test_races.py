@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 from google.cloud import bigquery
 
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
 from tests.emulator.small_date import ROWS, Writer, grade_unleased, stored
 
 WRITERS = 4

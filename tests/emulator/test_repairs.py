@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from nba_grading.fenced_write import FencedOut, Write, write_date
-from nba_grading.guard import UnleasedClaim
-from nba_grading.lease_store import LeaseKey
-from nba_grading.repairs import (
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.publish import FencedOut, Write, write_date
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.repair import (
     DatePlan,
     NoSuchBackup,
     backup_name,
@@ -23,8 +23,8 @@ from nba_grading.repairs import (
     restore_date,
     rows_by_date,
 )
-from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, Table
-from nba_grading.warehouse import Row, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, Table
 from tests.conftest import BYTES
 from tests.emulator.small_date import ROWS, grade_unleased
 
@@ -104,7 +104,7 @@ def test_other_dates_are_not_touched(dirty_date: Warehouse) -> None:
 
 
 def test_what_was_found_is_marked_as_resolved(dirty_date: Warehouse) -> None:
-    from nba_grading.validation import record_duplicates
+    from nba_grading.quality.after_write import record_duplicates
 
     record_duplicates(dirty_date, PREDICTION_ACCURACY, DAY, "grading", None)
     remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)

@@ -12,9 +12,9 @@ from google.cloud import bigquery
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from nba_grading.sql import load_sql, render_sql
-from nba_grading.trends import trend
-from nba_grading.warehouse import Warehouse
+from nba_grading.reviews.trends import trend
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import load_sql, render_sql
 from tests.reference_reviews import calibration, percentile, review_systems
 from tests.sql.test_sql_cases import insert_rows
 

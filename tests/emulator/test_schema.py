@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from commands.schema import create_schema
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
 
 
 def test_a_table_of_an_older_version_gets_the_columns_it_lacks_and_keeps_its_rows(warehouse: Warehouse) -> None:

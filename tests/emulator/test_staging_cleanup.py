@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from nba_grading.staging_cleanup import StagingTable, drop_staging_tables, judge_staging_tables
-from nba_grading.warehouse import Warehouse
+from nba_grading.pipelines.staging_cleanup import StagingTable, drop_staging_tables, judge_staging_tables
+from nba_grading.warehouse.client import Warehouse
 from tests.conftest import BYTES
 
 HOLDER = "0123456789abcdef0123456789abcdef"

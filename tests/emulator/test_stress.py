@@ -13,7 +13,7 @@ from commands.stack_config import ROOT
 
 @pytest.mark.timeout(400)
 def test_the_quick_stress_run_finds_no_violation_and_catches_the_old_recipe() -> None:
-    command = [sys.executable, "-m", "commands.proof.stress", "--quick"]
+    command = [sys.executable, "-m", "proofs.stress", "--quick"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=380, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     line = done.stdout.strip().splitlines()[-1]
@@ -26,7 +26,7 @@ def test_the_quick_stress_run_finds_no_violation_and_catches_the_old_recipe() ->
 
 
 def test_a_size_that_cannot_be_is_refused_with_a_sentence() -> None:
-    command = [sys.executable, "-m", "commands.proof.stress", "--cycles", "0"]
+    command = [sys.executable, "-m", "proofs.stress", "--cycles", "0"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "Every size must be 1 or more" in done.stderr

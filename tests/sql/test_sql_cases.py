@@ -19,11 +19,11 @@ import pytest
 import yaml
 from google.cloud import bigquery
 
-from nba_grading.consolidation import Batch, StagingTable
-from nba_grading.sql import SQL_DIR, identifier, load_sql
-from nba_grading.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
-from nba_grading.validation import find_duplicates
-from nba_grading.warehouse import Warehouse
+from nba_grading.pipelines.consolidate import Batch, StagingTable
+from nba_grading.quality.after_write import find_duplicates
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 
 HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*/*.yaml"))

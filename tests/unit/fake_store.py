@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable, Written, fields_of
+from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable, Written, fields_of
 
 T = TypeVar("T")
 

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseTimes, boottime
-from nba_grading.lease_store import OPERATIONS, AlreadyExists, Changed, LeaseKey, LeaseStore, Record
-from nba_grading.leases import Leases
+from nba_grading.leases.errors import LeaseHeld, LeaseLost
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import OPERATIONS, AlreadyExists, Changed, LeaseKey, LeaseStore, Record
+from nba_grading.leases.times import LeaseTimes, boottime
 
 OWNER: Mapping[str, Any] = {
     "dag_id": "grade_predictions",

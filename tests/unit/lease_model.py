@@ -1,6 +1,6 @@
 """Every state into which three clients, a lossy network and time can bring one lease and the date behind it, without a store.
 
-The rules, in short; they are those of ``nba_grading.lease`` and ``fenced_write``, and ``Design`` breaks each of them alone:
+The rules, in short; they are those of ``nba_grading.leases.lease`` and ``fenced_write``, and ``Design`` breaks each of them alone:
 
 1. The store keeps one document: whose claim it is, its token, its version and its age in ticks.
 2. A request takes effect at once, and its answer waits. Or it goes astray: its sender is told nothing, and it lands at any later

@@ -10,7 +10,7 @@ import pytest
 from commands import aggregation
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import DagRun
-from nba_grading.warehouse import Warehouse
+from nba_grading.warehouse.client import Warehouse
 
 DATES = [date(2026, 1, 30), date(2026, 1, 31), date(2026, 2, 1)]
 

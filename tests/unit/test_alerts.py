@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from commands.slack_sink import text_of
-from nba_grading import alerts
-from nba_grading.slack_message import Alert, Course, alert_blocks, recovery_blocks
-from nba_grading.validation import Finding
+from nba_grading.alerts import messages as alerts
+from nba_grading.alerts.model import Alert, Course
+from nba_grading.alerts.slack_blocks import alert_blocks, recovery_blocks
+from nba_grading.quality.after_write import Finding
 from tests.alert_examples import DAY, RUN, after_consolidation, after_write, all_alerts, courses, duplicates
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from commands.proof.bench import figures_table, main, remarks, report_of
-from commands.proof.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample, targets
-from commands.proof.bench_plot import draw
-from commands.proof.duckdb_floor import DuckdbWarehouse, translate
-from commands.proof.row_by_row import grade_rows
-from nba_grading.sql import load_sql
+from nba_grading.warehouse.sql import load_sql
+from proofs.bench import figures_table, main, remarks, report_of
+from proofs.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample, targets
+from proofs.bench_plot import draw
+from proofs.duckdb_floor import DuckdbWarehouse, translate
+from proofs.row_by_row import grade_rows
 from tests.reference_grader import grade
 
 ROWS = 263_274

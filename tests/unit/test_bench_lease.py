@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from commands.proof.bench_lease import main
-from commands.proof.contention import Turn, summarize
-from commands.proof.figures import FLOOR, Contention, Figures, Recovery, Spread, jain_index, operation_costs, overtakers, percentile, targets
+from proofs.bench_lease import main
+from proofs.contention import Turn, summarize
+from proofs.figures import FLOOR, Contention, Figures, Recovery, Spread, jain_index, operation_costs, overtakers, percentile, targets
 
 CONTENTION = Contention(waiters=50, served=50, seconds=3.1, unary_rpcs=395, waits_s=(1.0,) * 50, overtaken=(0,) * 50)
 COSTS = {FLOOR: [0.020, 0.021, 0.022], "acquire": [0.021] * 3, "renew": [0.0215] * 3, "release": [0.0205] * 3}

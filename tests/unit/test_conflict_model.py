@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from nba_grading.sql import load_sql
+from nba_grading.warehouse.sql import load_sql
 from tests.unit.bigquery_conflict_model import (
     DELETE_THEN_LOAD,
     FENCE_INSERTED_WHEN_MISSING,

@@ -16,8 +16,8 @@ import pytest
 from google.cloud import firestore
 
 from commands.stack_config import PROJECT, free_port_base
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
 WATCHES = 6

@@ -9,14 +9,16 @@ import pytest
 from google.api_core import exceptions as api
 from google.cloud import firestore
 
-from nba_grading import lease_store as lease_store_module
-from nba_grading.fenced_write import Claim
-from nba_grading.guard import UnleasedClaim, claim_date, make_lease_store
-from nba_grading.lease import Lease, LeaseHeld, LeaseStoreUnavailable, LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_firestore import FirestoreLeaseStore
-from nba_grading.lease_store_sqlite import SqliteLeaseStore
-from nba_grading.leases import Leases
+from nba_grading.guarded_write.claim import Claim, UnleasedClaim, claim_date
+from nba_grading.leases import store as lease_store_module
+from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
+from nba_grading.leases.factory import make_lease_store
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_firestore import FirestoreLeaseStore
+from nba_grading.leases.store_sqlite import SqliteLeaseStore
+from nba_grading.leases.times import LeaseTimes
 from nba_grading.settings import read_settings
 from tests.unit.fake_store import DROPPED, FakeStore, ManualClock
 

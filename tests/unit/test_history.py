@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from commands.proof.dates import Dates, FencedOut, Held
-from commands.proof.history import Event, History, check_history, read_history
+from proofs.dates import Dates, FencedOut, Held
+from proofs.history import Event, History, check_history, read_history
 
 KEY = "grading_2026-01-10"
 

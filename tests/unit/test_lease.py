@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from nba_grading import lease_store as lease_store_module
-from nba_grading import leases as leases_module
 from nba_grading.events import subscribe, unsubscribe
-from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
-from nba_grading.lease_store import LeaseKey, Record, StoreUnavailable
-from nba_grading.leases import Leases, Sight, Waiter, turn_delay_s
+from nba_grading.leases import manager as leases_module
+from nba_grading.leases import store as lease_store_module
+from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import LeaseKey, Record, StoreUnavailable
+from nba_grading.leases.times import LeaseTimes
+from nba_grading.leases.waiting import Sight, Waiter, turn_delay_s
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
 
 KEY = LeaseKey("grading", date(2026, 1, 10))

@@ -20,11 +20,13 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from nba_grading import lease as lease_module
-from nba_grading import lease_store as lease_store_module
-from nba_grading.lease import Lease, LeaseHeld, LeaseLost, LeaseStoreUnavailable, LeaseTimes
-from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, Written
-from nba_grading.leases import Leases
+from nba_grading.leases import lease as lease_module
+from nba_grading.leases import store as lease_store_module
+from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import Leases
+from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, Written
+from nba_grading.leases.times import LeaseTimes
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, Document, FakeStore, Fault, ManualClock, slow
 
 KEY = LeaseKey("grading", date(2026, 1, 10))

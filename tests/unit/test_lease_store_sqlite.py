@@ -11,8 +11,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from nba_grading.lease_store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable
-from nba_grading.lease_store_sqlite import SqliteLeaseStore
+from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable
+from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from tests.unit.lease_contract import LeasesContract, LeaseStoreContract, claim_of
 
 KEY = LeaseKey("grading", date(2026, 1, 10))

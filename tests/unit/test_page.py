@@ -14,9 +14,12 @@ from typing import Any
 import pytest
 
 from commands.stack_config import ROOT
-from nba_grading.page import curves, days, findings, leftovers
+from nba_grading.alerts.model import Alert, RunLink
+from nba_grading.page import date_status as days
+from nba_grading.page import findings
+from nba_grading.page import orphans as leftovers
+from nba_grading.page import time_series as curves
 from nba_grading.page.cache import FAILURE_SECONDS, RECENT_SECONDS, Answer, PanelCache
-from nba_grading.slack_message import Alert, RunLink
 
 TODAY = date(2026, 1, 17)
 STATIC = ROOT / "plugins" / "nba_grading" / "page" / "static"

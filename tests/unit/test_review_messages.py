@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from nba_grading import review_messages as messages
 from nba_grading.game_dates import GameDateError, resolve_past_day
-from nba_grading.reviews import DRIFT_KINDS, Targets, due_milestones, gone_systems, is_drifting, is_weekly_due
+from nba_grading.reviews import messages
+from nba_grading.reviews.systems import DRIFT_KINDS, Targets, due_milestones, gone_systems, is_drifting, is_weekly_due
 
 DAY = date(2026, 1, 11)
 TARGETS = Targets(mae=Decimal("4.5"), baseline_mae=Decimal("3.98"), win_rate=Decimal("0.524"))

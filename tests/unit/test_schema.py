@@ -9,15 +9,9 @@ import pytest
 
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
 from commands.load import SCHEMA_TYPES
-from nba_grading.runs import COLUMN_TYPES
-from nba_grading.sql import SQL_DIR, load_sql
-from nba_grading.tables import (
-    PLAYER_PROP_PREDICTIONS,
-    PREDICTION_ACCURACY,
-    PREDICTION_PERFORMANCE_SUMMARY,
-    SYSTEM_DAILY_PERFORMANCE,
-    Table,
-)
+from nba_grading.runs.record import COLUMN_TYPES
+from nba_grading.warehouse.sql import SQL_DIR, load_sql
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
 
 COLUMN = re.compile(r"^    (\w+) ([A-Z0-9]+(?:\(38, 9\))?)( NOT NULL)? OPTIONS", re.MULTILINE)
 # A load job's schema has the older names of two types, and no precision.

@@ -5,8 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from nba_grading.sql import SQL_DIR
-from nba_grading.trends import NAMES, trend
+from nba_grading.reviews.trends import NAMES, trend
+from nba_grading.warehouse.sql import SQL_DIR
 
 NO_WAREHOUSE = cast(Any, None)
 

@@ -13,7 +13,7 @@ import tenacity
 from google.api_core import exceptions as api
 from google.auth.exceptions import TransportError
 
-from nba_grading.warehouse import GuardRefused, StatementCancelled, StatementFailed, Typed, Warehouse, _parameter, is_transient
+from nba_grading.warehouse.client import GuardRefused, StatementCancelled, StatementFailed, Typed, Warehouse, _parameter, is_transient
 
 
 @pytest.fixture(autouse=True)

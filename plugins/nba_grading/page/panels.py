@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any
 
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
-from nba_grading.page import curves, days, findings, leftovers
+from nba_grading.leases.sweep import judge_lease, list_leases
+from nba_grading.page import date_status as days
+from nba_grading.page import findings
+from nba_grading.page import orphans as leftovers
+from nba_grading.page import time_series as curves
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
 from nba_grading.settings import Settings
-from nba_grading.stuck_leases import judge_lease, list_leases
-from nba_grading.warehouse import Params
+from nba_grading.warehouse.client import Params
 
 # Nothing this project could grade is older.
 EARLIEST = date(2015, 10, 1)

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from nba_grading.airflow_context import make_leases, make_page_warehouse
+from nba_grading.airflow.context import make_leases, make_page_warehouse
 
 if TYPE_CHECKING:
-    from nba_grading.leases import Leases
-    from nba_grading.warehouse import Warehouse
+    from nba_grading.leases.manager import Leases
+    from nba_grading.warehouse.client import Warehouse
 
 CLIENT_SECONDS = 600.0
 MOST_WAITING = 200
-LEASE_FREE_TRIGGER = "nba_grading.triggers.LeaseFreeTrigger"
+LEASE_FREE_TRIGGER = "nba_grading.airflow.triggers.LeaseFreeTrigger"
 
 Made = TypeVar("Made")
 

@@ -1,0 +1,129 @@
+"""What tasks and the page take from Airflow: clients from its connections, links to the run, and the settings' guard objects."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from airflow.configuration import conf
+
+from nba_grading.alerts.model import RunLink
+from nba_grading.settings import get_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from google.cloud import bigquery, firestore
+
+    from nba_grading.leases.manager import Leases
+    from nba_grading.warehouse.client import Warehouse
+
+PAGE_STATEMENT_SECONDS = 20.0
+
+
+def run_link(context: Context) -> RunLink:
+    """The run of a task's context, as an alert shows it."""
+    dag_id, run_id = context["ti"].dag_id, context["ti"].run_id
+    return RunLink(dag_id=dag_id, run_id=run_id, url=f"{base_url()}/dags/{dag_id}/runs/{run_id}", runbook_url=get_settings().grading_runbook_url)
+
+
+def run_type(context: Context) -> str:
+    """scheduled, manual, backfill or asset_triggered."""
+    value = context["dag_run"].run_type
+    return str(getattr(value, "value", value))
+
+
+def run_facts(context: Context) -> dict[str, Any]:
+    """What a row of grading_runs tells of the Airflow run that left it."""
+    ti = context["ti"]
+    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "run_type": run_type(context)}
+
+
+def lease_owner(context: Context) -> dict[str, Any]:
+    """What the lease document tells people about its holder."""
+    ti = context["ti"]
+    return {
+        "dag_id": ti.dag_id,
+        "run_id": ti.run_id,
+        "task_id": ti.task_id,
+        "try_number": ti.try_number,
+        "hostname": socket.gethostname(),
+        "log_url": getattr(ti, "log_url", None),
+    }
+
+
+def make_warehouse(context: Context, patience_s: float | None = None) -> Warehouse:
+    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them.
+
+    ``patience_s``: how long a statement is tried and may take, where that is shorter than the settings say.
+    """
+    from nba_grading.warehouse.client import STATEMENT_SECONDS, Warehouse
+
+    settings, ti = get_settings(), context["ti"]
+    return Warehouse(
+        client=_make_bigquery(),
+        maximum_bytes_billed=settings.grading_max_bytes_billed,
+        labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id)},
+        retry_seconds=patience_s or settings.grading_conflict_seconds,
+        statement_seconds=patience_s or STATEMENT_SECONDS,
+    )
+
+
+def make_page_warehouse() -> Warehouse:
+    """BigQuery for the page Grading, which runs in the API server: no task, a byte cap of its own, and no patience: it shows what it has."""
+    from nba_grading.warehouse.client import Warehouse
+
+    settings = get_settings()
+    return Warehouse(
+        client=_make_bigquery(),
+        maximum_bytes_billed=settings.grading_page_max_bytes_billed,
+        labels={"airflow-page": "grading"},
+        retry_seconds=1,
+        statement_seconds=PAGE_STATEMENT_SECONDS,
+    )
+
+
+def make_leases() -> Leases:
+    """The leases of the settings' store; Firestore with the credentials of the Airflow connection.
+
+    Raises LeaseStoreUnavailable when those credentials cannot be had: the guard then does what it does for a store that is down.
+    """
+    from google.auth.exceptions import GoogleAuthError
+
+    from nba_grading.leases.errors import LeaseStoreUnavailable
+    from nba_grading.leases.factory import make_lease_store
+    from nba_grading.leases.manager import Leases
+
+    settings = get_settings()
+    try:
+        return Leases(make_lease_store(settings, _make_firestore), settings.lease_times)
+    except GoogleAuthError as error:
+        raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
+
+
+def base_url() -> str:
+    """Where Airflow's UI is, without a slash at its end."""
+    return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
+
+
+def _make_bigquery() -> bigquery.Client:
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+
+    settings = get_settings()
+    hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, location=settings.grading_location)
+    return hook.get_client(project_id=settings.grading_project, location=settings.grading_location)
+
+
+def _make_firestore() -> firestore.Client:
+    from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
+    from google.cloud import firestore
+
+    settings = get_settings()
+    return firestore.Client(
+        project=settings.grading_project,
+        database=settings.lease_firestore_database,
+        credentials=BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id).get_credentials(),
+    )
+
+
+def _label(text: str) -> str:
+    return text.lower().replace(".", "-")[:63]

@@ -1,0 +1,32 @@
+"""What every DAG of this project shares: owner, retries, the failure alert and its recovery, the pool, the assets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from nba_grading.airflow.callbacks import alert_on_failure
+from nba_grading.settings import get_settings
+
+# Before the first game this project could grade: a run whose logical date is earlier than a DAG's start_date succeeds with no task run.
+START_DATE = datetime(2020, 1, 1, tzinfo=UTC)
+
+OWNER = "nba-grading"
+
+GRADING_POOL = "grading"
+
+# A writer that hangs with its renewals alive holds its date for so long at most.
+WRITE_TIMEOUT = timedelta(hours=2)
+
+
+def default_args() -> dict[str, Any]:
+    """default_args of every DAG; transient errors are retried with a growing delay."""
+    settings = get_settings()
+    return {
+        "owner": OWNER,
+        "retries": settings.grading_retries,
+        "retry_delay": timedelta(seconds=settings.grading_retry_seconds),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=10),
+        "on_failure_callback": alert_on_failure,
+    }

@@ -1,0 +1,104 @@
+"""The task of check_data_quality: make the checks of a day, store them, and tell in one summary what is off, or that it is right again."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from nba_grading.airflow.context import make_warehouse, run_link
+from nba_grading.airflow.errors import AlreadyTold, fail_for_good
+from nba_grading.airflow.notify import recover, tell
+from nba_grading.airflow.tasks.validate import small_repairs
+from nba_grading.alerts import messages as alerts
+from nba_grading.alerts.model import condition_name
+from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_past_day
+from nba_grading.settings import get_settings
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from nba_grading.quality.daily_checks import Result
+    from nba_grading.warehouse.client import Warehouse
+
+log = logging.getLogger(__name__)
+
+DUPLICATE_CHECKS = {"duplicate_grades": PREDICTION_ACCURACY, "duplicate_predictions": PLAYER_PROP_PREDICTIONS}
+
+
+def check_quality(context: Context) -> list[dict[str, Any]]:
+    """Make every check of the run's day. Returns the params of the runs of remove_duplicates that repair small finds by themselves.
+
+    Raises AirflowFailException when a check is broken, once the others are made, stored and told.
+    """
+    from nba_grading.quality.daily_checks import QualityCheckError, check_day, load_checks, record_results
+
+    day, as_of = _day(context)
+    try:
+        checks = load_checks(get_settings().grading_quality_thresholds)
+    except QualityCheckError as error:
+        raise AirflowFailException(str(error)) from None
+    warehouse = make_warehouse(context)
+    results = []
+    with fail_for_good():
+        for number, result in enumerate(check_day(warehouse, checks, day, as_of), start=1):
+            log.info("%d/%d %s: %s", number, len(checks), result.check.name, result.status)
+            results.append(result)
+        record_results(warehouse, context["ti"].run_id, day, datetime.now(tz=UTC), results)
+        repairs = _audit_duplicates(context, warehouse, day, results)
+    _tell(context, warehouse, day, results)
+    counts = Counter(result.status for result in results)
+    context["ti"].xcom_push(key="results", value={"day": str(day), **counts, "figures": {one.check.name: str(one.figure) for one in results}})
+    broken = [result.check.name for result in results if result.status == "broken"]
+    if broken:
+        raise AlreadyTold(f"checks that did not run: {', '.join(broken)}")
+    return repairs
+
+
+def _day(context: Context) -> tuple[date, datetime]:
+    """The day to look at, and the moment as of which: yesterday and now, or noon of the day after the run's parameter ``day``."""
+    given, now = context["params"].get("day"), datetime.now(tz=UTC)
+    try:
+        day = resolve_past_day(given, context["dag_run"].run_after or now)
+    except GameDateError as error:
+        raise AirflowFailException(str(error)) from None
+    return day, min(datetime.combine(day + timedelta(days=1), time(12), NEW_YORK), now) if given else now
+
+
+def _audit_duplicates(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> list[dict[str, Any]]:
+    """Write each date's duplicate keys to grading_duplicate_audit, end the alerts of dates without; the params of repairs without a person."""
+    from nba_grading.pipelines.repair import plan_repair
+    from nba_grading.quality.after_write import record_duplicates
+
+    link = run_link(context)
+    week = [day - timedelta(days=number) for number in range(7)]
+    repairs: list[dict[str, Any]] = []
+    for result in results:
+        table = DUPLICATE_CHECKS.get(result.check.name)
+        if table is None or result.status == "broken":
+            continue
+        found = {each.game_date: each.surplus_rows for each in plan_repair(warehouse, table, week[-1], day)} if result.figure else {}
+        for game_date in found:
+            record_duplicates(warehouse, table, game_date, processor="data_quality", investigation_url=link.url)
+        repairs += small_repairs(table, {str(game_date): rows for game_date, rows in found.items()})
+        clean = [condition_name(alerts.DUPLICATES_FOUND, table.name, str(each)) for each in week if each not in found]
+        recover(context, clean, f"The date holds no duplicate key any more, by {link.dag_id}.")
+    return repairs
+
+
+def _tell(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> None:
+    from nba_grading.alerts.incidents import list_conditions
+    from nba_grading.quality.daily_checks import OFF
+
+    link, name = run_link(context), condition_name(alerts.DATA_QUALITY)
+    off = [result for result in results if result.status in OFF]
+    if not off:
+        recover(context, [name], f"Every check of {day} has passed, or had no games to look at.")
+        return
+    with fail_for_good():
+        others = [condition for condition in list_conditions(warehouse) if condition.name != name]
+    tell(context, alerts.data_quality(link, day=day, off=off, checks=len(results), others=others))

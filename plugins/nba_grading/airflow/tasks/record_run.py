@@ -1,0 +1,90 @@
+"""The last task of a guarded run: its row in grading_runs, and what follows from its outcome."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nba_grading.airflow.context import make_warehouse, run_facts, run_link
+from nba_grading.airflow.errors import RESULT_KEY, fail_for_good
+from nba_grading.airflow.notify import recover, tell
+from nba_grading.alerts import messages as alerts
+from nba_grading.alerts.model import condition_name
+from nba_grading.events import log_event
+from nba_grading.settings import get_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from nba_grading.warehouse.client import Warehouse
+
+log = logging.getLogger(__name__)
+
+
+def record_guarded_run(
+    context: Context, operation: str, *, write_task: str = "grade", last_task: str = "validate", success: str = "graded"
+) -> dict[str, Any]:
+    """Write the run's row of grading_runs, from what its tasks left in XCom; returns that row for the API's readers.
+
+    The tasks are check_inputs, ``write_task`` and ``last_task``; ``success`` is the outcome of a run whose last task succeeded.
+    """
+    from nba_grading.runs.record import COLUMN_TYPES, record_run
+
+    ti, dag_run = context["ti"], context["dag_run"]
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+
+    def told(task_id: str, key: str, ended: tuple[str, ...] = ("success", "failed")) -> dict[str, Any]:
+        # A task that did not start this time keeps the XCom of the time before, when the run was cleared.
+        return (ti.xcom_pull(task_ids=task_id, key=key) or {}) if str(states.get(task_id)) in ended else {}
+
+    facts = {
+        **told("check_inputs", RESULT_KEY, ("success", "failed", "skipped")),
+        **told(write_task, RESULT_KEY),
+        **told(write_task, "return_value", ("success",)),
+        **told(last_task, RESULT_KEY),
+    }
+    if str(states.get(last_task)) == "success":
+        facts["outcome"] = success
+    elif "outcome" not in facts:
+        facts["outcome"] = "failed"
+        if not facts.get("detail"):
+            facts["detail"] = "a task was killed before it could say why: see its log"
+            killed = alerts.task_failed(run_link(context), game_date=facts.get("game_date"), task_id="of the run", tries=1, error=facts["detail"])
+            tell(context, killed)
+    # The same for every try of this task, another one when the run is cleared and starts again.
+    facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}")
+    row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
+    row |= {
+        **run_facts(context),
+        "operation": operation,
+        "started_at": (dag_run.start_date or datetime.now(tz=UTC)).isoformat(),
+    }
+    warehouse = make_warehouse(context)
+    with fail_for_good():
+        record_run(warehouse, row)
+    if row["outcome"] == success:
+        _tell_success(context, row)
+    elif row["outcome"] == "failed":
+        _count_failure(context, warehouse, row)
+    return row
+
+
+def _tell_success(context: Context, row: dict[str, Any]) -> None:
+    dag_id, operation = context["ti"].dag_id, row["operation"]
+    names = alerts.closed_by_success(dag_id, row.get("game_date"), leased=bool(row.get("leased")))
+    breaker = condition_name(alerts.BREAKER_OPENED, operation)
+    if breaker in recover(context, [*names, breaker], f"A run of {dag_id} has succeeded, for {row.get('game_date')}."):
+        log_event(log, "breaker_closed", operation=operation, game_date=row.get("game_date"))
+
+
+def _count_failure(context: Context, warehouse: Warehouse, row: dict[str, Any]) -> None:
+    from nba_grading.runs.breaker import failures_that_open
+
+    settings, operation = get_settings(), row["operation"]
+    limit, pause_s = settings.grading_breaker_failures, settings.grading_breaker_seconds
+    with fail_for_good():
+        failures = failures_that_open(warehouse, operation, failures_to_open=limit)
+    if failures:
+        error = str(row.get("detail") or "see the log of the run")
+        tell(context, alerts.breaker_opened(run_link(context), operation=operation, failures=failures, limit=limit, pause_s=pause_s, error=error))

@@ -1,0 +1,40 @@
+"""The task of heal_grading: find the dates to grade (again), say so, and hand a bounded number of them to grade_predictions."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from nba_grading.airflow.context import make_warehouse, run_link
+from nba_grading.airflow.errors import fail_for_good
+from nba_grading.airflow.notify import recover, tell
+from nba_grading.alerts import messages as alerts
+from nba_grading.alerts.model import condition_name
+from nba_grading.game_dates import NEW_YORK
+from nba_grading.settings import get_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
+
+
+def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
+    """The params of the runs of grade_predictions to start, oldest date first; skipped when no date needs one."""
+    settings, run_after = get_settings(), context["dag_run"].run_after
+    # Yesterday is the scheduled run's affair, which may still wait for its box scores.
+    last = (run_after.astimezone(NEW_YORK) if run_after else datetime.now(tz=NEW_YORK)).date() - timedelta(days=2)
+    with fail_for_good():
+        found = make_warehouse(context).rows("healing/list_dates_to_heal", {"first": last - timedelta(days=settings.grading_heal_days), "last": last})
+    for row in found:
+        log.info("date_to_heal date=%s ungraded=%d outdated=%d", *row.values())
+    if not found:
+        recover(context, [condition_name(alerts.DATES_TO_HEAL)], "Every date with predictions and box scores is graded, and up to date.")
+        raise AirflowSkipException("every date with predictions and box scores is graded, and no box score was corrected since")
+    told = [f"{row['game_date']}: {row['ungraded_predictions']} ungraded, {row['outdated_grades']} outdated" for row in found]
+    most = settings.grading_heal_dates
+    tell(context, alerts.dates_to_heal(run_link(context), regraded=told[:most], listed=told[most:], limit=most))
+    return [{"game_date": str(row["game_date"])} for row in found[:most]]

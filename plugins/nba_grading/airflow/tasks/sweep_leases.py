@@ -1,0 +1,140 @@
+"""The task of ``release_stuck_leases``: sweep the leases, tell what is wrong once, and what is right again once."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow.sdk.exceptions import AirflowFailException
+
+from nba_grading.airflow.context import make_leases, make_warehouse, run_link
+from nba_grading.airflow.errors import AlreadyTold, fail_for_good
+from nba_grading.airflow.notify import recover, report, tell, tell_lease_store_down
+from nba_grading.alerts import messages as alerts
+from nba_grading.alerts.model import condition_name
+from nba_grading.leases.store import LeaseKey
+from nba_grading.settings import get_settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from nba_grading.leases.manager import Leases
+    from nba_grading.leases.store import LeaseStore, Record
+    from nba_grading.leases.sweep import Judged
+
+log = logging.getLogger(__name__)
+
+STORE_DOWN = condition_name(alerts.LEASE_STORE_DOWN)
+LASTING = (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG)
+# No game was played on it.
+NO_DATE = date(1970, 1, 1)
+
+
+def sweep_leases_and_tell(context: Context) -> dict[str, Any]:
+    """Returns how many leases there are of each verdict of ``stuck_leases.Judged``, and the holder released by hand, if one was.
+
+    BigQuery is asked first what was told before: without its answer nothing is removed that could then not be told.
+    """
+    from nba_grading.leases.errors import LeaseStoreUnavailable
+    from nba_grading.leases.store import StoreUnavailable
+    from nba_grading.leases.sweep import sweep_leases
+
+    settings = get_settings()
+    raised = _raised(context)
+    try:
+        leases = make_leases()
+        released = _release_by_hand(context, leases.store)
+        is_back = STORE_DOWN in raised and _takes_leases(leases)
+        judged, problem = sweep_leases(
+            leases.store, grace_s=settings.lease_grace_seconds, stuck_s=settings.lease_stuck_seconds, long_held_s=settings.lease_long_held_seconds
+        )
+    except (StoreUnavailable, LeaseStoreUnavailable) as error:
+        _fail_for_store(context, error)
+    if is_back:
+        recover(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
+    judged = [one for one in judged if one.record.key.game_date != NO_DATE]
+    _tell(context, judged, raised)
+    if problem:
+        _fail_for_store(context, problem)
+    counts = Counter(one.told for one in judged)
+    log.info("leases_swept %s", dict(counts))
+    return {"leases": len(judged), **dict(counts.items()), "released_holder": released}
+
+
+def _fail_for_store(context: Context, error: Exception) -> NoReturn:
+    tell_lease_store_down(context, str(error))
+    raise AlreadyTold(f"the lease store does not answer: {error}") from error
+
+
+def _raised(context: Context) -> set[str]:
+    """Names of what is told of leases, and not over."""
+    from nba_grading.alerts.incidents import list_conditions
+
+    with fail_for_good():
+        return {found.name for found in list_conditions(make_warehouse(context), "lease-")}
+
+
+def _takes_leases(leases: Leases) -> bool:
+    """Whether the store writes as well as it reads, which an account without the right is refused: a lease of no date is taken and given back.
+
+    False when another holds that one, which a later sweep will find gone. Raises LeaseStoreUnavailable.
+    """
+    from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
+
+    try:
+        lease = leases.try_acquire(LeaseKey("maintenance", NO_DATE), {"dag_id": "release_stuck_leases"})
+    except LeaseHeld:
+        return False
+    if not lease.release():
+        raise LeaseStoreUnavailable(f"lease {lease.key} could not be given back")
+    return True
+
+
+def _release_by_hand(context: Context, store: LeaseStore) -> str | None:
+    from nba_grading.leases.sweep import NoSuchHolder, release_holder
+
+    holder_id: str | None = context["params"].get("holder_id")
+    if not holder_id:
+        return None
+    try:
+        record = release_holder(store, holder_id)
+    except NoSuchHolder as error:
+        earlier = ". An earlier try of this run may have released it: Slack was told then" if context["ti"].try_number > 1 else ""
+        raise AirflowFailException(f"{error}{earlier}") from None
+    _report_removed(context, record, by_hand=True)
+    return holder_id
+
+
+def _tell(context: Context, judged: list[Judged], raised: set[str]) -> None:
+    settings, link = get_settings(), run_link(context)
+    lasting: set[str] = set()
+    for one in judged:
+        record = one.record
+        lease = {"lease": str(record.key), "holder_id": record.holder_id, "holder": _holder(record)}
+        if one.verdict == "stuck":
+            alert = alerts.lease_stuck(link, **lease, silent_s=record.age_s, limit_s=settings.lease_stuck_seconds, is_removed=one.is_removed)
+        elif one.verdict == "long_held":
+            alert = alerts.lease_long_held(
+                link, **lease, held_s=record.held_s, limit_s=settings.lease_long_held_seconds, inflight_job=record.inflight_job
+            )
+        else:
+            if one.is_removed:
+                _report_removed(context, record, by_hand=False)
+            continue
+        tell(context, alert)
+        (raised if one.is_removed else lasting).add(alert.name)
+    over = sorted(name for name in raised - lasting if name.startswith(LASTING))
+    if over:
+        recover(context, over, "The lease was given back, taken over, removed, or is renewed again.")
+
+
+def _report_removed(context: Context, record: Record, *, by_hand: bool) -> None:
+    alert = alerts.lease_removed(run_link(context), lease=str(record.key), holder=_holder(record), silent_s=record.age_s, by_hand=by_hand)
+    report(context, alert)
+
+
+def _holder(record: Record) -> str:
+    owner = ", ".join(f"{name} {value}" for name, value in record.owner.items())
+    return f"{record.holder_id} ({owner or 'owner not told'})"

@@ -1,0 +1,1 @@
+"""Checks of the data: straight after a write, and once a day."""

@@ -1,0 +1,113 @@
+"""What is checked straight after a write. Each check is a SELECT of the offending rows; those rows are the finding."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from nba_grading.events import log_event
+from nba_grading.warehouse.client import Row, Typed, Warehouse
+from nba_grading.warehouse.sql import identifier, render_sql
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY, Table
+
+log = logging.getLogger(__name__)
+
+SHOWN_KEYS = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a check found: its name, severity (warn or fail), a sentence with the figures, and up to 20 rows."""
+
+    check: str
+    severity: str
+    sentence: str
+    rows: list[Row] = field(default_factory=list)
+    surplus_rows: int = 0
+
+
+def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, Any]) -> list[Finding]:
+    """Findings of a freshly written date; none is a pass. A check that cannot run raises: an error is never 0 duplicates.
+
+    ``reported`` is what ``grading.grade_date`` returned.
+    """
+    findings = [
+        *find_duplicates(warehouse, PREDICTION_ACCURACY, game_date),
+        *_null_keys(warehouse.rows("validation/find_null_keys", {"game_date": game_date})),
+        *_balance(
+            warehouse.rows(
+                "validation/find_unbalanced_date",
+                {"game_date": game_date, **{name: int(reported[name]) for name in ("fencing_token", "graded", "voided")}},
+            )
+        ),
+    ]
+    if reported.get("invalid_confidence"):
+        count = reported["invalid_confidence"]
+        findings.append(Finding("invalid_confidence", "warn", f"{count} predictions have a confidence outside 0-100; they were graded without one"))
+    log_findings(findings, game_date)
+    if not findings:
+        log_event(log, "date_validated", game_date=game_date, rows=int(reported["graded"]) + int(reported["voided"]), duplicates=0)
+    return findings
+
+
+def log_findings(findings: Sequence[Finding], game_date: date) -> None:
+    """An event for each finding."""
+    for finding in findings:
+        log_event(log, "finding", level=logging.ERROR, game_date=game_date, check=finding.check, severity=finding.severity, told=finding.sentence)
+
+
+def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list[Finding]:
+    """The finding of duplicate keys on a date of a table, or none."""
+    text = render_sql(
+        "validation/find_duplicate_keys",
+        target=identifier(table.full_name),
+        line_column=identifier(table.line_column),
+        time_column=identifier(table.time_column),
+    )
+    findings = _duplicates(warehouse.run(text, {"game_date": game_date}))
+    # Told when there are none as well: a series of noughts says that somebody looked.
+    surplus = sum(finding.surplus_rows for finding in findings)
+    level = logging.ERROR if surplus else logging.INFO
+    log_event(log, "duplicates_counted", level=level, operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
+    return findings
+
+
+def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, processor: str, investigation_url: str | None) -> int:
+    """Write the first 20 duplicate keys of a date to grading_duplicate_audit; returns how many rows that made."""
+    return warehouse.execute(
+        render_sql("validation/insert_duplicate_audit", target=identifier(table.full_name), line_column=identifier(table.line_column)),
+        {
+            "game_date": game_date,
+            "detected_at": datetime.now(tz=UTC),
+            "processor": processor,
+            "investigation_url": Typed("STRING", investigation_url),
+        },
+    )
+
+
+def _duplicates(rows: list[Row]) -> list[Finding]:
+    if not rows:
+        return []
+    surplus = int(rows[0]["surplus_rows"])
+    sentence = f"{rows[0]['duplicate_keys']} keys stand more than once, {surplus} rows too many"
+    return [Finding("duplicate_keys", "fail", sentence, rows[:SHOWN_KEYS], surplus)]
+
+
+def _null_keys(rows: list[Row]) -> list[Finding]:
+    return [Finding("null_keys", "fail", f"{row['null_key_rows']} rows lack a part of their key", [row]) for row in rows]
+
+
+def _balance(rows: list[Row]) -> list[Finding]:
+    return [
+        Finding(
+            "unbalanced_date",
+            "fail",
+            f"the date holds {row['stored_graded']} graded and {row['stored_voided']} voided keys of its newest write, "
+            f"{row['reported_graded']} and {row['reported_voided']} were reported; {row['foreign_keys']} keys are of another write",
+            [row],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""How well the predicting systems do: milestones, the weekly table, drift, trends."""

@@ -1,0 +1,244 @@
+"""What people read of a review: the weekly table, a milestone, a drift and its end. Pure functions that return plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from nba_grading.reviews.systems import (
+    DRIFT_KINDS,
+    MAX_VOLUME_VARIATION,
+    MIN_BAND_DAYS,
+    MIN_ERRORS,
+    MIN_PLAYER_GAMES,
+    WEEK,
+    DriftKind,
+    Targets,
+    is_drifting,
+)
+
+Row = Mapping[str, Any]
+
+SHOWN_SYSTEMS = 10
+SYSTEM_CHARACTERS = 22
+LIMITS = f"from {MIN_ERRORS} errors, {MIN_BAND_DAYS} days in the band and {MIN_PLAYER_GAMES} player-games with a bet on"
+BAND_AND_WEEK = timedelta(days=36)
+# For people to paste; nothing here runs it.
+DAILY_FIGURES = (
+    "SELECT game_date, mae, avg_bias, win_rate, over_win_rate, under_win_rate, predictions, voided FROM nba_predictions.system_daily_performance "
+    "WHERE system_id = '{system}' AND game_date BETWEEN '{first}' AND '{day}' ORDER BY game_date"
+)
+NOTES = {
+    ("mae_verdict", "above"): "MAE above its band",
+    ("mae_verdict", "below"): "MAE below its band",
+    ("win_rate_verdict", "low"): "win rate low",
+    ("mae_verdict", "no_errors"): "no errors",
+    ("mae_verdict", "too_few"): "too few for MAE",
+    ("win_rate_verdict", "too_few"): "too few bets",
+    ("win_rate_verdict", "no_bets"): "no bets",
+}
+
+
+@dataclass(frozen=True)
+class ReviewMessage:
+    """A message: ``detail`` is a monospaced table or a sentence, ``command`` the SQL or command line of the next step, if there is one."""
+
+    title: str
+    detail: str
+    facts: dict[str, str] = field(default_factory=dict)
+    next_step: str = "None: this is a report."
+    command: str | None = None
+
+
+def milestone(row: Row, day: date, targets: Targets) -> ReviewMessage:
+    """The milestone check of one system: a row of ``reviews.review_milestone`` over the 7 days that end on ``day``."""
+    system = row["system_id"]
+    if not row["predictions"] and not row["errors"]:
+        return ReviewMessage(
+            title=f"Milestone of {system}: it has no predictions and no grades from {_week(day)}",
+            detail="Nothing could be checked.",
+            next_step="Look whether the system runs, and whether GRADING_MILESTONES names it as the predictions do (system_id).",
+        )
+    checks = (
+        ("MAE", row["is_mae_met"], f"{_number(row['mae'])} (at most {targets.mae}; baseline {targets.baseline_mae}; {row['errors']} errors)"),
+        ("placeholders", row["is_placeholders_met"], f"{row['placeholders']} of {row['predictions']} predictions (none allowed)"),
+        ("volume", row["is_volume_met"], _volume(row)),
+        ("win rate", row["is_win_rate_met"], f"{_rate(row)} (at least {_percent(targets.win_rate)} %; {row['decided']} bets)"),
+    )
+    missed = [name for name, is_met, _ in checks if not is_met]
+    return ReviewMessage(
+        title=f"Milestone of {system}: {'missed by ' + ', '.join(missed) if missed else 'met'}",
+        detail=_table([("", "check", "figure"), *(("ok" if is_met else "NO", name, told) for name, is_met, told in checks)]),
+        facts={"Days": _week(day), "Against the baseline": _against(row["mae"], targets.baseline_mae)},
+        next_step="Decide with the system's owner whether it goes on; the runbook says what each figure counts." if missed else "None: it is met.",
+    )
+
+
+def weekly(rows: Sequence[Row], day: date, targets: Targets, trends: Mapping[str, Sequence[Row]]) -> ReviewMessage:
+    """The weekly table: rows of ``reviews.review_systems``; ``trends`` holds rows of ``trends.trend`` by name."""
+    facts = {"Days": _week(day), **_trend_facts(trends)}
+    graded = [row for row in rows if row["predictions"]]
+    if not graded:
+        return ReviewMessage(
+            title=f"Weekly review: no grades from {_week(day)}",
+            detail="No system could be reviewed." + (f" Graded in the month before: {', '.join(row['system_id'] for row in rows)}." if rows else ""),
+            facts=facts,
+            next_step="None if no games were played. Otherwise look at the runs of grade_predictions of that week.",
+        )
+    named = [row for row in rows if any(is_drifting(row, kind) for kind in DRIFT_KINDS)]
+    shown = sorted(rows, key=lambda row: (row not in named, not row["predictions"], row["system_id"]))[:SHOWN_SYSTEMS]
+    parts = [_systems_table(shown), "won % by confidence decile; * the confidence lies outside its 95 % interval", _calibration_table(shown)]
+    if len(rows) > len(shown):
+        parts.append(f"and {len(rows) - len(shown)} more systems in the run's result")
+    facts["Named"] = "; ".join(f"{row['system_id']} ({_note(row)})" for row in named) or "no system"
+    facts["Judged"] = LIMITS
+    facts["Graded days"] = f"{max(row['graded_days'] for row in rows)} of 7"
+    return ReviewMessage(
+        title=f"Weekly review of {len(graded)} systems, {_week(day)}: {len(named) or 'none'} named",
+        detail="\n".join(parts),
+        facts=facts,
+        next_step="Look at the systems named; each has a message of its own." if named else "None: this is a report.",
+    )
+
+
+def drift(row: Row, kind: DriftKind, day: date, targets: Targets) -> ReviewMessage:
+    """A system is named: its row of ``reviews.review_systems``."""
+    system = row["system_id"]
+    if kind == "mae-out-of-band":
+        return ReviewMessage(
+            title=f"{system}: the MAE of the week is {row['mae_verdict']} its own 30-day band",
+            detail=f"{row['mae']:.2f} points, outside {row['band_low']:.2f} to {row['band_high']:.2f} (mean of {row['band_days']} days "
+            f"{row['band_mae']:.2f}, two standard deviations).",
+            facts={"Days": _week(day), "Errors": str(row["errors"]), "Bias": f"{row['bias']:+.2f}", "Voided": str(row["voided"])},
+            next_step="Look for a change in the system's inputs or version on these days; a fall is as suspicious as a rise.",
+            command=_daily_figures(system, day),
+        )
+    return ReviewMessage(
+        title=f"{system}: the win rate of the week is under {_percent(targets.win_rate)} %, beyond chance",
+        detail=f"{_rate(row)} of {row['decided']} bets on {row['player_games']} player-games: the whole 95 % interval lies under it.",
+        facts={"Days": _week(day), "Bets": str(row["decided"]), "Effective bets": f"{row['effective_bets']:.0f}", "MAE": _number(row["mae"])},
+        next_step="Look whether OVER or UNDER, or one decile, loses; then decide with its owner whether its bets go on.",
+        command=_daily_figures(system, day),
+    )
+
+
+def drift_over(system: str, kind: DriftKind, row: Row | None) -> ReviewMessage:
+    """A system is no longer named; ``row`` is None when it has not been graded for more than a month."""
+    if row is None:
+        return ReviewMessage(title=f"{system}: not graded for more than a month, so no longer watched", detail="", next_step="None.")
+    if kind == "mae-out-of-band":
+        told = f"{row['mae']:.2f} points, in {row['band_low']:.2f} to {row['band_high']:.2f}."
+        return ReviewMessage(title=f"{system}: the MAE is back in its 30-day band", detail=told, next_step="None.")
+    return ReviewMessage(title=f"{system}: the win rate is not low beyond chance any more", detail=f"{_rate(row)}.", next_step="None.")
+
+
+def _systems_table(rows: Sequence[Row]) -> str:
+    head = ("system", "MAE", "band", "bias", "won %", "95 %", "bets", "")
+    return _table([head, *(_systems_row(row) for row in rows)])
+
+
+def _systems_row(row: Row) -> tuple[str, ...]:
+    has_bets, has_band = row["win_rate"] is not None, row["band_low"] is not None
+    return (
+        row["system_id"][:SYSTEM_CHARACTERS],
+        _number(row["mae"]),
+        f"{row['band_low']:.1f}-{row['band_high']:.1f}" if has_band else "-",
+        "-" if row["bias"] is None else f"{row['bias']:+.2f}",
+        _percent(row["win_rate"]) if has_bets else "-",
+        f"{_percent(row['win_rate_low'])}-{_percent(row['win_rate_high'])}" if has_bets else "-",
+        str(row["decided"]),
+        _note(row),
+    )
+
+
+def _note(row: Row) -> str:
+    if not row["predictions"]:
+        return "no grades"
+    return ", ".join(note for (column, verdict), note in NOTES.items() if row[column] == verdict)
+
+
+def _calibration_table(rows: Sequence[Row]) -> str:
+    by_system = {row["system_id"]: {each["confidence_decile"]: each for each in row["calibration"]} for row in rows}
+    deciles = sorted({decile for each in by_system.values() for decile in each})
+    if not deciles:
+        return "no bet with a confidence"
+    head = ("system", *(f"{(decile - 1) * 10}-{decile * 10}" for decile in deciles))
+    body = ((system[:SYSTEM_CHARACTERS], *(_decile(each.get(decile)) for decile in deciles)) for system, each in by_system.items())
+    return _table([head, *body])
+
+
+def _decile(row: Row | None) -> str:
+    return "-" if row is None else f"{100 * row['win_rate']:.0f}{'*' if row['is_off'] else ''}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _trend_facts(trends: Mapping[str, Sequence[Row]]) -> dict[str, str]:
+    facts = {}
+    if weeks := trends.get("duplicate_rate"):
+        last = weeks[-1]
+        change = "" if last["rate_change"] is None else f", {100 * last['rate_change']:+.2f} points on the week before"
+        facts["Duplicates"] = f"{last['duplicates']} of {last['row_count']} rows{change}; found after writes: {last['detected_duplicates']}"
+    if timed := [row for row in trends.get("grading_duration", ()) if row["operation"] == "grading" and row["timed_runs"]]:
+        medians = [row["median_ms"] for row in timed]
+        facts["Grading a date"] = (
+            f"daily median {_seconds(min(medians))} to {_seconds(max(medians))}, p95 up to {_seconds(max(row['p95_ms'] for row in timed))}"
+        )
+    if waits := trends.get("lease_wait"):
+        told = [row["p95_wait_ms"] for row in waits if row["p95_wait_ms"] is not None]
+        unleased = sum(row["unleased"] for row in waits)
+        facts["Lease wait"] = (
+            f"daily p95 up to {_seconds(max(told, default=0))}; {unleased} of {sum(row['runs'] for row in waits)} runs without a lease"
+        )
+    if volumes := trends.get("volume_per_system"):
+        latest = [row for row in volumes if row["game_date"] == volumes[-1]["game_date"] and row["volume_ratio"] is not None]
+        if latest:
+            least = min(latest, key=lambda row: row["volume_ratio"])
+            facts["Volume"] = f"least on {least['game_date']}: {least['system_id']}, {least['predictions']} ({least['volume_ratio']:.1f} of its mean)"
+    return facts
+
+
+def _volume(row: Row) -> str:
+    if not row["game_days"]:
+        return "no box score in these days"
+    variation = "-" if row["volume_variation"] is None else f"{row['volume_variation']:.2f}"
+    return (
+        f"{row['predictions_per_day']:.0f} a day, variation per game {variation} (at most {MAX_VOLUME_VARIATION}), "
+        f"silent on {row['silent_days']} of {row['game_days']} game days"
+    )
+
+
+def _rate(row: Row) -> str:
+    if row["win_rate"] is None:
+        return "no decided bet"
+    return f"{_percent(row['win_rate'])} %, 95 % interval {_percent(row['win_rate_low'])} to {_percent(row['win_rate_high'])} %"
+
+
+def _against(mae: float | None, baseline: Any) -> str:
+    return "no errors to compare" if mae is None else f"{mae - float(baseline):+.2f} points of MAE"
+
+
+def _daily_figures(system: str, day: date) -> str:
+    name = system.replace("\\", "\\\\").replace("'", "\\'")
+    return DAILY_FIGURES.format(system=name, first=day - BAND_AND_WEEK, day=day)
+
+
+def _week(day: date) -> str:
+    return f"{day - WEEK + timedelta(days=1)} to {day}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _percent(share: Any) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _seconds(milliseconds: float) -> str:
+    return f"{milliseconds / 1000:.1f} s"

@@ -1,0 +1,100 @@
+"""Reviews of the predicting systems: the milestone check of one, the weekly table of all, and which of them drift. See docs/reviews.md.
+
+The figures and verdicts are the SQL's (include/sql/review); here are the thresholds that settings do not hold, what is due on a day,
+and the names of what a verdict means to people.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+from nba_grading.warehouse.client import Params, Row, Warehouse
+from nba_grading.warehouse.sql import load_sql, render_sql
+
+WEEK = timedelta(days=7)
+MONDAY = 0
+# Below these a verdict would be about chance: the week's errors, the days of the band, the player-games with a decided bet.
+MIN_ERRORS = 100
+MIN_BAND_DAYS = 10
+MIN_PLAYER_GAMES = 100
+MIN_DECILE_PLAYER_GAMES = 30
+# Real systems vary by 0.03 to 0.15 from day to day, in predictions per game.
+MAX_VOLUME_VARIATION = Decimal("0.25")
+
+DriftKind = Literal["mae-out-of-band", "win-rate-low"]
+# For each kind: the column of its verdict, the verdicts that name a system, and the one that clears it. Others leave all as it is.
+_VERDICTS: Mapping[DriftKind, tuple[str, frozenset[str], str]] = {
+    "mae-out-of-band": ("mae_verdict", frozenset({"above", "below"}), "inside"),
+    "win-rate-low": ("win_rate_verdict", frozenset({"low"}), "ok"),
+}
+DRIFT_KINDS: tuple[DriftKind, ...] = tuple(_VERDICTS)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What a system is held against: MAE in points (at most), the baseline's MAE, and a win rate (at least, as a share)."""
+
+    mae: Decimal
+    baseline_mae: Decimal
+    win_rate: Decimal
+
+
+def due_milestones(milestones: Mapping[str, date], day: date) -> list[str]:
+    """The systems whose milestone is on the morning after ``day``, by name."""
+    return sorted(system for system, set_date in milestones.items() if set_date == day + timedelta(days=1))
+
+
+def is_weekly_due(day: date, weekly: bool | None) -> bool:
+    """Whether the weekly table is made on the morning after ``day``: as forced, else on Mondays."""
+    return weekly if weekly is not None else (day + timedelta(days=1)).weekday() == MONDAY
+
+
+def review_milestone(warehouse: Warehouse, system_id: str, day: date, targets: Targets) -> Row:
+    """The one row of review/review_milestone.sql over the 7 days that end on ``day``; noughts and NULLs for a system without any rows."""
+    params: Params = {
+        "day": day,
+        "system_id": system_id,
+        "mae": targets.mae,
+        "win_rate": targets.win_rate,
+        "max_variation": MAX_VOLUME_VARIATION,
+    }
+    [row] = _run(warehouse, "review_milestone", params)
+    return row
+
+
+def review_systems(warehouse: Warehouse, day: date, targets: Targets) -> list[Row]:
+    """A row per system of review/review_systems.sql, by name, with ``calibration``: its rows of review/calibration.sql.
+
+    Empty when no system has a grade in the 37 days that end on ``day``.
+    """
+    params: Params = {
+        "day": day,
+        "win_rate": targets.win_rate,
+        "min_days": MIN_BAND_DAYS,
+        "min_errors": MIN_ERRORS,
+        "min_player_games": MIN_PLAYER_GAMES,
+    }
+    deciles: dict[str, list[Row]] = defaultdict(list)
+    for row in _run(warehouse, "calibration", {"day": day, "min_player_games": MIN_DECILE_PLAYER_GAMES}):
+        deciles[row["system_id"]].append(row)
+    return [{**row, "calibration": deciles[row["system_id"]]} for row in _run(warehouse, "review_systems", params)]
+
+
+def is_drifting(row: Mapping[str, Any], kind: DriftKind) -> bool | None:
+    """Whether a row of ``review_systems`` names its system; None when there is too little to say either way."""
+    column, named, cleared = _VERDICTS[kind]
+    return True if row[column] in named else False if row[column] == cleared else None
+
+
+def gone_systems(rows: Iterable[Mapping[str, Any]], systems: Iterable[str]) -> list[str]:
+    """Those of ``systems`` that have no row: they made no prediction that was graded for more than a month."""
+    return sorted(set(systems) - {row["system_id"] for row in rows})
+
+
+def _run(warehouse: Warehouse, name: str, params: Params) -> list[Row]:
+    return warehouse.run(render_sql(f"review/{name}", win_rates=load_sql("review/win_rates")), params)

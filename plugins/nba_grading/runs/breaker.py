@@ -1,0 +1,57 @@
+"""The circuit breaker of an operation: after some failed runs in a row, further ones are refused at once instead of failing slowly.
+
+Closed: runs pass. Open: runs are refused, with the reason. After a pause one run may try (half-open); its success closes the
+breaker, its failure leaves it open for another pause. Its state is a condition, and what counts is in grading_runs, so every worker
+sees the same. A run that was refused (a bad date, an audit that stopped the write, a lease held too long) is no failure of the
+operation: three wrong dates typed by hand must not stop the night's run.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from nba_grading.alerts.incidents import claim_probe, list_conditions
+from nba_grading.alerts.messages import BREAKER_OPENED
+from nba_grading.alerts.model import condition_name
+from nba_grading.events import log_event
+from nba_grading.runs.record import count_failures_in_a_row
+from nba_grading.warehouse.client import Warehouse
+
+log = logging.getLogger(__name__)
+
+
+class BreakerOpen(Exception):
+    """Runs of the operation are refused for now; the message says since when, why, and what to do."""
+
+
+def pass_breaker(warehouse: Warehouse, operation: str, run: str, *, pause_s: float, override: bool) -> None:
+    """Return if this run may go on: the breaker is closed, or overridden, or it is this run that tries. Raises BreakerOpen."""
+    name = condition_name(BREAKER_OPENED, operation)
+    condition = next((found for found in list_conditions(warehouse, name) if found.name == name), None)
+    if condition is None:
+        return
+    if override:
+        log_event(log, "breaker_overridden", level=logging.WARNING, operation=operation, run=run, open_s=round(condition.age_s))
+    elif claim_probe(warehouse, condition.name, run, pause_s):
+        log_event(log, "breaker_probed", level=logging.WARNING, operation=operation, run=run, open_s=round(condition.age_s))
+    else:
+        log_event(log, "breaker_refused", level=logging.ERROR, operation=operation, run=run, open_s=round(condition.age_s))
+        raise BreakerOpen(
+            f"the circuit breaker of {operation} is open since {condition.begun_at:%Y-%m-%d %H:%M:%S} UTC, as its runs failed one after "
+            f"the other ({condition.detail}). One run may try every {pause_s:g} s, and its success closes it; to run now all the "
+            "same, trigger with override_breaker"
+        )
+
+
+def failures_that_open(warehouse: Warehouse, operation: str, *, failures_to_open: int) -> int | None:
+    """The number of failed runs in a row when it is one too many, the run just recorded among them; else None. 0 never opens it.
+
+    The caller tells it (``alerts.breaker_opened``): the breaker is open while that condition is raised, and a success recovers it.
+    """
+    if not failures_to_open:
+        return None
+    failures = count_failures_in_a_row(warehouse, operation)
+    if failures < failures_to_open:
+        return None
+    log_event(log, "breaker_opened", level=logging.ERROR, operation=operation, failures=failures)
+    return failures

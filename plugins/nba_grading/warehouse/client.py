@@ -1,0 +1,302 @@
+"""Statements to BigQuery: typed parameters, labels, a byte cap, job ids that survive their client, and retries.
+
+Each attempt has its own job id, ``<name>_<attempt>``. When the answer to a submit is lost, or the id exists already, the job
+of that id is adopted, so a statement never runs twice because an acknowledgement did not arrive. Transient errors and
+transaction conflicts are tried again with backoff and jitter; everything else, a guard's error above all, is raised at once.
+A job that may still run when its statement is given up, for whatever reason, is cancelled.
+Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-messages
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import requests
+import tenacity
+from google.api_core import exceptions as api
+from google.cloud import bigquery
+
+from nba_grading.events import log_event
+from nba_grading.warehouse.sql import load_sql
+
+log = logging.getLogger(__name__)
+
+Value = date | datetime | int | str | bool | Decimal | None
+Row = dict[str, Any]
+
+STATEMENT_SECONDS = 3600.0
+TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInternalError", "rateLimitExceeded", "jobRateLimitExceeded"}
+CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
+LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
+UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
+# The client's own retries are off: they hide how often a statement ran. Its signature forgets that None is allowed.
+NO_RETRY: Any = None
+CALL_SECONDS = 60.0
+CANCEL_SECONDS = 5.0
+GUARD = re.compile(r"GUARD (\w+): (.+?)(?:;|$)", re.MULTILINE)
+
+
+class StatementFailed(RuntimeError):
+    """BigQuery refused a statement for good; the message has its job id and its first error."""
+
+
+class StatementCancelled(RuntimeError):
+    """A statement was stopped from outside: by a lost lease, a task that was killed, or a person. Running it again is safe."""
+
+
+class GuardRefused(RuntimeError):
+    """A guard inside a script stopped it and rolled it back; ``guard`` is its name, such as fenced_out."""
+
+    def __init__(self, guard: str, message: str) -> None:
+        super().__init__(message)
+        self.guard = guard
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A parameter whose type cannot be told from its value: a NULL, in short."""
+
+    type_: str
+    value: Value
+
+
+Params = Mapping[str, "Value | Typed | list[str]"]
+BeforeSubmit = Callable[[str], None]
+
+
+def _nothing(_job_id: str) -> None:
+    pass
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether BigQuery cancelled a transaction because another one changed the same table."""
+    return isinstance(error, api.GoogleAPICallError) and bool(CONFLICTS.search(str(error)))
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same statement may succeed a little later."""
+    if isinstance(error, LOST_CONNECTION):
+        return True
+    if not isinstance(error, api.GoogleAPICallError) or GUARD.search(str(error)):
+        return False
+    reasons = _reasons(error)
+    # The class alone misleads where a reason is told: the client makes an InternalServerError of any it does not know.
+    return is_conflict(error) or (bool(reasons & TRANSIENT_REASONS) if reasons else isinstance(error, UNAVAILABLE))
+
+
+def _reasons(error: api.GoogleAPICallError) -> set[str]:
+    return {str(entry["reason"]) for entry in error.errors if isinstance(entry, Mapping) and entry.get("reason")}
+
+
+@dataclass
+class Warehouse:
+    """BigQuery as this project uses it. One instance per task, or for the threads of a server; any of them may call ``cancel_running``.
+
+    ``before_attempt`` runs before every submit (the lease's check, say) and stops the statement by raising.
+    """
+
+    client: bigquery.Client
+    maximum_bytes_billed: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+    retry_seconds: float = 300
+    statement_seconds: float = STATEMENT_SECONDS
+    before_attempt: Callable[[], None] = lambda: None
+    _running: set[str] = field(default_factory=set)
+    _cancelled: bool = False
+    # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
+    _lock: Any = field(default_factory=threading.RLock)
+
+    def rows(self, name: str, params: Params | None = None) -> list[Row]:
+        """Rows of the SELECT in ``include/sql/<name>.sql``."""
+        return self.run(load_sql(name), params)
+
+    def run(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> list[Row]:
+        """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, GuardRefused or a transient error.
+
+        ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores. ``before_submit`` gets the id of
+        each job that is about to be submitted: a statement that conflicts runs again as another one.
+        """
+        return [dict(row.items()) for row in self._run(text, params, job_name, before_submit)[1]]
+
+    def execute(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> int:
+        """Rows changed by one DML statement (0 for DDL); the rest as ``run``."""
+        return int(self._run(text, params, job_name, before_submit)[0].num_dml_affected_rows or 0)
+
+    def drop_table(self, name: str) -> None:
+        """Delete ``dataset.table`` by one call, without a job; a table that is gone is no error. Raises StatementFailed or a transient error."""
+        try:
+            for attempt in self._attempts(f"drop of {name}"):
+                with attempt:
+                    self._check()
+                    self.client.delete_table(name, not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS)
+        except api.GoogleAPICallError as error:
+            if is_transient(error):
+                raise
+            raise _final(error) from error
+
+    def cancel_running(self) -> None:
+        """Stop what runs now, if anything does, and submit nothing more; errors are logged, not raised."""
+        with self._lock:
+            self._cancelled = True
+            running = sorted(self._running)
+        for job_id in running:
+            self.cancel(job_id)
+
+    def cancel(self, job_id: str) -> None:
+        """Ask BigQuery to stop a job by its id; a job that is gone or done is no error. Never raises."""
+        try:
+            self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=CANCEL_SECONDS)
+            log_event(log, "job_cancelled", level=logging.WARNING, job_id=job_id)
+        except Exception as error:  # what made it necessary to cancel is what is to be raised
+            log_event(log, "job_not_cancelled", level=logging.WARNING, job_id=job_id, error=error)
+
+    def _run(
+        self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = _nothing
+    ) -> tuple[bigquery.QueryJob, Sequence[Any]]:
+        name = job_name or f"nba_grading_{uuid.uuid4().hex}"
+        config = bigquery.QueryJobConfig(
+            query_parameters=[_parameter(key, value) for key, value in (params or {}).items()],
+            labels=dict(self.labels),
+            maximum_bytes_billed=self.maximum_bytes_billed,
+        )
+        failed_attempts, job_id = 0, ""
+        job: bigquery.QueryJob | None = None
+        try:
+            for attempt in self._attempts(name):
+                with attempt:
+                    self._check()
+                    if job is None:
+                        job_id = f"{name}_{failed_attempts + 1:03d}"
+                        before_submit(job_id)
+                        job = self._submit_or_adopt(text, config, job_id)
+                    try:
+                        rows = list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
+                    except api.GoogleAPICallError:
+                        # An error of asking is not an error of the job: only a job that failed is followed by another.
+                        if job.error_result:
+                            failed_attempts, job = failed_attempts + 1, None
+                            self._note_ended(job_id)
+                        raise
+                    self._note_ended(job_id)
+                    return job, rows
+        except api.GoogleAPICallError as error:
+            if is_transient(error):
+                raise
+            if "stopped" in _reasons(error):
+                self._check()
+                raise StatementCancelled(f"a statement was stopped: {error.message or error}") from error
+            raise _final(error) from error
+        finally:
+            # Left by a lost lease, a timeout of the task, or too many errors of asking.
+            if self._note_ended(job_id):
+                self.cancel(job_id)
+        raise AssertionError("unreachable: tenacity returns or raises")
+
+    def _attempts(self, name: str) -> tenacity.Retrying:
+        return tenacity.Retrying(
+            # How long the first try ran before it failed does not count, up to what one statement may take.
+            stop=tenacity.stop_any(
+                _StopAfterFailingFor(self.retry_seconds), tenacity.stop_after_delay(max(self.retry_seconds, self.statement_seconds))
+            ),
+            wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
+            retry=tenacity.retry_if_exception(is_transient),
+            before_sleep=lambda state: _tell_retry(name, state),
+            reraise=True,
+        )
+
+    def _check(self) -> None:
+        self.before_attempt()
+        if self._cancelled:
+            raise StatementCancelled("the task was told to stop")
+
+    def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
+        with self._lock:
+            self._running.add(job_id)
+        try:
+            job = self._submit(text, config, job_id)
+        except api.GoogleAPICallError as error:
+            if not is_transient(error):
+                self._note_ended(job_id)  # refused: there is no such job
+            raise
+        if self._cancelled:  # told to stop before the job was there to be cancelled
+            self.cancel(job_id)
+        return job
+
+    def _submit(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
+        try:
+            return self.client.query(text, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=self.statement_seconds)
+        except api.Conflict:
+            return self._adopt(job_id)
+        except LOST_CONNECTION:
+            try:
+                return self._adopt(job_id)
+            except api.NotFound:
+                log.info("job %s never arrived", job_id)
+            raise
+
+    def _adopt(self, job_id: str) -> bigquery.QueryJob:
+        job: Any = self.client.get_job(job_id, retry=NO_RETRY)
+        log.info("job_adopted %s", job_id)
+        return job  # type: ignore[no-any-return]
+
+    def _note_ended(self, job_id: str) -> bool:
+        """Whether the job was taken for running until now."""
+        with self._lock:
+            was_running = job_id in self._running
+            self._running.discard(job_id)
+            return was_running
+
+
+class _StopAfterFailingFor(tenacity.stop.stop_base):
+    """Stops tries once they have failed for so many seconds, counted from the first failure."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+
+    def __call__(self, state: tenacity.RetryCallState) -> bool:
+        now = state.outcome_timestamp or 0.0
+        self._since = now if self._since is None else self._since
+        return now - self._since >= self._seconds
+
+
+def _tell_retry(name: str, state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    log_event(log, "statement_retried", level=logging.WARNING, job=name, attempt=state.attempt_number, error=error)
+
+
+def _final(error: api.GoogleAPICallError) -> GuardRefused | StatementFailed:
+    guard = GUARD.search(str(error))
+    if guard:
+        return GuardRefused(guard.group(1), guard.group(2))
+    return StatementFailed(f"BigQuery refused the statement: {error.message or error}")
+
+
+def _parameter(name: str, value: Value | Typed | list[str]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+    if isinstance(value, list):
+        return bigquery.ArrayQueryParameter(name, "STRING", value)
+    if isinstance(value, Typed):
+        return bigquery.ScalarQueryParameter(name, value.type_, value.value)
+    for python_type, type_ in _TYPES:
+        if isinstance(value, python_type):
+            return bigquery.ScalarQueryParameter(name, type_, value)
+    raise TypeError(f"parameter {name}: {value!r} needs Typed(type, value)")
+
+
+# In this order: a bool is an int, and a datetime is a date.
+_TYPES: tuple[tuple[type, str], ...] = (
+    (bool, "BOOL"),
+    (int, "INT64"),
+    (datetime, "TIMESTAMP"),
+    (date, "DATE"),
+    (Decimal, "NUMERIC"),
+    (str, "STRING"),
+)

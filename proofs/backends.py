@@ -1,0 +1,255 @@
+"""The two sides of `make bench`, which do the same on the same made-up rows: ours through the emulator's REST, and DuckDB itself.
+
+Each lives in a process of its own, started by ``side_process``, so that the memory of each can be told. Rows are made up by SQL on
+both sides; what a side prepares is not timed. ``export`` leaves a side's rows as Parquet, for the other to compare its own with.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from multiprocessing.managers import BaseManager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from commands.clients import make_bigquery_client
+from commands.console import warehouse_of
+from commands.schema import create_schema
+from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.aggregate import aggregate_periods
+from nba_grading.pipelines.consolidate import consolidate_date
+from nba_grading.pipelines.grade import grade_date
+from nba_grading.pipelines.repair import plan_repair, write_without_duplicates
+from nba_grading.settings import get_settings
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import identifier, identifiers, literal, load_sql, render_sql
+from nba_grading.warehouse.tables import DATASET, PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, Table
+from proofs.bench_figures import Sample
+from proofs.contention import CONTEXT
+from proofs.duckdb_floor import DuckdbWarehouse, translate
+from proofs.publishes import insert_synthetic_date
+from proofs.row_by_row import grade_row_by_row
+from proofs.seed_incident import HISTORY
+from proofs.writer import insert_unguarded
+
+# The season of the made-up grades: 10,000 a date, so that 3 million are 300 dates, which end before it does.
+SEASON_FIRST, SEASON_LAST = date(2024, 10, 1), date(2025, 9, 30)
+GRADED_DATE = date(2026, 1, 10)
+BATCH = "bench"
+DIRTY = [each for each in HISTORY if each.rows]
+BUCKET = "bench"
+# Times and ids of a write: they differ from one run to the next, and say nothing of the rows.
+NOT_COMPARED = {"graded_at", "computed_at", "grading_run_id", "fencing_token"}
+# Averages are computed as floating-point numbers by one side and as decimals by the other.
+AVERAGES = {"mae", "bias", "hit_rate", "over_hit_rate", "under_hit_rate"}
+GUARDED: dict[str, Any] = {"grading_run_id": "bench", "max_shrink": 1.0, "allow_shrink": True}
+
+
+class Side:
+    """What both sides do; the operations return what they took."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+
+    def pid(self) -> int:
+        """The process this side lives in."""
+        return os.getpid()
+
+    def grade(self, game_date: date) -> Sample:
+        """Grade a date by the guarded write."""
+        return self._timed(lambda: grade_date(self.warehouse, _claim("grading", game_date), game_date, **GUARDED))
+
+    def deduplicate(self) -> Sample:
+        """Look for duplicates and remove them, date by date."""
+
+        def repair() -> None:
+            for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DIRTY[0].game_date, DIRTY[-1].game_date):
+                write_without_duplicates(self.warehouse, _claim("grading", plan.game_date), plan.game_date, table=PREDICTION_ACCURACY.name)
+
+        return self._timed(repair)
+
+    def consolidate(self, game_date: date) -> Sample:
+        """Merge the batch of the date, and drop its tables."""
+        claim = _claim("consolidation", game_date)
+        return self._timed(lambda: consolidate_date(self.warehouse, claim, game_date, batch_id=BATCH, **GUARDED))
+
+    def sum_up_season(self) -> Sample:
+        """The partition of the summary that holds a season, and its last month."""
+        return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), SEASON_LAST, **GUARDED))
+
+    def copy_grades(self) -> Sample:
+        """Copy the whole of prediction_accuracy, as the emulator does before a transaction changes it."""
+        try:
+            return self._timed(lambda: self._keep(PREDICTION_ACCURACY))
+        finally:
+            self._forget(PREDICTION_ACCURACY)
+
+    def add_predictions(self, game_date: date, predictions: int) -> None:
+        """Make up a date's predictions and box scores."""
+        insert_synthetic_date(self.warehouse, game_date, predictions)
+
+    def hold_grades(self, held: int, more: int) -> None:
+        """Make up that many more grades of the season, in a table that holds ``held`` of them."""
+        self.warehouse.execute(load_sql("local/insert_synthetic_grades"), {"first_date": SEASON_FIRST, "first": held, "last": held + more - 1})
+
+    def clear(self, game_date: date) -> None:
+        """Delete a date's grades."""
+        self.warehouse.execute(load_sql("local/delete_date"), {"game_date": game_date})
+
+    def make_history(self, scale: float) -> int:
+        """The grades that history left, duplicates and all; their number. A copy is kept for ``dirty_again``."""
+        for each in DIRTY:
+            keys, rows = round(each.keys * scale), round(each.rows * scale)
+            insert_synthetic_date(self.warehouse, each.game_date, keys)
+            insert_unguarded(self.warehouse, each.game_date, "the first writer")
+            self.warehouse.execute(load_sql("local/insert_duplicate_grades"), {"game_date": each.game_date, "surplus": rows - keys})
+        self._keep(PREDICTION_ACCURACY)
+        return self.count(PREDICTION_ACCURACY)
+
+    def dirty_again(self) -> None:
+        """The table as ``make_history`` left it."""
+        self._bring_back(PREDICTION_ACCURACY)
+
+    def keep_predictions(self) -> None:
+        """Keep a copy of the predictions for ``stage_batch``."""
+        self._keep(PLAYER_PROP_PREDICTIONS)
+
+    def forget_predictions(self) -> None:
+        """Remove all predictions and the copy of them."""
+        self.warehouse.execute(render_sql("local/empty_table", table=PLAYER_PROP_PREDICTIONS.full_name))
+        self._forget(PLAYER_PROP_PREDICTIONS)
+
+    def empty_statement(self) -> None:
+        """A statement that does nothing."""
+        self.warehouse.run("SELECT 1 AS one")
+
+    def stage_batch(self, game_date: date, tables: int) -> None:
+        """Staging tables that hold every prediction of a date once, newer than the date's own; of these every second one is there."""
+        self._bring_back(PLAYER_PROP_PREDICTIONS)
+        for worker in range(tables):
+            staging = identifier(f"{DATASET}._staging_batch_{BATCH}_w{worker:03d}")
+            parts = {"game_date": literal(game_date), "worker": literal(worker), "workers": literal(tables)}
+            self.warehouse.run(render_sql("local/create_batch_staging", staging=staging, **parts))
+        self.warehouse.execute(load_sql("local/delete_every_second_prediction"), {"game_date": game_date})
+
+    def count(self, table: Table) -> int:
+        """Rows of a table."""
+        [row] = self.warehouse.run(render_sql("repair/count_rows", target=table.full_name))
+        return int(row["stored_rows"])
+
+    def _keep(self, table: Table) -> None:
+        self.warehouse.run(render_sql("local/copy_table", copy=_copy_of(table), table=table.full_name))
+
+    def _bring_back(self, table: Table) -> None:
+        self.warehouse.execute(render_sql("local/empty_table", table=table.full_name))
+        self.warehouse.execute(render_sql("local/append_table", copy=_copy_of(table), table=table.full_name))
+
+    def _forget(self, table: Table) -> None:
+        self.warehouse.run(render_sql("fenced_write/drop_staging", staging=_copy_of(table)))
+
+    def _timed(self, work: Callable[[], Any]) -> Sample:
+        raise NotImplementedError
+
+
+class EmulatorSide(Side):
+    """Ours: the project's functions, through REST, on an emulator whose tables are on disk. Clock and processor time are of the whole call."""
+
+    def __init__(self, environment: Mapping[str, str], emulator_pid: int) -> None:
+        self._emulator = psutil.Process(emulator_pid)
+        os.environ.update(environment)
+        get_settings.cache_clear()
+        super().__init__(warehouse_of(make_bigquery_client(get_settings())))
+
+    def create_schema(self) -> None:
+        """The project's tables."""
+        create_schema(self.warehouse.client)
+
+    def grade_row_by_row(self, game_date: date) -> Mapping[str, float]:
+        """Grade a date as the old system did; seconds of each part."""
+        return grade_row_by_row(self.warehouse, game_date)
+
+    def _timed(self, work: Callable[[], Any]) -> Sample:
+        started, cpu_before = time.perf_counter(), self._cpu_seconds()
+        work()
+        return Sample(time.perf_counter() - started, self._cpu_seconds() - cpu_before)
+
+    def _cpu_seconds(self) -> float:
+        emulator = self._emulator.cpu_times()
+        return time.process_time() + emulator.user + emulator.system
+
+    def export(self, table: Table, day: date, name: str) -> None:
+        """Write a date's rows, without what is not compared, to a Parquet file ``name`` in the emulator's bucket."""
+        self.warehouse.run(render_sql("local/export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
+
+
+class DuckdbSide(Side):
+    """The floor: the same functions on DuckDB itself. Times are those inside DuckDB, with the checkpoint that ends each operation."""
+
+    warehouse: DuckdbWarehouse
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(DuckdbWarehouse(path))
+
+    def create_schema(self) -> None:
+        """The project's tables."""
+        self.warehouse.create_schema()
+
+    def compare(self, table: Table, day: date, files: Path, name: str) -> tuple[int, int]:
+        """Rows of a date here, and how many differ from those that ``EmulatorSide.export`` left in ``files``: on either side, copies counted."""
+        columns = ", ".join(f"ROUND({column}, 6) AS {column}" if column in AVERAGES else column for column in _compared(table))
+        connection = self.warehouse.connection
+        [(text, _)] = translate(_rows_of(table, day))
+        here = connection.sql(text).project(columns)
+        there = connection.read_parquet(f"{files / BUCKET}/{name}-*.parquet").project(columns)
+        return len(here), len(here.except_(there)) + len(there.except_(here))
+
+    def _timed(self, work: Callable[[], Any]) -> Sample:
+        self.warehouse.checkpoint()
+        seconds, cpu_seconds = self.warehouse.seconds, self.warehouse.cpu_seconds
+        work()
+        self.warehouse.checkpoint()
+        return Sample(self.warehouse.seconds - seconds, self.warehouse.cpu_seconds - cpu_seconds)
+
+
+def preload() -> None:
+    """Import what the processes of the sides need once; each is then forked in a few ms. To be called before the first of them."""
+    CONTEXT.set_forkserver_preload([__name__])
+
+
+class _Processes(BaseManager):
+    """Starts a side in a process of its own; calls go there and back."""
+
+
+_Processes.register("EmulatorSide", EmulatorSide)
+_Processes.register("DuckdbSide", DuckdbSide)
+
+
+@contextmanager
+def side_process(kind: type[Side], *arguments: Any) -> Iterator[Any]:
+    """A side in a process of its own, which ends with the context: what its methods take and return is pickled."""
+    with _Processes(ctx=CONTEXT) as processes:
+        yield getattr(processes, kind.__name__)(*arguments)
+
+
+def _claim(operation: str, day: date) -> UnleasedClaim:
+    return UnleasedClaim(LeaseKey(operation, day), "a benchmark")
+
+
+def _copy_of(table: Table) -> str:
+    return identifier(f"{DATASET}._bench_{table.name}")
+
+
+def _rows_of(table: Table, day: date) -> str:
+    columns = identifiers(tuple(_compared(table)))
+    return render_sql("local/select_rows_of_date", columns=columns, table=table.full_name, date_column=table.date_column, game_date=literal(day))
+
+
+def _compared(table: Table) -> list[str]:
+    also_not = {"grades_version"} if table == PREDICTION_PERFORMANCE_SUMMARY else set()
+    return [column for column in table.columns if column not in NOT_COMPARED | also_not]

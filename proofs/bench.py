@@ -1,0 +1,136 @@
+"""Measure grading, repair, consolidation and a season's aggregates as ratios to DuckDB itself, and to the old row-by-row way.
+
+Usage: python -m proofs.bench [--quick] [--repeats 3] [--out FILE.json] [--plot FILE.svg]
+
+No cloud and no Airflow: BigQuery emulators of its own, with their tables on disk, hold made-up rows; the project's own functions run
+on them through REST. The floor is DuckDB with the same functions, statements and rows, on a file of its own (duckdb_floor.py). After
+each operation the rows of both are compared. Takes about ten minutes. Prints every figure, each target met or missed, and ends with
+``bench: grade=…x regrade_in_3m=…x dedup=…x consolidate=…x season=…x row_by_row=…x``. Exit code 0 when it ran and all rows were equal,
+whether or not it met the targets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from commands.console import CommandError, console, progress_bar, sentences
+from commands.stack_config import EMULATOR_VENV, ROOT
+from proofs.backends import preload
+from proofs.bench_figures import BenchFigures, RowByRow, targets
+from proofs.bench_runs import FULL, QUICK, Sizes, measure
+from proofs.figures import Target
+
+STATE = ROOT / ".local" / "bench"
+LIBRARIES = ("google-cloud-bigquery", "duckdb", "sqlglot", "pyarrow")
+
+
+def figures_table(figures: BenchFigures) -> Table:
+    """A row for each operation, size and table."""
+    table = Table(
+        "operation", "rows", "table held", "ours s", "DuckDB s", "ratio", "CPU ratio", "compared", "different", title="ours, and DuckDB itself"
+    )
+    for column in table.columns[1:]:
+        column.justify = "right"
+    last = ""
+    for each in figures.measurements:
+        if last and last != each.operation:
+            table.add_section()
+        last = each.operation
+        seconds = (f"{each.ours:.2f}", f"{each.floor:.2f}", f"{each.ratio:.2f}x", f"{each.cpu_ratio:.2f}x")
+        table.add_row(each.operation, f"{each.rows:,}", f"{each.held:,}", *seconds, f"{each.compared_rows:,}", f"{each.different_rows:,}")
+    return table
+
+
+def remarks(figures: BenchFigures) -> list[str]:
+    """What the table does not show, a sentence each."""
+    copies = ", ".join(f"{each.ours_s:.2f} s of {each.rows:,} rows ({each.floor_s:.2f} s in DuckDB itself)" for each in figures.copies)
+    memory = ", ".join(f"{name} {mib:,.0f} MiB" for name, mib in figures.memory_mib.items())
+    return [
+        *(_old_way(each) for each in figures.row_by_row),
+        f"the emulator's own copy of the table: {copies}",
+        f"the same number of staging tables with a row or two each: consolidated in {figures.few_rows_consolidate_s:.2f} s",
+        f"an empty statement through the emulator: {1000 * figures.statement_s:.0f} ms",
+        f"peak memory: {memory}",
+    ]
+
+
+def _old_way(old: RowByRow) -> str:
+    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in old.seconds.items())
+    return f"row by row: {old.total:.1f} s for {old.rows:,} rows ({parts}); ours {old.ours_s:.2f} s, {old.ratio:.1f}x faster"
+
+
+def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Sequence[float]) -> dict[str, Any]:
+    """The JSON report: all samples, ratios, targets, and the machine they are of."""
+    return {
+        "measured_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
+        "machine": {
+            "cores": os.cpu_count(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+            "libraries": {name: version(name) for name in LIBRARIES},
+            "emulator": sorted(path.name.removesuffix(".dist-info") for path in EMULATOR_VENV.glob("lib/*/site-packages/bqemulator-*.dist-info")),
+            "load_average_before": list(load_before),
+            "load_average_after": list(os.getloadavg()),
+        },
+        **asdict(figures),
+        "measurements": [{**asdict(each), "ratio": each.ratio, "cpu_ratio": each.cpu_ratio} for each in figures.measurements],
+        "row_by_row": [{**asdict(each), "ratio": each.ratio} for each in figures.row_by_row],
+        "targets": [asdict(target) for target in results],
+        "line": figures.line(),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; exit code 0 when every row was equal, 1 when not or with a sentence."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few hundred rows, to see that it works: its ratios mean nothing")
+    parser.add_argument("--repeats", type=int, help=f"samples of each figure; {FULL.repeats} by default")
+    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench.json", help="where the figures go, as JSON")
+    parser.add_argument("--plot", type=Path, help="where a plot of them goes: .svg or .png")
+    given = parser.parse_args(arguments)
+    with sentences() as outcome:
+        sizes: Sizes = QUICK if given.quick else FULL
+        if given.repeats is not None:
+            if given.repeats < 1:
+                raise CommandError("--repeats must be at least 1.")
+            sizes = Sizes(**{**asdict(sizes), "repeats": given.repeats})
+        if given.plot and given.plot.suffix not in (".svg", ".png"):
+            raise CommandError(f"--plot {given.plot}: the name must end in .svg or .png.")
+        preload()
+        load_before = os.getloadavg()
+        with progress_bar() as progress:
+            task = progress.add_task("measuring", total=sizes.steps)
+            figures = measure(STATE, sizes, lambda: progress.advance(task))
+        results = targets(figures)
+        console.print(figures_table(figures))
+        for remark in remarks(figures):
+            console.print(remark, markup=False)
+        for target in results:
+            console.print(str(target), style="green" if target.met else "red", markup=False)
+        given.out.parent.mkdir(parents=True, exist_ok=True)
+        given.out.write_text(json.dumps(report_of(figures, results, load_before), indent=2) + "\n", encoding="utf-8")
+        console.print(f"written: {given.out}", style="dim", markup=False)
+        if given.plot:
+            from proofs.bench_plot import draw
+
+            draw(figures, given.plot)
+            console.print(f"written: {given.plot}", style="dim", markup=False)
+        console.print(figures.line(), markup=False)
+        outcome.code = 1 if figures.different_rows else 0
+    return outcome.code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+"""DuckDB itself as a warehouse: the project's own statements on a DuckDB file of its own, with no emulator and no REST between.
+
+The floor of `make bench`. The project's functions run on it unchanged, so it does the same statements in the same order: staging,
+audit, and one transaction that replaces the date, which here is DuckDB's own. sqlglot translates the text, as it does inside the
+emulator. Only the time inside DuckDB is counted; translation and our Python are not.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from nba_grading.warehouse.client import BeforeSubmit, Params, Row, Typed, Warehouse
+from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
+
+# It warns of what DuckDB has no word for: partitions, clusters and descriptions.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+COLUMNS_VIEW = "INFORMATION_SCHEMA.COLUMNS"
+VARIABLE = "v_"
+
+
+@dataclass(frozen=True)
+class Done:
+    """What is asked of a BigQuery job that is done."""
+
+    num_dml_affected_rows: int
+    rows: list[Row]
+
+
+class DuckdbWarehouse(Warehouse):
+    """A warehouse on a DuckDB file. ``seconds`` and ``cpu_seconds`` are what was spent inside DuckDB so far."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(client=None, maximum_bytes_billed=0)  # type: ignore[arg-type]
+        self.connection = duckdb.connect(str(path))
+        self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self.seconds = 0.0
+        self.cpu_seconds = 0.0
+
+    def create_schema(self) -> None:
+        """The project's datasets and tables."""
+        for path in sorted((SQL_DIR / "schema").glob("*.sql")):
+            self.run(load_sql(f"schema/{path.stem}"))
+
+    def checkpoint(self) -> None:
+        """Write what is in the log into the file."""
+        self._execute("CHECKPOINT", {})
+
+    def run(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> list[Row]:
+        """See Warehouse. Raises duckdb.Error."""
+        del job_name
+        before_submit("")
+        return self._run_all(text, params or {}).rows
+
+    def execute(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> int:
+        """See Warehouse. Raises duckdb.Error."""
+        del job_name
+        before_submit("")
+        return self._run_all(text, params or {}).num_dml_affected_rows
+
+    def drop_table(self, name: str) -> None:
+        """See Warehouse. Raises duckdb.Error."""
+        self.run(render_sql("fenced_write/drop_staging", staging=name))
+
+    def _run_all(self, text: str, params: Params) -> Done:
+        values = {name: given.value if isinstance(given, Typed) else given for name, given in params.items()}
+        done = Done(0, [])
+        try:
+            for statement, names in translate(text, self._value_of):
+                done = self._execute(statement, {name: values[name] for name in names})
+        except duckdb.Error:
+            if "BEGIN TRANSACTION" in text:
+                self.connection.execute("ROLLBACK")
+            raise
+        return done
+
+    def _value_of(self, query: str) -> Any:
+        [row] = self._execute(query, {}).rows
+        return next(iter(row.values()))
+
+    def _execute(self, statement: str, values: dict[str, Any]) -> Done:
+        started, cpu_before = time.perf_counter(), time.process_time()
+        cursor = self.connection.execute(statement, values or None)
+        names = [column[0] for column in cursor.description or []]
+        found = cursor.fetchall()
+        self.seconds += time.perf_counter() - started
+        self.cpu_seconds += time.process_time() - cpu_before
+        rows = [dict(zip(names, row, strict=True)) for row in found]
+        return Done(int(rows[0]["Count"]) if names == ["Count"] and rows else 0, rows)
+
+
+def translate(text: str, value_of: Any = None) -> Iterator[tuple[str, set[str]]]:
+    """Each statement of a GoogleSQL text in DuckDB's words, with the names of its parameters.
+
+    A script's variables are kept here, as the emulator keeps them: ``value_of`` computes an expression, and its value is put where
+    the variable stands. Variables are told by their names, which begin with v_.
+    """
+    variables: dict[str, Any] = {}
+
+    def filled(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column) and node.name.startswith(VARIABLE) and not node.table:
+            return exp.convert(variables[node.name])
+        if isinstance(node, exp.Table) and node.name == COLUMNS_VIEW:
+            return exp.to_table("information_schema.columns")
+        if isinstance(node, exp.CountIf):  # NULL in DuckDB where every condition is NULL, 0 in BigQuery
+            return exp.Count(this=exp.Case().when(node.this, exp.true()))
+        return node
+
+    for parsed in sqlglot.parse(text, read="bigquery"):
+        if parsed is None:
+            continue
+        if isinstance(parsed, exp.Declare):
+            for item in parsed.expressions:
+                default = item.args.get("default")
+                variables[item.this[0].name] = value_of(f"SELECT {default.sql('duckdb')}") if default else None
+            continue
+        if isinstance(parsed, exp.Set):
+            assigned = parsed.expressions[0].this
+            variables[assigned.this.name] = value_of(f"SELECT {assigned.expression.transform(filled).sql('duckdb')}")
+            continue
+        names = {node.name for node in parsed.find_all(exp.Parameter)}
+        yield parsed.transform(filled).sql("duckdb", comments=False), names

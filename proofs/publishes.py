@@ -1,0 +1,154 @@
+"""Rounds of two to eight writers on one date of the BigQuery emulator: with and without a lease, killed, or stopped past it.
+
+After each round the date must hold one whole write, no key twice, and the newest token; then a last writer must get through.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from multiprocessing.connection import Connection
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+
+from commands.console import CommandError
+from nba_grading.settings import read_settings
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import load_sql
+from proofs.contention import CONTEXT
+from proofs.emulator import hide_lease_warnings
+from proofs.fault_injection import Misfortune
+from proofs.writer import Recipe, write
+
+PREDICTIONS = 120
+STATEMENTS = 7  # of a write: seed fence, create staging, insert, audit, count outcomes, publish, drop staging
+SHORT_LEASE = {"LEASE_SECONDS": "3", "LEASE_GRACE_SECONDS": "0.2", "LEASE_RPC_SECONDS": "0.9", "LEASE_MAX_WAIT_SECONDS": "120"}
+STOPPED_SECONDS = 4.0
+ROUND_SECONDS = 180.0
+
+
+@dataclass
+class PublishVerdict:
+    """What the rounds came to; ``ended`` counts how the writers ended."""
+
+    rounds: int = 0
+    duplicates: int = 0
+    mixed_dates: int = 0
+    stale_wins: int = 0
+    stuck: int = 0
+    ended: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """One writer of a round."""
+
+    recipe: Recipe
+    run_id: str
+    misfortune: Misfortune | None
+
+
+def insert_synthetic_date(warehouse: Warehouse, game_date: date, predictions: int) -> None:
+    """Make up one date's predictions and box scores."""
+    for name in ("local/insert_synthetic_predictions", "local/insert_synthetic_box_scores"):
+        warehouse.execute(load_sql(name), {"game_date": game_date, "predictions": predictions})
+
+
+def describe_date(warehouse: Warehouse, game_date: date) -> Mapping[str, Any]:
+    """stored_rows, stored_keys, runs, token and fence of the date."""
+    [row] = warehouse.rows("local/describe_date", {"game_date": game_date})
+    return row
+
+
+def run_publishes(warehouse: Warehouse, environment: Mapping[str, str], rounds: int, advance: Callable[[int], None]) -> PublishVerdict:
+    """Two rounds on every date: the first finds it empty, the second filled."""
+    verdict = PublishVerdict()
+    for number in range(rounds):
+        game_date = date(2026, 3, 1) + timedelta(days=number // 2)
+        if number % 2 == 0:
+            insert_synthetic_date(warehouse, game_date, PREDICTIONS)
+        entrants = [_entrant(f"round{number}-{writer}") for writer in range(random.randint(2, 8))]
+        told = _race(game_date, entrants, environment)
+        _judge(verdict, describe_date(warehouse, game_date), told)
+        heir = _race(game_date, [Entrant("leased", f"round{number}-heir", None)], environment)
+        verdict.stuck += [one.get("ended") for one in heir] != ["published"]
+        _judge(verdict, describe_date(warehouse, game_date), heir)
+        verdict.rounds += 1
+        advance(1)
+    return verdict
+
+
+def _entrant(run_id: str) -> Entrant:
+    chance, misfortune = random.random(), None
+    if chance < 0.3:
+        misfortune = Misfortune(random.choice(["before", "after", "inside"]), random.randint(1, STATEMENTS))
+    elif chance < 0.5:
+        misfortune = Misfortune("stop", random.randint(1, STATEMENTS))
+    return Entrant("leased" if random.random() < 0.7 else "unleased", run_id, misfortune)
+
+
+def _race(game_date: date, entrants: list[Entrant], environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """What each writer told in the end; nothing but ``ended: killed`` for one that died."""
+    racing = [start_writer(game_date, entrant, environment) for entrant in entrants]
+    told: list[Mapping[str, Any]] = []
+    deadline = time.monotonic() + ROUND_SECONDS
+    stopped_at: dict[int, float] = {}
+    while any(process.exitcode is None for process, _ in racing):
+        for process, _ in racing:
+            wake_after(process.pid, stopped_at, STOPPED_SECONDS)
+        if time.monotonic() > deadline:
+            raise CommandError(f"A round of {len(entrants)} writers on {game_date} was not over after {ROUND_SECONDS:.0f} s.")
+        time.sleep(0.05)
+    for process, connection in racing:
+        if process.exitcode > 0:
+            raise CommandError(f"A writer of {game_date} ended with an error of its own (exit code {process.exitcode}).")
+        told.append(connection.recv() if process.exitcode == 0 else {"ended": "killed"})
+        connection.close()
+    return told
+
+
+def start_writer(game_date: date, entrant: Entrant, environment: Mapping[str, str]) -> tuple[Any, Connection]:
+    """The process of a writer, and what it will tell at its end."""
+    ours, theirs = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=_write, args=(theirs, game_date, entrant, {**SHORT_LEASE, **environment}), daemon=True)
+    process.start()
+    theirs.close()
+    return process, ours
+
+
+def _write(parent: Connection, game_date: date, entrant: Entrant, environment: Mapping[str, str]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    hide_lease_warnings()
+    with patch.dict(os.environ, environment):
+        parent.send(write(entrant.recipe, game_date, entrant.run_id, entrant.misfortune, read_settings(environment)))
+
+
+def wake_after(pid: int, stopped_at: dict[int, float], seconds: float) -> bool:
+    """Let a process that stopped itself go on once it has stood still for so long; whether it was woken now."""
+    with suppress(psutil.Error):
+        if psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+            return False
+        if time.monotonic() - stopped_at.setdefault(pid, time.monotonic()) > seconds:
+            os.kill(pid, signal.SIGCONT)
+            stopped_at.pop(pid)
+            return True
+    return False
+
+
+def _judge(verdict: PublishVerdict, held: Mapping[str, Any], told: list[Mapping[str, Any]]) -> None:
+    published = [one["fencing_token"] for one in told if one["ended"] == "published"]
+    verdict.ended.update(one["ended"] for one in told)
+    verdict.duplicates += held["stored_rows"] > held["stored_keys"]
+    # A killed writer may have published before it died, so the date may be newer than any that lived to tell.
+    whole = held["stored_rows"] in ({PREDICTIONS} if published else {0, PREDICTIONS})
+    verdict.mixed_dates += held["runs"] > 1 or not whole
+    verdict.stale_wins += bool(held["stored_rows"]) and (held["token"] != held["fence"] or held["fence"] < max(published, default=0))

@@ -1,0 +1,93 @@
+"""Processes for tests that kill: a warm one, with its libraries loaded, forks a child for each task, in the time that a task takes.
+
+The warm process has one thread and no client, so its children are whole: each makes its own client and its own lease store. What a
+child did comes back as one line of JSON; one that was killed left none. ``python -m tests.emulator.fork_server`` is the warm process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from commands.clients import make_bigquery_client
+from commands.stack_config import ROOT, StackConfig
+from nba_grading.leases.manager import Leases
+from nba_grading.settings import get_settings
+from proofs.fault_injection import Misfortune, MortalLeaseStore, MortalWarehouse
+
+
+@dataclass(frozen=True)
+class End:
+    """How a child ended: ``status`` as Popen.returncode tells it, -9 after SIGKILL; the rest is of one that lived to tell."""
+
+    status: int
+    statements: int = 0
+    lease_writes: int = 0
+    error: str | None = None
+
+
+class Nursery:
+    """The warm process; one child at a time."""
+
+    def __init__(self, emulators: StackConfig, leases: Path) -> None:
+        paths = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+        environment = {**os.environ, **emulators.client_environment(), "LEASE_STORE": f"sqlite:///{leases}", "PYTHONPATH": paths}
+        command = [sys.executable, "-m", "tests.emulator.fork_server"]
+        self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, task: str, params: Mapping[str, Any], misfortune: Misfortune | None = None, late_s: float = 0) -> End:
+        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is."""
+        assert self._process.stdin
+        assert self._process.stdout
+        request = {"task": task, "params": params, "misfortune": misfortune and asdict(misfortune), "late_s": late_s}
+        self._process.stdin.write(json.dumps(request, default=str) + "\n")
+        self._process.stdin.flush()
+        return End(**json.loads(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the warm process."""
+        self._process.communicate(timeout=60)
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            told = _live(json.loads(line))
+            os.write(writing, json.dumps(told).encode())
+            os._exit(1 if told.get("error") else 0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            told = json.loads(pipe.read() or "{}")
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(json.dumps({"status": status, **told}), flush=True)
+
+
+def _live(request: dict[str, Any]) -> dict[str, Any]:
+    from tests.emulator.tasks import TASKS, Desk
+
+    try:
+        misfortune = Misfortune(**request["misfortune"]) if request["misfortune"] else None
+        settings = get_settings()
+        warehouse = MortalWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=30)
+        store = MortalLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=5, late_s=request["late_s"])
+        warehouse.misfortune = store.misfortune = misfortune
+        TASKS[request["task"]](Desk(warehouse, Leases(store, settings.lease_times), request["params"]))
+        return {"statements": warehouse.statements, "lease_writes": store.writes}
+    except BaseException:
+        return {"error": traceback.format_exc()}
+
+
+if __name__ == "__main__":
+    from tests.emulator import tasks  # noqa: F401 - loaded once, here
+
+    _serve()

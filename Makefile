@@ -7,6 +7,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # A uv that is there is used; otherwise one is installed for this checkout.
 UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
+SQL := include/sql commands/sql proofs/sql
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
 .PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench bench-lease check fix docs vendor lock clean
@@ -70,13 +71,14 @@ check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit
 	ruff check .
 	ruff format --check .
 	mypy
-	sqlfluff lint --disable-progress-bar include/sql
+	lint-imports --no-cache
+	sqlfluff lint --disable-progress-bar $(SQL)
 	$(PYTHON) -m commands.docs --check
 
-fix: setup ## Mend what the tools can mend.
+fix: setup ## Fix what the tools can fix.
 	ruff check --fix .
 	ruff format .
-	sqlfluff fix --disable-progress-bar include/sql
+	sqlfluff fix --disable-progress-bar $(SQL)
 
 docs: setup ## Write the generated pages of docs/ again.
 	$(PYTHON) -m commands.docs

@@ -1,1 +1,1 @@
-"""What people run from a shell: the local stack, the schema, loading, backfills, the demo. Each is ``python -m commands.<name>``."""
+"""What people run: the local stack, loading, backfills, the demo, the generated docs."""

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Protocol
 
 from commands.airflow_api import FINISHED, DagRun
+from commands.statements import COMMANDS_SQL
 from nba_grading.pipelines.aggregate import find_stale_periods
 from nba_grading.warehouse.client import Warehouse
 
@@ -35,7 +36,7 @@ def wait_for_aggregates(
     while True:
         runs = api.runs(DAG_ID)
         going_on = [run.run_id for run in runs if run.state not in FINISHED]
-        missing = [str(row["game_date"]) for row in warehouse.rows("local/list_unaggregated_dates")]
+        missing = [str(row["game_date"]) for row in warehouse.query(COMMANDS_SQL.load("list_unaggregated_dates"))]
         if not going_on and not missing:
             break
         if seen != (len(runs) - len(going_on), len(missing)):

@@ -41,8 +41,9 @@ from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import Stack, demo_config
 from commands.stack_config import StackConfig
+from commands.statements import COMMANDS_SQL
 from nba_grading.settings import get_settings
-from nba_grading.warehouse.sql import identifier, render_sql
+from nba_grading.warehouse.sql import identifier
 
 EXPORTED = ("prediction_accuracy", "system_daily_performance", "prediction_performance_summary", "grading_runs")
 RACERS = 2
@@ -142,9 +143,9 @@ def _sample() -> Path:
 
 def _summaries(client: bigquery.Client) -> Totals:
     warehouse = warehouse_of(client)
-    rows = warehouse.rows("local/summarize_dates")
+    rows = warehouse.query(COMMANDS_SQL.load("summarize_dates"))
     _print_table("grades by date", rows)
-    _print_table("grades by system", warehouse.rows("local/summarize_systems"))
+    _print_table("grades by system", warehouse.query(COMMANDS_SQL.load("summarize_systems")))
     sums = {name: sum(int(row[name]) for row in rows) for name in ("gradable", "graded", "voided", "pending", "duplicates")}
     return Totals(dates=len(rows), **sums)
 
@@ -165,7 +166,7 @@ def _cell(value: Any) -> str:
 
 
 def _unrecorded(client: bigquery.Client, results: Sequence[DateResult], racer: Racer) -> list[str]:
-    recorded = [row["run_id"] for row in warehouse_of(client).rows("local/list_recorded_runs")]
+    recorded = [row["run_id"] for row in warehouse_of(client).query(COMMANDS_SQL.load("list_recorded_runs"))]
     missing = [run_id for run_id in racer.run_ids if recorded.count(run_id) != 1]
     missing += [str(result.recorded.get("run_id", result.game_date)) for result in results if recorded.count(result.recorded.get("run_id")) != 1]
     return [f"grading_runs has not exactly one row of run {run_id}" for run_id in missing]
@@ -177,7 +178,7 @@ def _export(client: bigquery.Client, config: StackConfig, out: Path) -> None:
         folder = config.buckets / BUCKET / table
         folder.mkdir(parents=True, exist_ok=True)
         uri = f"gs://{BUCKET}/{table}/part-*.parquet"
-        warehouse_of(client).run(render_sql("local/export_table", table=identifier(f"nba_predictions.{table}"), uri=uri))
+        warehouse_of(client).query(COMMANDS_SQL.render("export_table", table=identifier(f"nba_predictions.{table}"), uri=uri))
         pq.write_table(pa.concat_tables(pq.read_table(part) for part in sorted(folder.glob("*.parquet"))), out / f"{table}.parquet")
     console.print(f"exported {', '.join(EXPORTED)} to {out}")
 

@@ -28,7 +28,7 @@ ALERTS_INTRO = """What Slack is told, rendered from the payloads of the tests (`
   `GRADING_SLACK_MENTION`, and a message in the channel for CRITICAL where that is another one.
 - Its **recovery** is a reply shown in the channel too, and the first message says so.
 - The channel is `GRADING_SLACK_CHANNEL`, or that of the severity in `GRADING_SLACK_CHANNELS`.
-- What Slack did not take stands in `nba_predictions.conditions` and on the Grading page, and is sent by `deliver_alerts`, every 10 minutes.
+- What Slack did not take stands in `nba_predictions.incidents` and on the Grading page, and is sent by `deliver_alerts`, every 10 minutes.
   A message is sent at least once: if a process dies between Slack's answer and its note, it comes twice. If BigQuery is away too, the
   log line `alert_lost` has it.
 
@@ -59,14 +59,14 @@ def dags_page() -> str:
 
 def alerts_page() -> str:
     """docs/alerts.md: each alert as Slack shows it, and a thread from its first message to its recovery; from the tests' examples."""
-    from tests.alert_examples import all_alerts, courses
+    from tests.alert_examples import all_alerts, timelines
 
     parts = [HEAD, "# Alerts", "", ALERTS_INTRO, ""]
     for alert in all_alerts():
-        blocks = courses(alert)["first seen"]
+        blocks = timelines(alert)["first seen"]
         parts += [f"## {alert.title}", "", f"`{alert.name}`, {alert.severity}", "", *_quoted(blocks), "", *_payload(blocks), ""]
     parts += ["## A thread", ""]
-    for moment, blocks in courses(all_alerts()[0]).items():
+    for moment, blocks in timelines(all_alerts()[0]).items():
         parts += [f"**{moment}**", "", *_quoted(blocks), ""]
     return "\n".join(parts)
 

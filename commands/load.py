@@ -28,8 +28,9 @@ from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import use_local_stack
 from commands.stack_config import ROOT
+from commands.statements import COMMANDS_SQL
 from nba_grading.settings import get_settings
-from nba_grading.warehouse.sql import identifier, identifiers, render_sql
+from nba_grading.warehouse.sql import identifier, identifiers
 
 SAMPLE_DIRECTORY = ROOT / ".local" / "sample"
 
@@ -74,13 +75,13 @@ def _load(client: bigquery.Client, inputs: InputFiles, advance: Callable[[], Non
         advance()
         _stage(client, BOX_SCORES, inputs.box_scores, names["staged_box_scores"])
         advance()
-        script = render_sql(
-            "local/replace_loaded_dates",
+        script = COMMANDS_SQL.render(
+            "replace_loaded_dates",
             **{name: identifier(table) for name, table in names.items()},
             prediction_columns=identifiers(tuple(PREDICTIONS.columns)),
             box_score_columns=identifiers(tuple(BOX_SCORES.columns)),
         )
-        warehouse_of(client).run(script)
+        warehouse_of(client).query(script)
         advance()
     finally:
         for table in names.values():

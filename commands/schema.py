@@ -32,7 +32,7 @@ def create_schema(client: bigquery.Client) -> list[str]:
     names = sorted(path.stem for path in (SQL_DIR / "schema").glob("*.sql"))
     warehouse = warehouse_of(client)
     for name in names:
-        warehouse.run(load_sql(f"schema/{name}"))
+        warehouse.query(load_sql(f"schema/{name}"))
     _add_missing_columns(warehouse, [load_sql(f"schema/{name}") for name in names])
     return names
 
@@ -42,11 +42,11 @@ def _add_missing_columns(warehouse: Warehouse, files: Sequence[str]) -> None:
     for text in files:
         for dataset, table in TABLE.findall(text):
             if dataset not in there:
-                rows = warehouse.run(render_sql("schema_change/list_columns", dataset=identifier(dataset)))
+                rows = warehouse.query(render_sql("schema_change/list_columns", dataset=identifier(dataset)))
                 there[dataset] = {(row["table_name"], row["column_name"]) for row in rows}
             for definition, column in COLUMN.findall(text):
                 if (table, column) not in there[dataset]:
-                    warehouse.run(render_sql("schema_change/add_column", target=identifier(f"{dataset}.{table}"), definition=definition))
+                    warehouse.query(render_sql("schema_change/add_column", target=identifier(f"{dataset}.{table}"), definition=definition))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

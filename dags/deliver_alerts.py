@@ -19,10 +19,10 @@ from __future__ import annotations
 from airflow.sdk import dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import recover_on_success
-from nba_grading.airflow.context import make_warehouse
+from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.errors import fail_for_good
+from nba_grading.airflow.notify import deliver_pending_alerts
 
 
 @dag(
@@ -35,12 +35,10 @@ from nba_grading.airflow.errors import fail_for_good
     tags=["grading", "maintenance"],
 )
 def deliver_alerts() -> None:
-    @task(on_success_callback=recover_on_success)
+    @task(on_success_callback=resolve_on_success)
     def deliver() -> dict[str, int]:
-        from nba_grading.alerts import delivery as alerting
-
         with fail_for_good():
-            return alerting.deliver(make_warehouse(get_current_context()))
+            return deliver_pending_alerts(get_current_context())
 
     deliver()
 

@@ -22,7 +22,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.tasks.regrade import find_dates_to_heal
 
@@ -37,7 +37,7 @@ from nba_grading.airflow.tasks.regrade import find_dates_to_heal
     tags=["grading", "maintenance"],
 )
 def heal_grading() -> None:
-    @task(on_success_callback=recover_on_success, on_skipped_callback=recover_on_success)
+    @task(on_success_callback=resolve_on_success, on_skipped_callback=resolve_on_success)
     def find() -> list[dict[str, Any]]:
         return find_dates_to_heal(get_current_context())
 

@@ -22,9 +22,9 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
-from nba_grading.airflow.tasks.sweep_leases import sweep_leases_and_tell
+from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
 
 
 @dag(
@@ -40,9 +40,9 @@ from nba_grading.airflow.tasks.sweep_leases import sweep_leases_and_tell
     },
 )
 def release_stuck_leases() -> None:
-    @task(on_success_callback=recover_on_success)
+    @task(on_success_callback=resolve_on_success)
     def sweep() -> dict[str, Any]:
-        return sweep_leases_and_tell(get_current_context())
+        return sweep_and_alert(get_current_context())
 
     sweep()
 

@@ -24,7 +24,7 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import recover_on_success
+from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.tasks.review import check_milestones, review_week
 
@@ -47,7 +47,7 @@ def review_models() -> None:
     def milestones() -> list[dict[str, Any]]:
         return check_milestones(get_current_context())
 
-    @task(on_success_callback=recover_on_success, on_skipped_callback=recover_on_success)
+    @task(on_success_callback=resolve_on_success, on_skipped_callback=resolve_on_success)
     def weekly_review() -> list[dict[str, Any]]:
         return review_week(get_current_context())
 

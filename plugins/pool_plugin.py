@@ -6,14 +6,15 @@ A pool that is there is left alone, so what an operator set in the UI stays.
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
-log = logging.getLogger(__name__)
+from nba_grading.events import get_logger
+
+log = get_logger(__name__)
 
 POOLS_FILE = Path(__file__).resolve().parents[1] / "include" / "pools.json"
 

@@ -28,8 +28,9 @@ from nba_grading.pipelines.grade import grade_date
 from nba_grading.pipelines.repair import plan_repair, write_without_duplicates
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import identifier, identifiers, literal, load_sql, render_sql
+from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
 from nba_grading.warehouse.tables import DATASET, PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, Table
+from proofs import PROOFS_SQL
 from proofs.bench_figures import Sample
 from proofs.contention import CONTEXT
 from proofs.duckdb_floor import DuckdbWarehouse, translate
@@ -96,11 +97,11 @@ class Side:
 
     def hold_grades(self, held: int, more: int) -> None:
         """Make up that many more grades of the season, in a table that holds ``held`` of them."""
-        self.warehouse.execute(load_sql("local/insert_synthetic_grades"), {"first_date": SEASON_FIRST, "first": held, "last": held + more - 1})
+        self.warehouse.dml(PROOFS_SQL.load("insert_synthetic_grades"), {"first_date": SEASON_FIRST, "first": held, "last": held + more - 1})
 
     def clear(self, game_date: date) -> None:
         """Delete a date's grades."""
-        self.warehouse.execute(load_sql("local/delete_date"), {"game_date": game_date})
+        self.warehouse.dml(PROOFS_SQL.load("delete_date"), {"game_date": game_date})
 
     def make_history(self, scale: float) -> int:
         """The grades that history left, duplicates and all; their number. A copy is kept for ``dirty_again``."""
@@ -108,7 +109,7 @@ class Side:
             keys, rows = round(each.keys * scale), round(each.rows * scale)
             insert_synthetic_date(self.warehouse, each.game_date, keys)
             insert_unguarded(self.warehouse, each.game_date, "the first writer")
-            self.warehouse.execute(load_sql("local/insert_duplicate_grades"), {"game_date": each.game_date, "surplus": rows - keys})
+            self.warehouse.dml(PROOFS_SQL.load("insert_duplicate_grades"), {"game_date": each.game_date, "surplus": rows - keys})
         self._keep(PREDICTION_ACCURACY)
         return self.count(PREDICTION_ACCURACY)
 
@@ -122,12 +123,12 @@ class Side:
 
     def forget_predictions(self) -> None:
         """Remove all predictions and the copy of them."""
-        self.warehouse.execute(render_sql("local/empty_table", table=PLAYER_PROP_PREDICTIONS.full_name))
+        self.warehouse.dml(PROOFS_SQL.render("empty_table", table=PLAYER_PROP_PREDICTIONS.full_name))
         self._forget(PLAYER_PROP_PREDICTIONS)
 
     def empty_statement(self) -> None:
         """A statement that does nothing."""
-        self.warehouse.run("SELECT 1 AS one")
+        self.warehouse.query("SELECT 1 AS one")
 
     def stage_batch(self, game_date: date, tables: int) -> None:
         """Staging tables that hold every prediction of a date once, newer than the date's own; of these every second one is there."""
@@ -135,23 +136,23 @@ class Side:
         for worker in range(tables):
             staging = identifier(f"{DATASET}._staging_batch_{BATCH}_w{worker:03d}")
             parts = {"game_date": literal(game_date), "worker": literal(worker), "workers": literal(tables)}
-            self.warehouse.run(render_sql("local/create_batch_staging", staging=staging, **parts))
-        self.warehouse.execute(load_sql("local/delete_every_second_prediction"), {"game_date": game_date})
+            self.warehouse.query(PROOFS_SQL.render("create_batch_staging", staging=staging, **parts))
+        self.warehouse.dml(PROOFS_SQL.load("delete_every_second_prediction"), {"game_date": game_date})
 
     def count(self, table: Table) -> int:
         """Rows of a table."""
-        [row] = self.warehouse.run(render_sql("repair/count_rows", target=table.full_name))
+        [row] = self.warehouse.query(render_sql("repair/count_rows", target=table.full_name))
         return int(row["stored_rows"])
 
     def _keep(self, table: Table) -> None:
-        self.warehouse.run(render_sql("local/copy_table", copy=_copy_of(table), table=table.full_name))
+        self.warehouse.query(PROOFS_SQL.render("copy_table", copy=_copy_of(table), table=table.full_name))
 
     def _bring_back(self, table: Table) -> None:
-        self.warehouse.execute(render_sql("local/empty_table", table=table.full_name))
-        self.warehouse.execute(render_sql("local/append_table", copy=_copy_of(table), table=table.full_name))
+        self.warehouse.dml(PROOFS_SQL.render("empty_table", table=table.full_name))
+        self.warehouse.dml(PROOFS_SQL.render("append_table", copy=_copy_of(table), table=table.full_name))
 
     def _forget(self, table: Table) -> None:
-        self.warehouse.run(render_sql("fenced_write/drop_staging", staging=_copy_of(table)))
+        self.warehouse.query(render_sql("guarded_write/drop_staging", staging=_copy_of(table)))
 
     def _timed(self, work: Callable[[], Any]) -> Sample:
         raise NotImplementedError
@@ -185,7 +186,7 @@ class EmulatorSide(Side):
 
     def export(self, table: Table, day: date, name: str) -> None:
         """Write a date's rows, without what is not compared, to a Parquet file ``name`` in the emulator's bucket."""
-        self.warehouse.run(render_sql("local/export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
+        self.warehouse.query(PROOFS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
 
 
 class DuckdbSide(Side):
@@ -247,7 +248,7 @@ def _copy_of(table: Table) -> str:
 
 def _rows_of(table: Table, day: date) -> str:
     columns = identifiers(tuple(_compared(table)))
-    return render_sql("local/select_rows_of_date", columns=columns, table=table.full_name, date_column=table.date_column, game_date=literal(day))
+    return PROOFS_SQL.render("select_rows_of_date", columns=columns, table=table.full_name, date_column=table.date_column, game_date=literal(day))
 
 
 def _compared(table: Table) -> list[str]:

@@ -23,7 +23,7 @@ from google.cloud import firestore
 
 from commands.console import CommandError
 from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -67,20 +67,20 @@ def _process(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[Any
         ours.close()
 
 
-def _start_worker(port: int, times: LeaseTimes, watched: Callable[[], None] = lambda: None) -> tuple[CountingStore, Leases]:
+def _start_worker(port: int, times: LeaseTimes, watched: Callable[[], None] = lambda: None) -> tuple[CountingStore, LeaseManager]:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hide_lease_warnings()
     client = client_of(port)
     FirestoreLeaseStore(client, rpc_seconds=30).read(key_of(0))  # opens the connection
     store = CountingStore(client, rpc_seconds=times.rpc_s, watched=watched)
-    return store, Leases(store, times)
+    return store, LeaseManager(store, times)
 
 
 def measure_handoff(port: int, samples: int, advance: Callable[[], None]) -> Spread:
     """Milliseconds from before a release is sent until the waiter in another process holds the lease."""
     key = key_of(1)
     watched = CONTEXT.Event()
-    leases = Leases(CountingStore(client_of(port), rpc_seconds=5), TIMES)
+    leases = LeaseManager(CountingStore(client_of(port), rpc_seconds=5), TIMES)
     ms = []
     with _process(_wait_in_turns, port, key, watched) as (_, waiter):
         for _ in range(samples + 1):
@@ -208,7 +208,7 @@ def measure_recovery(port: int) -> Recovery:
     """Seconds from the last renewal of a holder killed with SIGKILL until a waiter holds, on several keys at once."""
     keys = [key_of(200 + number) for number in range(RECOVERY_SAMPLES)]
     store = CountingStore(client_of(port), rpc_seconds=SHORT.rpc_s)
-    leases = Leases(store, SHORT)
+    leases = LeaseManager(store, SHORT)
 
     def held_at(key: LeaseKey) -> float:
         lease = leases.acquire(key, OWNER, max_wait_s=MAX_WAIT_SECONDS)

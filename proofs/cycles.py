@@ -23,7 +23,7 @@ from nba_grading import events
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes, boottime
@@ -76,7 +76,7 @@ class Writer:
         self.plan = plan
         self.history = History(plan.directory, plan.name)
         self.dates = dates_in(plan.directory)
-        self._leases = Leases(FirestoreLeaseStore(client_of(plan.port), rpc_seconds=TIMES.rpc_s), TIMES)
+        self._leases = LeaseManager(FirestoreLeaseStore(client_of(plan.port), rpc_seconds=TIMES.rpc_s), TIMES)
         self._old_locks = SqliteOldLocks(plan.directory / "old_locks.db")
         self._held: dict[str, Lease] = {}
         events.subscribe(self._tell_renewal)
@@ -257,7 +257,7 @@ def cycles_done(plan: Plan) -> int:
 
 def stuck_keys(port: int, keys: int) -> int:
     """Keys that cannot be had within a lease and its grace, once nobody is left who might hold them."""
-    leases = Leases(FirestoreLeaseStore(client_of(port), rpc_seconds=5), LeaseTimes(lease_s=60))
+    leases = LeaseManager(FirestoreLeaseStore(client_of(port), rpc_seconds=5), LeaseTimes(lease_s=60))
 
     def is_stuck(number: int) -> bool:
         try:

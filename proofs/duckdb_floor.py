@@ -18,7 +18,7 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from nba_grading.warehouse.client import BeforeSubmit, Params, Row, Typed, Warehouse
+from nba_grading.warehouse.client import BeforeSubmit, Params, Row, TypedParam, Warehouse
 from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
 
 # It warns of what DuckDB has no word for: partitions, clusters and descriptions.
@@ -49,19 +49,19 @@ class DuckdbWarehouse(Warehouse):
     def create_schema(self) -> None:
         """The project's datasets and tables."""
         for path in sorted((SQL_DIR / "schema").glob("*.sql")):
-            self.run(load_sql(f"schema/{path.stem}"))
+            self.query(load_sql(f"schema/{path.stem}"))
 
     def checkpoint(self) -> None:
         """Write what is in the log into the file."""
         self._execute("CHECKPOINT", {})
 
-    def run(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> list[Row]:
+    def query(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> list[Row]:
         """See Warehouse. Raises duckdb.Error."""
         del job_name
         before_submit("")
         return self._run_all(text, params or {}).rows
 
-    def execute(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> int:
+    def dml(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> int:
         """See Warehouse. Raises duckdb.Error."""
         del job_name
         before_submit("")
@@ -69,10 +69,10 @@ class DuckdbWarehouse(Warehouse):
 
     def drop_table(self, name: str) -> None:
         """See Warehouse. Raises duckdb.Error."""
-        self.run(render_sql("fenced_write/drop_staging", staging=name))
+        self.query(render_sql("guarded_write/drop_staging", staging=name))
 
     def _run_all(self, text: str, params: Params) -> Done:
-        values = {name: given.value if isinstance(given, Typed) else given for name, given in params.items()}
+        values = {name: given.value if isinstance(given, TypedParam) else given for name, given in params.items()}
         done = Done(0, [])
         try:
             for statement, names in translate(text, self._value_of):

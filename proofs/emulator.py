@@ -22,7 +22,7 @@ from google.cloud import firestore
 from commands.clients import make_firestore_client
 from commands.console import CommandError
 from commands.stack_config import PORT_NAMES, StackConfig, free_port_base
-from nba_grading.leases.store import LeaseKey, Record, Written
+from nba_grading.leases.store import LeaseKey, LeaseRecord, WriteResult
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.settings import read_settings
 
@@ -126,17 +126,17 @@ class CountingStore(FirestoreLeaseStore):
         """Calls that were no watch."""
         return self.calls.total() - self.calls["watch"]
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore."""
         self._count("create")
         return super().create(key, fields)
 
-    def read(self, key: LeaseKey) -> Record | None:
+    def read(self, key: LeaseKey) -> LeaseRecord | None:
         """See LeaseStore."""
         self._count("read")
         return super().read(key)
 
-    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore."""
         self._count("replace")
         return super().replace(key, version, fields)
@@ -147,10 +147,10 @@ class CountingStore(FirestoreLeaseStore):
         super().delete(key, version)
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
         """See LeaseStore."""
 
-        def changed(record: Record | None) -> None:
+        def changed(record: LeaseRecord | None) -> None:
             on_change(record)
             self._watched()
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn
 
 from google.cloud import bigquery
 
-from nba_grading.leases.store import LeaseKey, Written
+from nba_grading.leases.store import LeaseKey, WriteResult
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.warehouse.client import BeforeSubmit, Params, Warehouse
 
@@ -25,7 +25,7 @@ When = Literal["before", "after", "inside", "stop", "leased"]
 
 
 @dataclass(frozen=True)
-class Misfortune:
+class Fault:
     """What befalls a process at its Nth statement: death before, inside or after it, or a stop before it until SIGCONT.
 
     Inside is once the statement is submitted, before it is answered. ``leased`` is death after the Nth write of a lease.
@@ -38,7 +38,7 @@ class Misfortune:
 class MortalWarehouse(Warehouse):
     """A warehouse whose process meets its misfortune; it counts its statements."""
 
-    misfortune: Misfortune | None = None
+    misfortune: Fault | None = None
     statements = 0
 
     def _run(self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = lambda job_id: None) -> Any:
@@ -58,25 +58,25 @@ class MortalWarehouse(Warehouse):
         return super()._submit_or_adopt(text, config, job_id)
 
     def _meets(self, when: When) -> bool:
-        return self.misfortune == Misfortune(when, self.statements)
+        return self.misfortune == Fault(when, self.statements)
 
 
 class MortalLeaseStore(SqliteLeaseStore):
     """A lease store in a file whose process meets its misfortune; it counts its writes. Its clock is ``late_s`` seconds ahead."""
 
-    misfortune: Misfortune | None = None
+    misfortune: Fault | None = None
     writes = 0
 
     def __init__(self, path: Path, *, rpc_seconds: float, late_s: float = 0) -> None:
         super().__init__(path, rpc_seconds=rpc_seconds, now_us=lambda: (time.time_ns() // 1000) + round(late_s * 1e6))
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore."""
         written = super().create(key, fields)
         self._wrote()
         return written
 
-    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore."""
         written = super().replace(key, version, fields)
         self._wrote()
@@ -89,7 +89,7 @@ class MortalLeaseStore(SqliteLeaseStore):
 
     def _wrote(self) -> None:
         self.writes += 1
-        if self.misfortune == Misfortune("leased", self.writes):
+        if self.misfortune == Fault("leased", self.writes):
             die()
 
 

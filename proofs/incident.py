@@ -30,7 +30,7 @@ from commands.console import CommandError, console, sentences, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from proofs.emulator import hide_lease_warnings
-from proofs.fault_injection import Misfortune
+from proofs.fault_injection import Fault
 from proofs.publishes import Entrant, describe_date, insert_synthetic_date, start_writer, wake_after
 from proofs.stress import proof_stack
 from proofs.writer import Recipe
@@ -42,9 +42,9 @@ OLD_LOCK_SCALE = 0.01
 ENVIRONMENT = {"OLD_LOCK_SCALE": str(OLD_LOCK_SCALE), "LEASE_SECONDS": "3", "LEASE_MAX_WAIT_SECONDS": "120"}
 PART_SECONDS = 120.0
 # Of the statements of each recipe: where A stands still, and where B dies. Old: DELETE, INSERT. Ours: the sixth is the publish.
-SCHEDULES: Mapping[str, tuple[Misfortune, Misfortune]] = {
-    "old": (Misfortune("stop", 2), Misfortune("after", 1)),
-    "leased": (Misfortune("stop", 6), Misfortune("before", 6)),
+SCHEDULES: Mapping[str, tuple[Fault, Fault]] = {
+    "old": (Fault("stop", 2), Fault("after", 1)),
+    "leased": (Fault("stop", 6), Fault("before", 6)),
 }
 
 
@@ -68,7 +68,7 @@ class Replay:
 def replay(warehouse: Warehouse, recipe: Recipe, environment: Mapping[str, str]) -> Replay:
     """The schedule by one recipe, on an empty date."""
     started = time.monotonic()
-    warehouse.execute("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
+    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
     stands_still, dies = SCHEDULES[recipe]
     environment = {**environment, **ENVIRONMENT}
     scheduled, scheduled_told = start_writer(GAME_DATE, Entrant(recipe, "scheduled", stands_still), environment)

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -83,8 +83,8 @@ class Scenario:
         client = client_of(proxy.port)
         FirestoreLeaseStore(client, rpc_seconds=30).read(key)  # the first call of a channel takes longer than one may here
         self.loss, self.key, self._proxy = loss, key, proxy
-        self.leases = Leases(FirestoreLeaseStore(client, rpc_seconds=TIMES.rpc_s), TIMES)
-        self.rivals = Leases(FirestoreLeaseStore(client_of(port), rpc_seconds=5), TIMES)
+        self.leases = LeaseManager(FirestoreLeaseStore(client, rpc_seconds=TIMES.rpc_s), TIMES)
+        self.rivals = LeaseManager(FirestoreLeaseStore(client_of(port), rpc_seconds=5), TIMES)
 
     def run(self) -> Lease:
         """The lease that the operation got in spite of the loss; its calls were lost, or this raises AssertionError."""

@@ -13,7 +13,7 @@ from google.cloud.firestore_v1.types import CommitRequest, Document, DocumentTra
 
 from commands.console import CommandError
 from nba_grading.leases.errors import LeaseHeld
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -44,7 +44,7 @@ class _Rounds:
     def __init__(self, client: firestore.Client) -> None:
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self._store = FirestoreLeaseStore(client, rpc_seconds=5)
-        self._leases = Leases(self._store, TIMES)
+        self._leases = LeaseManager(self._store, TIMES)
         self._floor = raw_commit(client)
 
     def run(self) -> None:

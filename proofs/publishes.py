@@ -24,9 +24,10 @@ from commands.console import CommandError
 from nba_grading.settings import read_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import load_sql
+from proofs import PROOFS_SQL
 from proofs.contention import CONTEXT
 from proofs.emulator import hide_lease_warnings
-from proofs.fault_injection import Misfortune
+from proofs.fault_injection import Fault
 from proofs.writer import Recipe, write
 
 PREDICTIONS = 120
@@ -54,18 +55,18 @@ class Entrant:
 
     recipe: Recipe
     run_id: str
-    misfortune: Misfortune | None
+    misfortune: Fault | None
 
 
 def insert_synthetic_date(warehouse: Warehouse, game_date: date, predictions: int) -> None:
     """Make up one date's predictions and box scores."""
     for name in ("local/insert_synthetic_predictions", "local/insert_synthetic_box_scores"):
-        warehouse.execute(load_sql(name), {"game_date": game_date, "predictions": predictions})
+        warehouse.dml(load_sql(name), {"game_date": game_date, "predictions": predictions})
 
 
 def describe_date(warehouse: Warehouse, game_date: date) -> Mapping[str, Any]:
     """stored_rows, stored_keys, runs, token and fence of the date."""
-    [row] = warehouse.rows("local/describe_date", {"game_date": game_date})
+    [row] = warehouse.query(PROOFS_SQL.load("describe_date"), {"game_date": game_date})
     return row
 
 
@@ -90,9 +91,9 @@ def run_publishes(warehouse: Warehouse, environment: Mapping[str, str], rounds: 
 def _entrant(run_id: str) -> Entrant:
     chance, misfortune = random.random(), None
     if chance < 0.3:
-        misfortune = Misfortune(random.choice(["before", "after", "inside"]), random.randint(1, STATEMENTS))
+        misfortune = Fault(random.choice(["before", "after", "inside"]), random.randint(1, STATEMENTS))
     elif chance < 0.5:
-        misfortune = Misfortune("stop", random.randint(1, STATEMENTS))
+        misfortune = Fault("stop", random.randint(1, STATEMENTS))
     return Entrant("leased" if random.random() < 0.7 else "unleased", run_id, misfortune)
 
 

@@ -31,7 +31,8 @@ from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, render_sql
 from nba_grading.warehouse.tables import DATASET, PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
-from proofs.seed_incident import HISTORY, ORPHANS, build_dirty_state
+from proofs import PROOFS_SQL
+from proofs.seed_incident import HISTORY, ORPHANS, build_incident_state
 
 RUN_SECONDS = 600
 RANGE = {"from_date": str(HISTORY[0].game_date), "to_date": str(HISTORY[-1].game_date)}
@@ -93,14 +94,14 @@ def inspect(warehouse: Warehouse, backup: str) -> Repaired:
         duplicates=sum(each.surplus_rows for each in grades),
         prediction_duplicates=sum(each.surplus_rows for each in predictions),
         # Of the batch that history left: the aggregates of the repaired dates may be writing theirs.
-        orphans=sum(row["table_name"].startswith("_staging_batch_") for row in warehouse.rows("staging/list_staging_tables")),
-        lost_keys=int(warehouse.run(render_sql("local/count_lost_keys_of_backup", backup=backup))[0]["lost_keys"]),
+        orphans=sum(row["table_name"].startswith("_staging_batch_") for row in warehouse.query_file("staging/list_staging_tables")),
+        lost_keys=int(warehouse.query(PROOFS_SQL.render("count_lost_keys_of_backup", backup=backup))[0]["lost_keys"]),
         backup_rows=_count(warehouse, backup),
     )
 
 
 def _count(warehouse: Warehouse, table: str) -> int:
-    return int(warehouse.run(render_sql("repair/count_rows", target=identifier(table)))[0]["stored_rows"])
+    return int(warehouse.query(render_sql("repair/count_rows", target=identifier(table)))[0]["stored_rows"])
 
 
 def _repairs_table(told: dict[str, Any]) -> Table:
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warehouse = warehouse_of(client)
             with timed("building history"), progress_bar() as bar:
                 task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
-                build_dirty_state(warehouse, lambda: bar.advance(task))
+                build_incident_state(warehouse, lambda: bar.advance(task))
             told = run_repairs(AirflowApi(config.url("airflow")))
             repaired = inspect(warehouse, told["grades"]["backup"])
             if given.keep:

@@ -16,8 +16,9 @@ from typing import Any
 from google.cloud import bigquery
 
 from nba_grading.warehouse.client import Row, Warehouse
-from nba_grading.warehouse.sql import literal, load_sql, render_sql
+from nba_grading.warehouse.sql import literal
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from proofs import PROOFS_SQL
 
 VOID_REASONS = {
     "OUT": "dnp_injury_confirmed",
@@ -32,13 +33,13 @@ def grade_row_by_row(warehouse: Warehouse, game_date: date) -> Mapping[str, floa
     """Grade a date; seconds of ``fetch``, ``grade`` and ``load``. Unguarded: for a benchmark alone."""
     moments = [time.perf_counter()]
     predictions, box_scores = (
-        warehouse.run(render_sql("local/select_rows_of_date", columns="*", table=table, date_column="game_date", game_date=literal(game_date)))
+        warehouse.query(PROOFS_SQL.render("select_rows_of_date", columns="*", table=table, date_column="game_date", game_date=literal(game_date)))
         for table in (PLAYER_PROP_PREDICTIONS.full_name, "nba_box_scores.player_game_summary")
     )
     moments.append(time.perf_counter())
     grades = grade_rows(predictions, box_scores, datetime.now(tz=UTC))
     moments.append(time.perf_counter())
-    warehouse.execute(load_sql("local/delete_date"), {"game_date": game_date})
+    warehouse.dml(PROOFS_SQL.load("delete_date"), {"game_date": game_date})
     _load(warehouse.client, grades)
     moments.append(time.perf_counter())
     return {name: after - before for name, before, after in zip(("fetch", "grade", "load"), moments, moments[1:], strict=False)}

@@ -17,14 +17,15 @@ from commands.clients import make_bigquery_client
 from commands.console import console, progress_bar, sentences, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Params, Warehouse
-from nba_grading.warehouse.sql import identifier, literal, load_sql, render_sql
+from nba_grading.warehouse.sql import identifier, literal
 from nba_grading.warehouse.tables import DATASET
+from proofs import PROOFS_SQL
 from proofs.publishes import insert_synthetic_date
 from proofs.writer import insert_unguarded
 
 
 @dataclass(frozen=True)
-class DirtyDate:
+class IncidentDate:
     """What a date held: grades and keys of them, and duplicate keys of its predictions."""
 
     game_date: date
@@ -34,32 +35,32 @@ class DirtyDate:
 
 
 HISTORY = (
-    DirtyDate(date(2026, 1, 4), 0, 600, 112),
-    DirtyDate(date(2026, 1, 10), 452_220, 263_274),
-    DirtyDate(date(2026, 1, 11), 35_166, 35_009, 5),
-    DirtyDate(date(2026, 1, 14), 7_075, 5_762),
-    DirtyDate(date(2026, 1, 15), 328, 255),
-    DirtyDate(date(2026, 1, 16), 2_515, 2_189),
+    IncidentDate(date(2026, 1, 4), 0, 600, 112),
+    IncidentDate(date(2026, 1, 10), 452_220, 263_274),
+    IncidentDate(date(2026, 1, 11), 35_166, 35_009, 5),
+    IncidentDate(date(2026, 1, 14), 7_075, 5_762),
+    IncidentDate(date(2026, 1, 15), 328, 255),
+    IncidentDate(date(2026, 1, 16), 2_515, 2_189),
 )
 ORPHANS, ORPHANED_DATE, ORPHANED_PREDICTIONS = 50, date(2025, 11, 19), 5_000
 
 
-def build_dirty_state(warehouse: Warehouse, advance: Callable[[], None] = lambda: None) -> None:
+def build_incident_state(warehouse: Warehouse, advance: Callable[[], None] = lambda: None) -> None:
     """Insert all of it, past every guard, as it came about; ``advance`` is called len(HISTORY) + ORPHANS times."""
     for each in HISTORY:
         insert_synthetic_date(warehouse, each.game_date, each.keys)
         if each.rows:
             insert_unguarded(warehouse, each.game_date, "the first writer")
-            warehouse.execute(load_sql("local/insert_duplicate_grades"), {"game_date": each.game_date, "surplus": each.rows - each.keys})
+            warehouse.dml(PROOFS_SQL.load("insert_duplicate_grades"), {"game_date": each.game_date, "surplus": each.rows - each.keys})
         if each.duplicate_predictions:
             surplus: Params = {"game_date": each.game_date, "surplus": each.duplicate_predictions}
-            warehouse.execute(load_sql("local/insert_duplicate_predictions"), surplus)
+            warehouse.dml(PROOFS_SQL.load("insert_duplicate_predictions"), surplus)
         advance()
     insert_synthetic_date(warehouse, ORPHANED_DATE, ORPHANED_PREDICTIONS)
     for worker in range(ORPHANS):
         staging = identifier(f"{DATASET}._staging_batch_{ORPHANED_DATE:%Y%m%d}_w{worker:02d}")
         parts = {"game_date": literal(ORPHANED_DATE), "worker": literal(worker), "workers": literal(ORPHANS)}
-        warehouse.run(render_sql("local/create_orphaned_staging", staging=staging, **parts))
+        warehouse.query(PROOFS_SQL.render("create_orphaned_staging", staging=staging, **parts))
         advance()
 
 
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         use_local_stack()
         with progress_bar() as bar:
             task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
-            build_dirty_state(warehouse_of(make_bigquery_client(get_settings())), lambda: bar.advance(task))
+            build_incident_state(warehouse_of(make_bigquery_client(get_settings())), lambda: bar.advance(task))
         rows, keys = sum(each.rows for each in HISTORY), sum(each.keys for each in HISTORY if each.rows)
         console.print(f"{rows:,} grades over {keys:,} keys, {ORPHANS} orphaned staging tables; `make airflow CMD=…` or the UI runs the repairs")
     return outcome.code

@@ -22,21 +22,22 @@ from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.publish import FencedOut
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.factory import make_lease_store
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.grade import grade_date
 from nba_grading.settings import Settings, get_settings
 from nba_grading.warehouse.client import Params, StatementCancelled, Warehouse
 from nba_grading.warehouse.sql import identifiers, load_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
-from proofs.fault_injection import Misfortune, MortalWarehouse, When
+from proofs import PROOFS_SQL
+from proofs.fault_injection import Fault, MortalWarehouse, When
 from proofs.old_lock import FirestoreOldLocks, OldLock
 
 Recipe = Literal["leased", "unleased", "old", "unguarded"]
 RECIPES: tuple[Recipe, ...] = ("leased", "unleased", "old", "unguarded")
 
 
-def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Misfortune | None, settings: Settings) -> dict[str, Any]:
+def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Fault | None, settings: Settings) -> dict[str, Any]:
     """Write the date by the recipe; returns ended (published, lease_lost, fenced_out, lease_held or unlocked) and fencing_token."""
     warehouse = MortalWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=120)
     warehouse.misfortune = misfortune
@@ -45,7 +46,8 @@ def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Misfortune |
     key = LeaseKey("grading", game_date)
     try:
         if recipe == "leased":
-            leases = Leases(make_lease_store(settings, lambda: make_firestore_client(settings)), settings.lease_times)
+            store = make_lease_store(settings.lease_store, settings.lease_rpc_seconds, lambda: make_firestore_client(settings))
+            leases = LeaseManager(store, settings.lease_times)
             claim: Any = leases.acquire(key, {"run_id": run_id})
             claim.on_lost = warehouse.cancel_running
         else:
@@ -66,7 +68,7 @@ def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Misfortune |
 def _write_as_of_old(warehouse: Warehouse, game_date: date, run_id: str, settings: Settings, *, locked: bool) -> dict[str, Any]:
     lock = OldLock(FirestoreOldLocks(make_firestore_client(settings)), game_date, float(os.environ.get("OLD_LOCK_SCALE", "1"))) if locked else None
     has_lock = lock.acquire() if lock else False
-    warehouse.execute(load_sql("local/delete_date"), {"game_date": game_date})
+    warehouse.dml(PROOFS_SQL.load("delete_date"), {"game_date": game_date})
     insert_unguarded(warehouse, game_date, run_id)
     if lock:
         lock.release()
@@ -77,7 +79,7 @@ def insert_unguarded(warehouse: Warehouse, game_date: date, run_id: str) -> None
     """The second half of the old recipe: append a date's grades, whatever is there."""
     columns = identifiers(PREDICTION_ACCURACY.columns)
     params: Params = {"game_date": game_date, "grading_run_id": run_id}
-    warehouse.execute(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
+    warehouse.dml(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *(("before", given.die_before), ("after", given.die_after)),
         *(("inside", given.die_inside), ("stop", given.stop_before)),
     )
-    misfortune = next((Misfortune(when, statement) for when, statement in choices if statement), None)
+    misfortune = next((Fault(when, statement) for when, statement in choices if statement), None)
     told = write(given.recipe, given.game_date, given.run_id, misfortune, get_settings())
     print(json.dumps(told))
     return 0 if told["ended"] in ("published", "unlocked") else 1

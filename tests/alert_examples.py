@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from nba_grading.alerts import messages as alerts
-from nba_grading.alerts.incidents import Condition
-from nba_grading.alerts.model import Alert, Course, RunLink
-from nba_grading.alerts.slack_blocks import Block, alert_blocks, escalation_blocks, recovery_blocks, repeat_blocks
+from nba_grading.alerts.incidents import Incident
+from nba_grading.alerts.model import Alert, RunLink, Timeline
+from nba_grading.alerts.slack_blocks import Block, alert_blocks, escalation_blocks, repeat_blocks, resolution_blocks
 from nba_grading.quality.after_write import Finding
 from nba_grading.quality.daily_checks import Result, load_checks
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
@@ -55,7 +55,7 @@ def summary() -> Alert:
     ]
     stuck = alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600)
     began = datetime.now(tz=UTC) - timedelta(seconds=900)
-    other = Condition(stuck.name, began, began, None, stuck.detail, stuck, None, 2, began, began, None, None, None)
+    other = Incident(stuck.name, began, began, None, stuck.detail, stuck, None, 2, began, began, None, None, None)
     return alerts.data_quality(RUN, day=DAY, off=off, checks=10, others=[other])
 
 
@@ -83,12 +83,12 @@ def all_alerts() -> list[Alert]:
     ]
 
 
-def courses(alert: Alert) -> dict[str, list[Block]]:
+def timelines(alert: Alert) -> dict[str, list[Block]]:
     """What a thread shows, by what happens."""
     return {
-        "first seen": alert_blocks(alert, Course()),
-        "seen again": repeat_blocks(alert, Course(seen=5, open_s=7300)),
-        "escalated": escalation_blocks(alert, Course(seen=9, open_s=14400, escalated=True), "<!here>"),
-        "recovered": recovery_blocks(alert, Course(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
-        "first message, afterwards": alert_blocks(alert, Course(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
+        "first seen": alert_blocks(alert, Timeline()),
+        "seen again": repeat_blocks(alert, Timeline(seen=5, open_s=7300)),
+        "escalated": escalation_blocks(alert, Timeline(seen=9, open_s=14400, escalated=True), "<!here>"),
+        "recovered": resolution_blocks(alert, Timeline(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
+        "first message, afterwards": alert_blocks(alert, Timeline(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
     }

@@ -19,7 +19,7 @@ Z = 1.959964
 
 
 def review_systems(grades: Iterable[Row], day: date, *, win_rate: float, min_days: int, min_errors: int, min_player_games: int) -> list[Row]:
-    """The rows of review/review_systems.sql."""
+    """The rows of reviews/review_systems.sql."""
     by_system: dict[str, list[Row]] = defaultdict(list)
     for row in grades:
         if day - timedelta(days=36) <= row["game_date"] <= day:
@@ -73,7 +73,7 @@ def _mae_verdict(row: Row, *, min_days: int, min_errors: int) -> str:
 
 
 def calibration(grades: Iterable[Row], day: date, *, min_player_games: int) -> list[Row]:
-    """The rows of review/calibration.sql."""
+    """The rows of reviews/calibration.sql."""
     slices: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in grades:
         in_week = day - timedelta(days=7) < row["game_date"] <= day
@@ -97,7 +97,7 @@ def calibration(grades: Iterable[Row], day: date, *, min_player_games: int) -> l
 
 
 def win_rates(rows: Iterable[Row]) -> Row:
-    """The columns of review/win_rates.sql of one slice; noughts and Nones without a decided bet."""
+    """The columns of reviews/win_rates_fragment.sql of one slice; noughts and Nones without a decided bet."""
     games: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
     for row in rows:
         if row["prediction_correct"] is not None:

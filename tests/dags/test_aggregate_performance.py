@@ -11,7 +11,7 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import posted, run_in_process, states
@@ -136,7 +136,7 @@ def test_grades_that_are_gone_leave_no_aggregate_behind(bigquery_client: bigquer
 def hold(operation: str, day: date, seconds: float) -> threading.Timer:
     from nba_grading.airflow.context import make_leases
 
-    lease = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5)).acquire(LeaseKey(operation, day), {"dag_id": "somebody_else"})
+    lease = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5)).acquire(LeaseKey(operation, day), {"dag_id": "somebody_else"})
     timer = threading.Timer(seconds, lease.release)
     timer.start()
     return timer

@@ -15,7 +15,7 @@ from nba_grading.warehouse.client import Warehouse
 from tests.alert_examples import all_alerts
 from tests.dags.runs import messages, posted
 
-TIMES = ("raised_at", "begun_at", "cleared_at", "seen_at", "changed_at", "told_at", "telling_at", "escalated_at")
+TIMES = ("raised_at", "opened_at", "resolved_at", "seen_at", "changed_at", "delivered_at", "delivery_claimed_at", "escalated_at")
 Messages = Callable[[], list[dict[str, Any]]]
 
 
@@ -27,7 +27,7 @@ def told(settings_environment: pytest.MonkeyPatch, emulators: StackConfig, befor
 
 def hours_pass(warehouse: Warehouse, hours: float) -> None:
     moved = ", ".join(f"{name} = TIMESTAMP_SUB({name}, INTERVAL {round(hours * 3600)} SECOND)" for name in TIMES)
-    warehouse.execute(f"UPDATE nba_predictions.conditions SET {moved} WHERE TRUE")
+    warehouse.dml(f"UPDATE nba_predictions.incidents SET {moved} WHERE TRUE")
 
 
 def alert(severity: Any = "ERROR", subject: str = "2026-01-10", **changes: Any) -> Alert:
@@ -151,7 +151,7 @@ def test_without_bigquery_an_alert_is_sent_all_the_same(emulators: StackConfig, 
 
 def test_a_refusal_of_slack_is_not_lost_either(warehouse: Warehouse, told: Messages, settings_environment: pytest.MonkeyPatch) -> None:
     alerting.tell(lambda: warehouse, alert())
-    warehouse.execute("UPDATE nba_predictions.conditions SET thread = 'gone' WHERE TRUE")
+    warehouse.dml("UPDATE nba_predictions.incidents SET thread = 'gone' WHERE TRUE")
     assert alerting.recover(lambda: warehouse, [alert().name], "done") == [alert().name]
     hours_pass(warehouse, 0.1)
     assert alerting.deliver(warehouse)["not_told"] == 1

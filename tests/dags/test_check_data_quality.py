@@ -31,15 +31,15 @@ def fill(warehouse: Warehouse, *, systems: int = 6, games: int = 2, day: date = 
         for system in range(systems):
             predictions.append(f"('s{system}', 'p{game}', 'g{game}', DATE '{day}', 25.5, TIMESTAMP '{day + timedelta(days=1)} 06:00:00+00')")
             grades.append(f"('s{system}', 'p{game}', 'g{game}', DATE '{day}', 25.5, 0.7, TIMESTAMP '{day + timedelta(days=1)} 11:00:00+00')")
-    warehouse.execute(
+    warehouse.dml(
         "INSERT INTO nba_predictions.player_prop_predictions (system_id, player_lookup, game_id, game_date, current_points_line, created_at) "
         f"VALUES {', '.join(predictions)}"
     )
-    warehouse.execute(
+    warehouse.dml(
         "INSERT INTO nba_predictions.prediction_accuracy "
         f"(system_id, player_lookup, game_id, game_date, line_value, confidence_score, graded_at) VALUES {', '.join(grades)}"
     )
-    warehouse.execute(
+    warehouse.dml(
         "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played, updated_at) "
         f"VALUES {', '.join(boxes)}"
     )
@@ -106,14 +106,14 @@ FAULTS = {
 def test_a_fault_is_found_by_its_check_and_by_no_other(warehouse: Warehouse, fault: str) -> None:
     fill(warehouse)
     statement, differing = FAULTS[fault]
-    warehouse.execute(statement)
+    warehouse.dml(statement)
     assert checked(warehouse) == {**RIGHT, **differing}
 
 
 def test_a_missing_box_score_leaves_its_predictions_ungraded_and_the_game_is_named(warehouse: Warehouse) -> None:
     fill(warehouse, systems=30)
     for table in ("nba_box_scores.player_game_summary", "nba_predictions.prediction_accuracy"):
-        warehouse.execute(f"DELETE FROM {table} WHERE game_id = 'g1'")
+        warehouse.dml(f"DELETE FROM {table} WHERE game_id = 'g1'")
     assert checked(warehouse)["ungraded_predictions"] == ("passed", 30)
     strict = load_checks({"ungraded_predictions": {"warn_above": Decimal(20)}})
     [result] = [one for one in check_day(warehouse, strict, DAY, NOON) if one.check.name == "ungraded_predictions"]
@@ -128,14 +128,14 @@ def test_last_weeks_duplicates_do_not_alarm_for_this_week(warehouse: Warehouse) 
     duplicate = (
         "INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '2026-01-02'"
     )
-    warehouse.execute(duplicate)
+    warehouse.dml(duplicate)
     assert checked(warehouse)["duplicate_rate_change"] == ("passed", 0)
     assert checked(warehouse)["duplicate_grades"] == ("passed", 0)
 
 
 def test_a_table_that_a_writer_left_a_week_ago_is_an_orphan_and_a_new_one_is_not(warehouse: Warehouse) -> None:
     fill(warehouse)
-    warehouse.run("CREATE TABLE nba_predictions._staging_batch_b1_w1 (system_id STRING)")
+    warehouse.query("CREATE TABLE nba_predictions._staging_batch_b1_w1 (system_id STRING)")
     assert checked(warehouse, as_of=datetime.now(tz=UTC))["orphaned_staging_tables"] == ("passed", 0)
     in_eight_days = datetime.now(tz=UTC) + timedelta(days=8)
     assert checked(warehouse, as_of=in_eight_days)["orphaned_staging_tables"] == ("warned", 1)
@@ -149,7 +149,7 @@ def test_a_day_without_games_is_its_own_result_and_no_warning(warehouse: Warehou
 
 
 def test_a_check_that_errs_is_broken_and_the_others_are_made(warehouse: Warehouse, tmp_path: Path) -> None:
-    (tmp_path / "11_wrong.sql").write_text(HEADER + "SELECT no_such_column AS figure FROM nba_predictions.conditions;\n")
+    (tmp_path / "11_wrong.sql").write_text(HEADER + "SELECT no_such_column AS figure FROM nba_predictions.incidents;\n")
     (tmp_path / "12_many.sql").write_text(HEADER + "SELECT 1 AS figure UNION ALL SELECT 2;\n")
     (tmp_path / "13_right.sql").write_text(HEADER + "SELECT 0 AS figure;\n")
     broken, many, right = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
@@ -217,7 +217,7 @@ def test_results_recorded_twice_stand_once(warehouse: Warehouse) -> None:
     results = list(check_day(warehouse, load_checks(THRESHOLDS), DAY, NOON))
     for _ in range(2):
         record_results(warehouse, "run1", DAY, NOON, results)
-    rows = warehouse.run("SELECT check_name, status, figure, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
+    rows = warehouse.query("SELECT check_name, status, figure, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
     assert {row["check_name"]: (row["status"], float(row["figure"])) for row in rows} == RIGHT
     assert len(rows) == len(RIGHT)
     [volume] = [row for row in rows if row["check_name"] == "predictions_of_day"]
@@ -230,22 +230,22 @@ def test_one_summary_names_what_is_off_with_its_next_step_and_its_recovery_close
 ) -> None:
     settings_environment.setenv("GRADING_QUALITY_THRESHOLDS", json.dumps({"predictions_of_day": {"warn_below": 5}}))
     fill(warehouse)
-    warehouse.execute(FAULTS["duplicate_grades"][0])
+    warehouse.dml(FAULTS["duplicate_grades"][0])
     run = run_in_process("check_data_quality", day=str(DAY))
     assert states(run) == {"check": "success", "repair_small_finds": "skipped"}
     [summary] = posted(emulators, before)
     assert "Data quality of 2026-01-10: 1 failed, 1 warned" in summary
     assert "duplicate_grades failed: 2 surplus rows (fail above 0): 2026-01-10: 2" in summary
     assert '"from_date": "2026-01-10", "to_date": "2026-01-10"' in summary
-    audit = warehouse.run("SELECT processor, duplicate_count FROM nba_predictions.grading_duplicate_audit")
+    audit = warehouse.query("SELECT processor, duplicate_count FROM nba_predictions.grading_duplicate_audit")
     assert audit == [{"processor": "data_quality", "duplicate_count": 2}] * 2
 
     run_in_process("check_data_quality", day=str(DAY))
     assert len(posted(emulators, before)) == 1, "told within the hour"
 
-    warehouse.execute("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
-    warehouse.execute("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")
-    warehouse.execute("DELETE FROM nba_box_scores.player_game_summary WHERE TRUE")
+    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
+    warehouse.dml("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")
+    warehouse.dml("DELETE FROM nba_box_scores.player_game_summary WHERE TRUE")
     fill(warehouse)
     run_in_process("check_data_quality", day=str(DAY))
     first, reply = messages(emulators, before)

@@ -12,7 +12,7 @@ from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import posted, run_in_process, states
@@ -145,7 +145,7 @@ def test_a_run_whose_lease_is_held_waits_deferred_and_then_merges(bigquery_clien
     from nba_grading.airflow.context import make_leases
 
     stage(bigquery_client, "w1", ["p"])
-    leases = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
+    leases = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
     lease = leases.acquire(LeaseKey("consolidation", date.fromisoformat(TOMORROW)), {"dag_id": "somebody_else", "run_id": "manual__1"})
     timer = threading.Timer(12, lease.release)
     timer.start()

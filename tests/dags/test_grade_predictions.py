@@ -12,7 +12,7 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import messages, posted, run_in_process, states
@@ -103,7 +103,7 @@ def hold(emulators: StackConfig, seconds: float) -> threading.Timer:
     from nba_grading.airflow.context import make_leases
 
     assert emulators.lease_store == os.environ["LEASE_STORE"]
-    leases = Leases(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
+    leases = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
     lease = leases.acquire(LeaseKey("grading", date.fromisoformat(GAME_DATE)), {"dag_id": "somebody_else", "run_id": "backfill__1"})
     timer = threading.Timer(seconds, lease.release)
     timer.start()
@@ -282,7 +282,7 @@ def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it
     fill(bigquery_client)
     mend = break_grading(settings_environment)
     run_dag(game_date=GAME_DATE)
-    age = "UPDATE nba_predictions.conditions SET raised_at = TIMESTAMP_SUB(raised_at, INTERVAL 301 SECOND), "
+    age = "UPDATE nba_predictions.incidents SET raised_at = TIMESTAMP_SUB(raised_at, INTERVAL 301 SECOND), "
     age += "probed_at = TIMESTAMP_SUB(probed_at, INTERVAL 301 SECOND) WHERE TRUE"
     bigquery_client.query(age).result(timeout=60)
     run_dag(game_date=GAME_DATE)  # the one that may try

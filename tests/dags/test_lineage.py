@@ -6,7 +6,6 @@ The DAGs run whole in a process of their own, which begins with a transport conf
 from __future__ import annotations
 
 import json
-import logging
 import os
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from openlineage_sql import parse
 from commands.stack_config import PROJECT, ROOT
 from nba_grading.airflow import lineage
 from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guarded_write import publish as fenced_write
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.leases.store import LeaseKey
@@ -35,7 +34,7 @@ from tests.lineage_receiver import LineageReceiver, names, partitions, receive_l
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DAY = date(2026, 1, 10)
 ROWS = 120
@@ -80,7 +79,7 @@ def facet(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def recorded(warehouse: Warehouse, operation: str) -> dict[str, Any]:
-    [row] = warehouse.run("SELECT * FROM nba_predictions.grading_runs WHERE operation = @operation", {"operation": operation})
+    [row] = warehouse.query("SELECT * FROM nba_predictions.grading_runs WHERE operation = @operation", {"operation": operation})
     return row
 
 
@@ -96,7 +95,7 @@ def check(event: dict[str, Any], inputs: list[str], output: str, dates: list[dic
 @pytest.mark.timeout(600)
 def test_every_guarded_write_tells_its_inputs_its_output_and_its_date(warehouse: Warehouse, receiver: LineageReceiver) -> None:
     insert_synthetic_date(warehouse, DAY, ROWS)
-    warehouse.run(STAGE)
+    warehouse.query(STAGE)
     a_date, day = [{"game_date": str(DAY)}], {"game_date": str(DAY)}
     span = {"from_date": str(DAY), "to_date": str(DAY)}
     run_dags(receiver.transport, ("grade_predictions", day), ("aggregate_performance", day), ("consolidate_predictions", {**day, "batch_id": "b1"}))
@@ -133,7 +132,7 @@ def test_every_guarded_write_tells_its_inputs_its_output_and_its_date(warehouse:
     check(merged, full(f"nba_predictions.{STAGING}", predictions), predictions, a_date, ROWS)
 
     backup = backup_name(PREDICTION_ACCURACY, datetime(2026, 1, 11, tzinfo=UTC))
-    warehouse.execute(COPY)
+    warehouse.dml(COPY)
     create_backup(warehouse, PREDICTION_ACCURACY, backup)
     run_dags(
         receiver.transport,
@@ -167,7 +166,7 @@ def test_without_a_transport_nothing_is_sent_and_nothing_of_openlineage_is_impor
 def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of every SELECT that the guarded writes of a consolidation are made of, and of the SQL files of the others."""
     insert_synthetic_date(warehouse, DAY, ROWS)
-    warehouse.run(STAGE)
+    warehouse.query(STAGE)
     seen: list[str] = []
 
     def remember(warehouse: Warehouse, claim: Any, write: fenced_write.Write, audit: Any) -> fenced_write.Published:
@@ -190,10 +189,10 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
 def publish(day: date, *, holder: str = "h1", rows: int = 10) -> None:
     """The two events of a guarded write of the summary, as the operator and the write tell them."""
     told = {"game_date": day, "holder": holder}
-    log_event(log, "write_begun", operation="performance_summary", grading_run_id=f"run-{day}", **told)
+    log.info("write_begun", operation="performance_summary", grading_run_id=f"run-{day}", **told)
     table = TABLES["performance_summary"]
     facts = {"table": table.full_name, "date_column": table.date_column, "token": 7, "rows": rows, "replaced": 0}
-    log_event(log, "date_traced", read=("nba_predictions.prediction_accuracy",), **facts, **told)
+    log.info("date_traced", read=("nba_predictions.prediction_accuracy",), **facts, **told)
 
 
 def a_batch() -> GuardedBatchOperator:

@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
 from nba_grading.pipelines import repair as repairs
@@ -36,8 +36,8 @@ def dirty(warehouse: Warehouse) -> Warehouse:
     for day in (DAY, LATER):
         insert_synthetic_date(warehouse, day, ROWS)
         run_in_process("grade_predictions", game_date=str(day))
-        warehouse.execute(COPY.format(table="prediction_accuracy", day=day, count=SURPLUS))
-    warehouse.execute(COPY.format(table="player_prop_predictions", day=DAY, count=3))
+        warehouse.dml(COPY.format(table="prediction_accuracy", day=day, count=SURPLUS))
+    warehouse.dml(COPY.format(table="player_prop_predictions", day=DAY, count=3))
     return warehouse
 
 
@@ -52,7 +52,7 @@ def surplus(warehouse: Warehouse) -> tuple[int, int]:
 
 
 def recorded(warehouse: Warehouse) -> list[dict[str, Any]]:
-    return warehouse.run("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'maintenance' ORDER BY game_date")
+    return warehouse.query("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'maintenance' ORDER BY game_date")
 
 
 def test_a_dry_run_counts_by_date_and_changes_nothing(dirty: Warehouse) -> None:
@@ -93,7 +93,7 @@ def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(d
 
     backup = result(run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True), "repair")["backup"]
     before = len(recorded(dirty))
-    lease = Leases(make_leases().store, LeaseTimes()).acquire(LeaseKey("grading", LATER), {"dag_id": "somebody_else"})
+    lease = LeaseManager(make_leases().store, LeaseTimes()).acquire(LeaseKey("grading", LATER), {"dag_id": "somebody_else"})
     timer = threading.Timer(12, lease.release)
     timer.start()
     run = run_in_process("restore_from_backup", **RANGE, backup=backup, dry_run=False)
@@ -107,7 +107,7 @@ def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(d
 
 
 def findings(warehouse: Warehouse) -> list[tuple[date, bool]]:
-    rows = warehouse.run("SELECT DISTINCT game_date, resolved_at IS NOT NULL AS is_resolved FROM nba_predictions.grading_duplicate_audit")
+    rows = warehouse.query("SELECT DISTINCT game_date, resolved_at IS NOT NULL AS is_resolved FROM nba_predictions.grading_duplicate_audit")
     return sorted((row["game_date"], row["is_resolved"]) for row in rows)
 
 
@@ -187,7 +187,7 @@ def test_an_unknown_backup_is_refused_with_a_sentence(warehouse: Warehouse, emul
 
 
 def test_the_staging_cleanup_drops_nothing_on_a_dry_run(dirty: Warehouse) -> None:
-    dirty.run("CREATE TABLE nba_predictions._staging_batch_a_w1 AS SELECT * FROM nba_predictions.player_prop_predictions")
+    dirty.query("CREATE TABLE nba_predictions._staging_batch_a_w1 AS SELECT * FROM nba_predictions.player_prop_predictions")
     for dry_run, dropped in ((True, 0), (False, 1)):
         run = run_in_process("clean_staging_tables", dry_run=dry_run, older_than_days=0)
         told = result(run, "clean")
@@ -204,7 +204,7 @@ def test_healing_finds_ungraded_and_outdated_dates_and_tells_them_once_a_run(
     settings_environment.setenv("GRADING_HEAL_DATES", "1")
     get_settings.cache_clear()
     insert_synthetic_date(dirty, date(2026, 1, 12), ROWS)
-    dirty.execute(f"UPDATE nba_box_scores.player_game_summary SET updated_at = TIMESTAMP '2999-01-01 00:00:00' WHERE game_date = DATE '{DAY}'")
+    dirty.dml(f"UPDATE nba_box_scores.player_game_summary SET updated_at = TIMESTAMP '2999-01-01 00:00:00' WHERE game_date = DATE '{DAY}'")
     from nba_grading.airflow.tasks.regrade import find_dates_to_heal
 
     class Run:

@@ -26,7 +26,7 @@ from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics import stats_utils
 stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guard import claim_date
 from nba_grading.lease import LeaseHeld, LeaseLost, LeaseTimes
 from nba_grading.lease_store import LeaseKey

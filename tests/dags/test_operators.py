@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.times import LeaseTimes
 from tests.unit.fake_store import FakeStore, ManualClock
 
@@ -55,7 +55,7 @@ def warehouse(monkeypatch: pytest.MonkeyPatch, store: FakeStore, clock: ManualCl
 
     warehouse = Warehouse()
     monkeypatch.setattr(operators, "make_warehouse", lambda _context: warehouse)
-    monkeypatch.setattr(operators, "make_leases", lambda: Leases(store, LeaseTimes(lease_s=600), clock))
+    monkeypatch.setattr(operators, "make_leases", lambda: LeaseManager(store, LeaseTimes(lease_s=600), clock))
     return warehouse
 
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from commands.stack_config import ROOT
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey, StoreUnavailable
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -40,7 +40,7 @@ class Tables:
         self.error: Exception | None = None
         self.asked: list[tuple[str, Any]] = []
 
-    def rows(self, name: str, params: Any = None) -> list[dict[str, Any]]:
+    def query_file(self, name: str, params: Any = None) -> list[dict[str, Any]]:
         self.asked.append((name, params))
         if self.error:
             raise self.error
@@ -53,12 +53,12 @@ def tables() -> Tables:
 
 
 @pytest.fixture
-def leases(tmp_path: Any) -> Leases:
-    return Leases(SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5), LeaseTimes())
+def leases(tmp_path: Any) -> LeaseManager:
+    return LeaseManager(SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5), LeaseTimes())
 
 
 @pytest.fixture
-def app(tables: Tables, leases: Leases) -> FastAPI:
+def app(tables: Tables, leases: LeaseManager) -> FastAPI:
     from nba_grading.airflow.page_app import create_app
 
     waiting = [{"dag_id": "grade_predictions", "run_id": "w1", "task_id": "grade", "lease": "grading_2026-01-16", "since": NOW, "until": NOW}]
@@ -194,7 +194,7 @@ def test_when_bigquery_is_away_the_last_answer_is_shown_with_the_reason(client: 
     assert client.get("/api/quality").json() == never
 
 
-def test_leases_are_told_with_holder_age_and_what_is_left(client: TestClient, leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leases_are_told_with_holder_age_and_what_is_left(client: TestClient, leases: LeaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = {"dag_id": "grade_predictions", "run_id": "r7", "task_id": "grade"}
     with leases.try_acquire(LeaseKey("grading", date(2026, 1, 16)), owner) as lease:
         [told] = client.get("/api/leases").json()["data"]
@@ -256,7 +256,7 @@ def test_the_plugin_costs_a_task_nothing() -> None:
     assert [name for name in loaded if name.startswith(("google.cloud.", "nba_grading", "fastapi"))] == []
 
 
-def test_a_lease_that_nobody_renews_is_called_stuck(client: TestClient, leases: Leases, tmp_path: Any) -> None:
+def test_a_lease_that_nobody_renews_is_called_stuck(client: TestClient, leases: LeaseManager, tmp_path: Any) -> None:
     ten_minutes_ago = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5, now_us=lambda: time.time_ns() // 1000 - 700_000_000)
     ten_minutes_ago.create(LeaseKey("grading", date(2026, 1, 10)), {"holder_id": "d" * 32, "lease_ms": 60_000})
     [told] = client.get("/api/leases").json()["data"]

@@ -9,7 +9,7 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import OPERATIONS, LeaseKey, LeaseStore, StoreUnavailable
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -141,7 +141,7 @@ def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
 ) -> None:
     set_thresholds(settings_environment, LEASE_LONG_HELD_SECONDS="0.001")
     key = any_key()
-    with Leases(store, LeaseTimes()).try_acquire(key, {"run_id": "backfill__1"}) as lease:
+    with LeaseManager(store, LeaseTimes()).try_acquire(key, {"run_id": "backfill__1"}) as lease:
         lease.note_job("nba_grading_publish_001")
         assert sweep()[1]["long_held"] == 1
         lease.renew()
@@ -153,7 +153,7 @@ def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
 
 def test_a_person_releases_a_lease_by_its_holders_id(store: LeaseStore, emulators: StackConfig, before: int) -> None:
     key = any_key()
-    lease = Leases(store, LeaseTimes()).try_acquire(key, {"run_id": "manual__1"})
+    lease = LeaseManager(store, LeaseTimes()).try_acquire(key, {"run_id": "manual__1"})
     _, counts = sweep(holder_id=lease.holder_id)
     assert counts == {"leases": 0, "released_holder": lease.holder_id}
     assert store.read(key) is None

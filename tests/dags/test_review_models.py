@@ -45,7 +45,7 @@ SELECT DISTINCT 'p', game_id, game_date, 20 FROM nba_predictions.prediction_accu
 def insert_system(
     warehouse: Warehouse, system: str, *, last: str = SUNDAY, error: str = "4", last_error: str = "4.05", won: int = 60, players: int = 100
 ) -> None:
-    warehouse.execute(GRADES.format(system=system, last=last, error=error, last_error=last_error, won=won, players=players))
+    warehouse.dml(GRADES.format(system=system, last=last, error=error, last_error=last_error, won=won, players=players))
 
 
 def result(run: Any, task_id: str) -> Any:
@@ -60,7 +60,7 @@ def with_setting(environment: pytest.MonkeyPatch, name: str, value: str) -> None
 
 
 def raised(warehouse: Warehouse) -> list[str]:
-    return [row["name"] for row in warehouse.run("SELECT name FROM nba_predictions.conditions WHERE raised_at IS NOT NULL ORDER BY name")]
+    return [row["name"] for row in warehouse.query("SELECT name FROM nba_predictions.incidents WHERE raised_at IS NOT NULL ORDER BY name")]
 
 
 def test_on_a_monday_the_table_names_who_drifts_and_nobody_else(warehouse: Warehouse, emulators: StackConfig, before: int) -> None:
@@ -107,7 +107,7 @@ def test_a_named_system_is_told_once_and_once_more_when_it_is_back_or_gone(wareh
     for _ in range(2):
         run_in_process("review_models", day=SUNDAY)
     assert len(posted(emulators, before)) == 2 + 2
-    warehouse.execute("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
+    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
     insert_system(warehouse, "worse", last=NEXT_SUNDAY)
     before = len(posted(emulators))
     run_in_process("review_models", day=NEXT_SUNDAY)
@@ -121,7 +121,7 @@ def test_a_named_system_is_told_once_and_once_more_when_it_is_back_or_gone(wareh
 def test_too_little_to_judge_leaves_a_named_system_as_it_is(warehouse: Warehouse, emulators: StackConfig, before: int) -> None:
     insert_system(warehouse, "worse", last_error="5")
     run_in_process("review_models", day=SUNDAY)
-    warehouse.execute("DELETE FROM nba_predictions.prediction_accuracy WHERE game_date > DATE '2026-01-04'")
+    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE game_date > DATE '2026-01-04'")
     before = len(posted(emulators))
     run = run_in_process("review_models", day=SUNDAY)
     [row] = result(run, "weekly_review")
@@ -153,12 +153,12 @@ def test_a_milestone_is_checked_on_the_morning_of_its_date_alone(
     insert_system(warehouse, "good", last=SATURDAY, last_error="4.5", won=60)
     insert_system(warehouse, "bad", last=SATURDAY, last_error="4.6", won=40)
     for statement in (PREDICTIONS, BOX_SCORES):
-        warehouse.execute(statement)
-    warehouse.execute(
+        warehouse.dml(statement)
+    warehouse.dml(
         "UPDATE nba_predictions.player_prop_predictions SET current_points_line = NULL "
         f"WHERE system_id = 'bad' AND game_date = DATE '{SATURDAY}' AND player_lookup = 'p1'"
     )
-    warehouse.execute("DELETE FROM nba_predictions.player_prop_predictions WHERE system_id = 'bad' AND game_date = DATE '2026-01-06'")
+    warehouse.dml("DELETE FROM nba_predictions.player_prop_predictions WHERE system_id = 'bad' AND game_date = DATE '2026-01-06'")
     run = run_in_process("review_models", day=SATURDAY)
     assert states(run) == {"milestones": "success", "weekly_review": "skipped"}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
 from tests.unit.lease_contract import any_key
@@ -18,10 +18,10 @@ pytestmark = pytest.mark.usefixtures("settings_environment")
 
 
 @pytest.fixture
-def leases() -> Leases:
+def leases() -> LeaseManager:
     from nba_grading.airflow.context import make_leases
 
-    return Leases(make_leases().store, LeaseTimes())
+    return LeaseManager(make_leases().store, LeaseTimes())
 
 
 def trigger_of(key: LeaseKey, wait_s: float) -> Any:
@@ -37,7 +37,7 @@ async def first_event(trigger: Any) -> dict[str, Any]:
     return payload
 
 
-def test_a_trigger_fires_when_the_lease_is_released(leases: Leases) -> None:
+def test_a_trigger_fires_when_the_lease_is_released(leases: LeaseManager) -> None:
     key = any_key()
     lease = leases.try_acquire(key, {})
     trigger = trigger_of(key, 60)
@@ -48,13 +48,13 @@ def test_a_trigger_fires_when_the_lease_is_released(leases: Leases) -> None:
     assert time.monotonic() - started < 8  # a read would come after 10 s, the expiry after 62
 
 
-def test_a_trigger_fires_at_its_deadline(leases: Leases) -> None:
+def test_a_trigger_fires_at_its_deadline(leases: LeaseManager) -> None:
     key = any_key()
     with leases.try_acquire(key, {}):
         assert asyncio.run(first_event(trigger_of(key, 0.3)))["free"] is False
 
 
-def test_a_trigger_built_again_from_its_own_words_waits_for_the_same(leases: Leases) -> None:
+def test_a_trigger_built_again_from_its_own_words_waits_for_the_same(leases: LeaseManager) -> None:
     from airflow.sdk.module_loading import import_string
 
     key = any_key()
@@ -64,7 +64,7 @@ def test_a_trigger_built_again_from_its_own_words_waits_for_the_same(leases: Lea
     assert asyncio.run(first_event(again))["free"] is True
 
 
-def test_a_cancelled_trigger_leaves_no_thread_waiting(leases: Leases) -> None:
+def test_a_cancelled_trigger_leaves_no_thread_waiting(leases: LeaseManager) -> None:
     key = any_key()
 
     async def cancel_after(seconds: float) -> None:

@@ -74,10 +74,10 @@ def text_of(chrome: webdriver.Chrome, section: str) -> str:
         return ""
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+def until(incident: Callable[[], Any], what: str, seconds: float = 120) -> Any:
     """The condition's first value that is true; fails with ``what`` was awaited."""
     deadline = time.monotonic() + seconds
-    while not (value := condition()):
+    while not (value := incident()):
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.3)
     return value

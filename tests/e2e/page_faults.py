@@ -33,8 +33,8 @@ def faults(warehouse: Warehouse) -> Iterator[None]:
         _conditions(warehouse)
         _checks(warehouse)
         for worker in ("w01", "w02"):
-            warehouse.run(f"CREATE TABLE {STAGING}{worker} AS SELECT * FROM nba_predictions.player_prop_predictions WHERE FALSE")
-        warehouse.run(f"CREATE TABLE nba_predictions.{BACKUP} AS SELECT * FROM nba_predictions.prediction_accuracy WHERE FALSE")
+            warehouse.query(f"CREATE TABLE {STAGING}{worker} AS SELECT * FROM nba_predictions.player_prop_predictions WHERE FALSE")
+        warehouse.query(f"CREATE TABLE nba_predictions.{BACKUP} AS SELECT * FROM nba_predictions.prediction_accuracy WHERE FALSE")
         yield
     finally:
         _remove(warehouse)
@@ -47,7 +47,7 @@ def _dates(warehouse: Warehouse) -> None:
             insert_unguarded(warehouse, day, MADE_UP)
     insert_unguarded(warehouse, DOUBLED, "the other writer")
     missing = "SELECT * REPLACE ('game2' AS game_id) FROM nba_predictions.player_prop_predictions WHERE game_date = @day AND system_id = 'system1'"
-    warehouse.run(f"INSERT INTO nba_predictions.player_prop_predictions {missing}", {"day": PENDING})
+    warehouse.query(f"INSERT INTO nba_predictions.player_prop_predictions {missing}", {"day": PENDING})
     for number, (day, outcome, detail) in enumerate([(GRADED, "graded", None), (FAILED, "failed", FAILURE)]):
         run = {"grading_run_id": f"{MADE_UP}-{number}", "operation": "grading", "game_date": day, **RUN, "run_type": "scheduled", "leased": True}
         moment = datetime.now(tz=UTC)
@@ -59,7 +59,7 @@ def _dates(warehouse: Warehouse) -> None:
 
 def _conditions(warehouse: Warehouse) -> None:
     now = datetime.now(tz=UTC)
-    told = {"changed_at": now - timedelta(hours=2), "told_at": now - timedelta(hours=2)}
+    told = {"changed_at": now - timedelta(hours=2), "delivered_at": now - timedelta(hours=2)}
     shared = {"raised_at": now - timedelta(hours=2), "seen": 3, "seen_at": now}
     findings: list[tuple[str, str, date | None, dict[str, Any], dict[str, Any]]] = [
         (
@@ -85,7 +85,7 @@ def _conditions(warehouse: Warehouse) -> None:
                 "next_step": "Mend its cause.",
                 "command": None,
             },
-            {"changed_at": now, "told_at": None},
+            {"changed_at": now, "delivered_at": None},
         ),
         (
             f"lease-stuck/grading_{GRADED}",
@@ -105,7 +105,7 @@ def _conditions(warehouse: Warehouse) -> None:
         text = json.dumps(
             {"kind": name.partition("/")[0], "severity": severity, "subject": name.partition("/")[2], "done": "Nothing.", "run": run, **alert}
         )
-        _insert(warehouse, "conditions", {"name": name, "severity": severity, "game_date": day, "alert": text, "detail": "seen", **shared, **times})
+        _insert(warehouse, "incidents", {"name": name, "severity": severity, "game_date": day, "alert": text, "detail": "seen", **shared, **times})
 
 
 def _checks(warehouse: Warehouse) -> None:
@@ -131,19 +131,19 @@ def _checks(warehouse: Warehouse) -> None:
 def _insert(warehouse: Warehouse, table: str, row: dict[str, Any]) -> None:
     given = {name: value for name, value in row.items() if value is not None}
     columns, values = ", ".join(given), ", ".join(f"@{name}" for name in given)
-    warehouse.run(f"INSERT INTO nba_predictions.{table} ({columns}) SELECT {values}", given)
+    warehouse.query(f"INSERT INTO nba_predictions.{table} ({columns}) SELECT {values}", given)
 
 
 def _remove(warehouse: Warehouse) -> None:
     first, last = {"first": GRADED, "last": PENDING}, "game_date BETWEEN @first AND @last"
     for table in (
         *("nba_predictions.player_prop_predictions", "nba_box_scores.player_game_summary", "nba_predictions.prediction_accuracy"),
-        *("nba_predictions.grading_runs", "nba_predictions.grading_duplicate_audit", "nba_predictions.conditions"),
+        *("nba_predictions.grading_runs", "nba_predictions.grading_duplicate_audit", "nba_predictions.incidents"),
     ):
-        warehouse.run(f"DELETE FROM {table} WHERE {last}", first)
-    warehouse.run(f"DELETE FROM nba_predictions.data_quality_results WHERE STARTS_WITH(run_id, '{MADE_UP}')")
+        warehouse.query(f"DELETE FROM {table} WHERE {last}", first)
+    warehouse.query(f"DELETE FROM nba_predictions.data_quality_results WHERE STARTS_WITH(run_id, '{MADE_UP}')")
     for name in (f"{STAGING}w01", f"{STAGING}w02", f"nba_predictions.{BACKUP}"):
-        warehouse.run(f"DROP TABLE IF EXISTS {name}")
+        warehouse.query(f"DROP TABLE IF EXISTS {name}")
 
 
 def warehouse_of(client: bigquery.Client) -> Warehouse:

@@ -13,9 +13,9 @@ from google.cloud import bigquery
 
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi
+from commands.statements import COMMANDS_SQL
 from nba_grading.game_dates import NEW_YORK
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import load_sql
 from tests.conftest import BYTES
 
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -44,7 +44,7 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
         assert time.monotonic() < deadline
         time.sleep(0.5)
 
-    summary = [dict(row.items()) for row in client.query(load_sql("local/summarize_dates")).result(timeout=60)]
+    summary = [dict(row.items()) for row in client.query(COMMANDS_SQL.load("summarize_dates")).result(timeout=60)]
     assert [row["game_date"] for row in summary] == dates
     for row in summary:
         assert row["graded"] + row["voided"] + row["pending"] == row["gradable"] > 0

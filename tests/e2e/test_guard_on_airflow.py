@@ -14,7 +14,7 @@ from google.cloud import bigquery
 
 from commands.airflow_api import FINISHED, AirflowApi
 from commands.stack import Stack
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -40,21 +40,21 @@ def warehouse(client: bigquery.Client, api: AirflowApi) -> Warehouse:
     return warehouse
 
 
-def until(condition: Callable[[], Any], seconds: float = 120) -> None:
+def until(incident: Callable[[], Any], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not incident():
         assert time.monotonic() < deadline
         time.sleep(0.2)
 
 
 def grading_runs(warehouse: Warehouse, first: date, last: date) -> list[dict[str, Any]]:
     runs = "SELECT * FROM nba_predictions.grading_runs WHERE operation = 'grading' AND game_date BETWEEN @first AND @last ORDER BY game_date"
-    return warehouse.run(runs, {"first": first, "last": last})
+    return warehouse.query(runs, {"first": first, "last": last})
 
 
 def graded_dates(warehouse: Warehouse, first: date, last: date) -> int:
     count = "SELECT COUNT(DISTINCT game_date) AS n FROM nba_predictions.prediction_accuracy WHERE game_date BETWEEN @first AND @last"
-    return int(warehouse.run(count, {"first": first, "last": last})[0]["n"])
+    return int(warehouse.query(count, {"first": first, "last": last})[0]["n"])
 
 
 def surplus_rows(warehouse: Warehouse, first: date, last: date) -> int:
@@ -63,7 +63,7 @@ def surplus_rows(warehouse: Warehouse, first: date, last: date) -> int:
         "FROM nba_predictions.prediction_accuracy WHERE game_date BETWEEN @first AND @last)) AS n "
         "FROM nba_predictions.prediction_accuracy WHERE game_date BETWEEN @first AND @last"
     )
-    return int(warehouse.run(count, {"first": first, "last": last})[0]["n"])
+    return int(warehouse.query(count, {"first": first, "last": last})[0]["n"])
 
 
 def told(stack: Stack) -> list[str]:
@@ -74,7 +74,7 @@ def told(stack: Stack) -> list[str]:
 def test_a_run_that_waits_for_a_lease_outlives_its_triggerer(stack: Stack, api: AirflowApi, warehouse: Warehouse, statsd: StatsdReceiver) -> None:
     if not stack.config.has_firestore:
         pytest.fail("this needs the Firestore emulator: gcloud and Java")
-    leases = Leases(FirestoreLeaseStore(client_of(stack.config.port("firestore")), rpc_seconds=5), LeaseTimes(lease_s=30))
+    leases = LeaseManager(FirestoreLeaseStore(client_of(stack.config.port("firestore")), rpc_seconds=5), LeaseTimes(lease_s=30))
     lease = leases.acquire(LeaseKey("grading", WAITING), {"dag_id": "somebody_else", "run_id": "backfill__1"})
     run_id = api.trigger(DAG_ID, {"game_date": str(WAITING)})
     until(lambda: api.task_state(DAG_ID, run_id, "grade") == "deferred")

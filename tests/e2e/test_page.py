@@ -18,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from commands.airflow_api import FINISHED, AirflowApi
 from commands.stack import Stack
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -51,7 +51,7 @@ def waiting_run(stack: Stack, api: AirflowApi, client: bigquery.Client) -> Itera
     owner = {**RUN, "task_id": "grade", "try_number": 1, "hostname": "worker-9"}
     with faults(warehouse_of(client)):
         written = store.create(dead, {**owner, "holder_id": "d" * 32, "lease_ms": 1000, "waited_ms": 0, "inflight_job": None})
-        lease = Leases(store, LeaseTimes(lease_s=300)).acquire(LeaseKey("grading", UNGRADED), {"dag_id": DAG_ID, "run_id": "backfill__holder"})
+        lease = LeaseManager(store, LeaseTimes(lease_s=300)).acquire(LeaseKey("grading", UNGRADED), {"dag_id": DAG_ID, "run_id": "backfill__holder"})
         run_id = api.trigger(DAG_ID, {"game_date": str(UNGRADED)})
         try:
             until(lambda: api.task_state(DAG_ID, run_id, "grade") == "deferred", "the run waits for the lease", seconds=240)

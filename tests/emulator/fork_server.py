@@ -18,9 +18,9 @@ from typing import Any
 
 from commands.clients import make_bigquery_client
 from commands.stack_config import ROOT, StackConfig
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.settings import get_settings
-from proofs.fault_injection import Misfortune, MortalLeaseStore, MortalWarehouse
+from proofs.fault_injection import Fault, MortalLeaseStore, MortalWarehouse
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Nursery:
         command = [sys.executable, "-m", "tests.emulator.fork_server"]
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(self, task: str, params: Mapping[str, Any], misfortune: Misfortune | None = None, late_s: float = 0) -> End:
+    def run(self, task: str, params: Mapping[str, Any], misfortune: Fault | None = None, late_s: float = 0) -> End:
         """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is."""
         assert self._process.stdin
         assert self._process.stdout
@@ -76,12 +76,12 @@ def _live(request: dict[str, Any]) -> dict[str, Any]:
     from tests.emulator.tasks import TASKS, Desk
 
     try:
-        misfortune = Misfortune(**request["misfortune"]) if request["misfortune"] else None
+        misfortune = Fault(**request["misfortune"]) if request["misfortune"] else None
         settings = get_settings()
         warehouse = MortalWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=30)
         store = MortalLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=5, late_s=request["late_s"])
         warehouse.misfortune = store.misfortune = misfortune
-        TASKS[request["task"]](Desk(warehouse, Leases(store, settings.lease_times), request["params"]))
+        TASKS[request["task"]](Desk(warehouse, LeaseManager(store, settings.lease_times), request["params"]))
         return {"statements": warehouse.statements, "lease_writes": store.writes}
     except BaseException:
         return {"error": traceback.format_exc()}

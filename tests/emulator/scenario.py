@@ -74,4 +74,4 @@ def rows_by_date(warehouse: Warehouse, table: str, columns: str, date_column: st
 
 
 def _rows(warehouse: Warehouse, text: str) -> Iterator[tuple[Any, ...]]:
-    return (tuple(row.values()) for row in warehouse.run(text))
+    return (tuple(row.values()) for row in warehouse.query(text))

@@ -53,7 +53,7 @@ class Grading(Scene):
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         for text in (PREDICTIONS, BOX_SCORES, GRADES):
-            warehouse.execute(text.format(days=listed(self.days(places)), copies=0))
+            warehouse.dml(text.format(days=listed(self.days(places)), copies=0))
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         columns = "player_lookup, line_value, actual_points, is_voided, COUNT(DISTINCT grading_run_id) OVER (PARTITION BY game_date) AS writes"
@@ -71,7 +71,7 @@ class BackingUp(Scene):
     task = "plan_and_back_up"
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        warehouse.execute(GRADES.format(days=listed(self.days(places)), copies=2))
+        warehouse.dml(GRADES.format(days=listed(self.days(places)), copies=2))
 
     def params(self, place: int) -> dict[str, Any]:
         day = self.day(place)
@@ -104,8 +104,8 @@ class RemovingDuplicates(Scene):
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         days = listed([self.day(place, number) for place in places for number in (0, 1)])
-        warehouse.execute(GRADES.format(days=days, copies=2))
-        warehouse.execute(
+        warehouse.dml(GRADES.format(days=days, copies=2))
+        warehouse.dml(
             "INSERT INTO nba_predictions.grading_duplicate_audit (detected_at, game_date, duplicate_count, processor) "
             f"SELECT CURRENT_TIMESTAMP(), game_date, 6, 'grading' FROM UNNEST([{days}]) AS game_date"
         )
@@ -143,11 +143,11 @@ class Restoring(Scene):
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         days = listed(self.days(places))
-        warehouse.execute(GRADES.format(days=days, copies=2))
+        warehouse.dml(GRADES.format(days=days, copies=2))
         name = backup_name(PREDICTION_ACCURACY, BACKED_UP_AT + timedelta(days=1, seconds=places[0]))
         create_backup(warehouse, PREDICTION_ACCURACY, name)
         self._backups.update(dict.fromkeys(places, name))
-        warehouse.execute(f"DELETE FROM nba_predictions.prediction_accuracy WHERE grading_run_id != 'run0' AND game_date IN ({days})")
+        warehouse.dml(f"DELETE FROM nba_predictions.prediction_accuracy WHERE grading_run_id != 'run0' AND game_date IN ({days})")
 
     def params(self, place: int) -> dict[str, Any]:
         day = self.day(place)
@@ -170,10 +170,10 @@ class Consolidating(Scene):
     needs: ClassVar = {"w1": "date", "w2": "date"}
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        warehouse.execute(PREDICTIONS.format(days=listed(self.days(places))))
+        warehouse.dml(PREDICTIONS.format(days=listed(self.days(places))))
         for place in places:
             for worker, player in (("w1", "player_lookup"), ("w2", "CONCAT('new-', player_lookup)")):
-                warehouse.run(
+                warehouse.query(
                     f"CREATE TABLE nba_predictions._staging_batch_k{place}_{worker} AS SELECT * REPLACE ({player} AS player_lookup, "
                     f"CONCAT('{worker}-', prediction_id) AS prediction_id, TIMESTAMP '2026-01-01 12:00:00' AS created_at) "
                     f"FROM nba_predictions.player_prop_predictions WHERE game_date = DATE '{self.day(place)}'"
@@ -208,8 +208,8 @@ class AggregatingADay(Scene):
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         days = listed(self.days(places))
-        warehouse.execute(GRADES.format(days=days, copies=0))
-        warehouse.execute(
+        warehouse.dml(GRADES.format(days=days, copies=0))
+        warehouse.dml(
             "INSERT INTO nba_predictions.system_daily_performance (game_date, system_id, predictions, grades_version) "
             f"SELECT game_date, 'gone', 1, 1 FROM UNNEST([{days}]) AS game_date"
         )
@@ -232,7 +232,7 @@ class AggregatingPeriods(Scene):
         return date(1901 + 2 * place, 9, 29 + number)
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        warehouse.execute(GRADES.format(days=listed(self.days(places)), copies=0))
+        warehouse.dml(GRADES.format(days=listed(self.days(places)), copies=0))
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         columns = "system_id, period_type, player_lookup, confidence_tier, predictions, hits, hit_rate, mae, unique_players, grades_version"
@@ -260,10 +260,10 @@ class CleaningStaging(Scene):
     }
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        warehouse.execute("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")
-        warehouse.execute("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
-        warehouse.execute(PREDICTIONS.format(days=listed([FIRST_DAY])))
-        warehouse.execute(GRADES.format(days=listed([FIRST_DAY]), copies=0))
+        warehouse.dml("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")
+        warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
+        warehouse.dml(PREDICTIONS.format(days=listed([FIRST_DAY])))
+        warehouse.dml(GRADES.format(days=listed([FIRST_DAY]), copies=0))
         newer = "SELECT * REPLACE (TIMESTAMP '2026-01-01 12:00:00' AS created_at) FROM nba_predictions.player_prop_predictions"
         sources = {
             "w1": "SELECT * FROM nba_predictions.player_prop_predictions WHERE player_lookup != 'player1'",
@@ -272,8 +272,8 @@ class CleaningStaging(Scene):
             "write": "SELECT * FROM nba_predictions.prediction_accuracy",
         }
         for name, source in sources.items():
-            warehouse.run(f"DROP TABLE IF EXISTS nba_predictions.{self.names[name]}")
-            warehouse.run(f"CREATE TABLE nba_predictions.{self.names[name]} AS {source}")
+            warehouse.query(f"DROP TABLE IF EXISTS nba_predictions.{self.names[name]}")
+            warehouse.query(f"CREATE TABLE nba_predictions.{self.names[name]} AS {source}")
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         there = tables(warehouse)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines import aggregate as aggregates
 from nba_grading.pipelines import consolidate as consolidation
@@ -26,7 +26,7 @@ class Desk:
     """What a task works with: its clients, and the run's parameters with what the tasks before it left in XCom."""
 
     warehouse: MortalWarehouse
-    leases: Leases
+    leases: LeaseManager
     params: Mapping[str, Any]
 
     def day(self, name: str = "game_date") -> date:

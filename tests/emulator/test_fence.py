@@ -14,7 +14,7 @@ from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.publish import AuditFailed, FencedOut
 from nba_grading.leases.errors import LeaseLost
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -50,11 +50,11 @@ def test_rows_that_are_not_as_audited_are_refused_and_change_nothing(warehouse: 
     class Meddling(Warehouse):
         """Adds a row to the staging table right before the publish."""
 
-        def run(self, text: str, *arguments: object, **keywords: object) -> list[dict[str, object]]:  # type: ignore[override]
+        def query(self, text: str, *arguments: object, **keywords: object) -> list[dict[str, object]]:  # type: ignore[override]
             if "BEGIN TRANSACTION" in text:
                 staging = text.split("FROM nba_predictions._staging")[1].split(";")[0]
-                super().execute(f"INSERT INTO nba_predictions._staging{staging} SELECT * FROM nba_predictions._staging{staging} LIMIT 1")
-            return super().run(text, *arguments, **keywords)  # type: ignore[arg-type]
+                super().dml(f"INSERT INTO nba_predictions._staging{staging} SELECT * FROM nba_predictions._staging{staging} LIMIT 1")
+            return super().query(text, *arguments, **keywords)  # type: ignore[arg-type]
 
     meddling = Meddling(warehouse.client, warehouse.maximum_bytes_billed)
     with pytest.raises(AuditFailed, match=f"would hold {ROWS + 1} rows, {ROWS} were audited"):
@@ -81,7 +81,7 @@ def leased(warehouse: Warehouse, small_date: date, tmp_path: Path) -> Iterator[t
     store, key = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5), LeaseKey("grading", small_date)
     watched = Watched(warehouse.client, warehouse.maximum_bytes_billed)
     watched.store, watched.key, watched.noted = store, key, []
-    with Leases(store, LeaseTimes()).try_acquire(key, {}) as lease:
+    with LeaseManager(store, LeaseTimes()).try_acquire(key, {}) as lease:
         yield watched, lease
 
 

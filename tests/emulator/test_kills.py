@@ -20,7 +20,7 @@ import pytest
 from commands.stack_config import StackConfig
 from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.warehouse.client import Warehouse
-from proofs.fault_injection import Misfortune
+from proofs.fault_injection import Fault
 from tests.emulator.fork_server import End, Nursery
 from tests.emulator.scenario import Parts, Scene, tables
 from tests.emulator.scenarios import SCENES
@@ -57,13 +57,13 @@ def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Ite
         nursery.close()
 
 
-def deaths_of(scene: Scene, undisturbed: End) -> list[Misfortune]:
+def deaths_of(scene: Scene, undisturbed: End) -> list[Fault]:
     """A kill before the first step, inside each statement, after each write of the first lease; with EVERY_KILL after each statement, too."""
     statements = range(1, undisturbed.statements + 1)
-    inside = [Misfortune("inside", number) for number in statements]
-    leased = [Misfortune("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scene.kills_leases else 0)]
-    after = [Misfortune("after", number) for number in statements] if os.environ.get("EVERY_KILL") else []
-    return [Misfortune("before", 1), *inside, *leased, *after]
+    inside = [Fault("inside", number) for number in statements]
+    leased = [Fault("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scene.kills_leases else 0)]
+    after = [Fault("after", number) for number in statements] if os.environ.get("EVERY_KILL") else []
+    return [Fault("before", 1), *inside, *leased, *after]
 
 
 # Some hundred statements each, a minute at most on an idle machine.
@@ -91,7 +91,7 @@ def batched(places: Iterable[int], size: int) -> Iterator[list[int]]:
         yield group
 
 
-def problems_of(scene: Scene, warehouse: Warehouse, run: Run, deaths: dict[int, Misfortune], before: Parts, after: Parts) -> Iterator[str]:
+def problems_of(scene: Scene, warehouse: Warehouse, run: Run, deaths: dict[int, Fault], before: Parts, after: Parts) -> Iterator[str]:
     """What is not as it must be once every process of these has died its death, and once each was followed by another."""
     places = list(deaths)
     scene.prepare(warehouse, places)

@@ -13,7 +13,7 @@ from google.cloud import firestore
 from commands.stack_config import StackConfig
 from nba_grading.leases.errors import LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import AlreadyExists, LeaseKey, StoreUnavailable
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
@@ -120,9 +120,9 @@ def test_while_cut_nothing_is_answered_and_open_watches_hear_of_changes_once_hea
 
 def test_a_watch_wakes_a_waiter_through_the_proxy(proxy: FaultProxy, store: FirestoreLeaseStore, near: FirestoreLeaseStore, key: LeaseKey) -> None:
     times = LeaseTimes(lease_s=60, max_wait_s=30)
-    held = Leases(near, times).try_acquire(key, OWNER)
+    held = LeaseManager(near, times).try_acquire(key, OWNER)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(Leases(store, times).acquire, key, OWNER)
+        waiting = pool.submit(LeaseManager(store, times).acquire, key, OWNER)
         until(lambda: proxy.calls["Listen"] == 1)
         reads = proxy.calls["BatchGetDocuments"]
         held.release()
@@ -152,9 +152,9 @@ def test_a_lost_call_neither_blocks_the_date_nor_gives_it_to_two(loss: Loss, pro
 def test_a_holder_that_is_cut_off_knows_that_it_lost_its_lease_before_another_has_it(
     proxy: FaultProxy, store: FirestoreLeaseStore, near: FirestoreLeaseStore, key: LeaseKey
 ) -> None:
-    lease = Leases(store, SHORT).try_acquire(key, OWNER)
+    lease = LeaseManager(store, SHORT).try_acquire(key, OWNER)
     proxy.cut()
-    with Leases(near, SHORT).acquire(key, OWNER, max_wait_s=FREE_AGAIN_SECONDS) as successor:
+    with LeaseManager(near, SHORT).acquire(key, OWNER, max_wait_s=FREE_AGAIN_SECONDS) as successor:
         with pytest.raises(LeaseLost):
             lease.check()
         proxy.heal()
@@ -169,7 +169,7 @@ def test_while_calls_are_lost_at_random_holders_come_one_after_the_other(proxy: 
     for method in ("Commit", "BatchGetDocuments", "Listen"):
         for way in WAYS:
             proxy.lose(method, way, share=0.1)
-    leases = Leases(FirestoreLeaseStore(client_of(proxy.port), rpc_seconds=SHORT.rpc_s), SHORT)
+    leases = LeaseManager(FirestoreLeaseStore(client_of(proxy.port), rpc_seconds=SHORT.rpc_s), SHORT)
     inside = threading.Lock()
     tokens: list[int] = []
 
@@ -196,8 +196,8 @@ def test_while_calls_are_lost_at_random_holders_come_one_after_the_other(proxy: 
     assert tokens == sorted(set(tokens))
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(incident: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
-    while not condition():
+    while not incident():
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -46,9 +46,9 @@ SELECT * EXCEPT (n) REPLACE (TIMESTAMP_ADD(graded_at, INTERVAL 1 DAY) AS graded_
 FROM (SELECT *, ROW_NUMBER() OVER (ORDER BY player_lookup, system_id) AS n FROM nba_predictions.prediction_accuracy WHERE grading_run_id = 'first')
 WHERE n <= {count}
 """
-    warehouse.execute(again.format(count=SURPLUS - 2))
-    warehouse.execute(again.format(count=2))
-    warehouse.execute(
+    warehouse.dml(again.format(count=SURPLUS - 2))
+    warehouse.dml(again.format(count=2))
+    warehouse.dml(
         "INSERT INTO nba_predictions.player_prop_predictions "
         "SELECT * REPLACE (TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) AS created_at, 'copy' AS prediction_id) "
         "FROM nba_predictions.player_prop_predictions WHERE player_lookup IN ('player1', 'player2') AND system_id != 'system0'"
@@ -71,7 +71,7 @@ def grades(warehouse: Warehouse) -> list[Row]:
         "SELECT * EXCEPT (fencing_token) FROM nba_predictions.prediction_accuracy "
         "ORDER BY game_date, player_lookup, game_id, system_id, line_value, graded_at, grading_run_id"
     )
-    return warehouse.run(text)
+    return warehouse.query(text)
 
 
 def test_the_plan_counts_rows_keys_and_what_would_go_and_changes_nothing(dirty_date: Warehouse) -> None:
@@ -89,13 +89,13 @@ def test_the_row_of_each_key_that_was_written_first_stays_as_it_is(dirty_date: W
     assert grades(dirty_date) == [row for row in before if row["grading_run_id"] == "first"]
     assert plan_repair(dirty_date, PREDICTION_ACCURACY, DAY, DAY) == []
     remove_duplicates(dirty_date, claim(PLAYER_PROP_PREDICTIONS), PLAYER_PROP_PREDICTIONS, DAY)
-    assert dirty_date.run("SELECT COUNT(*) AS n, COUNTIF(prediction_id = 'copy') AS copies FROM nba_predictions.player_prop_predictions") == [
+    assert dirty_date.query("SELECT COUNT(*) AS n, COUNTIF(prediction_id = 'copy') AS copies FROM nba_predictions.player_prop_predictions") == [
         {"n": ROWS, "copies": 0}
     ]
 
 
 def test_other_dates_are_not_touched(dirty_date: Warehouse) -> None:
-    dirty_date.execute(
+    dirty_date.dml(
         f"INSERT INTO nba_predictions.prediction_accuracy SELECT * REPLACE (DATE '{OTHER}' AS game_date) FROM nba_predictions.prediction_accuracy"
     )
     before = [row for row in grades(dirty_date) if row["game_date"] == OTHER]
@@ -108,7 +108,7 @@ def test_what_was_found_is_marked_as_resolved(dirty_date: Warehouse) -> None:
 
     record_duplicates(dirty_date, PREDICTION_ACCURACY, DAY, "grading", None)
     remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
-    rows = dirty_date.run("SELECT resolved_at, resolution_notes FROM nba_predictions.grading_duplicate_audit")
+    rows = dirty_date.query("SELECT resolved_at, resolution_notes FROM nba_predictions.grading_duplicate_audit")
     assert len(rows) == 20
     assert all(row["resolved_at"] and row["resolution_notes"].startswith(f"{SURPLUS} rows removed") for row in rows)
 
@@ -137,10 +137,10 @@ def test_an_unknown_backup_is_refused_with_the_names_of_those_there_are(dirty_da
 class Late(Warehouse):
     """A warehouse in which the backup that a killed try asked for is finished right before this one's."""
 
-    def run(self, text: str, *arguments: Any, **keywords: Any) -> list[Row]:
+    def query(self, text: str, *arguments: Any, **keywords: Any) -> list[Row]:
         if text.startswith("CREATE SNAPSHOT"):
-            super().run(text)
-        return super().run(text, *arguments, **keywords)
+            super().query(text)
+        return super().query(text, *arguments, **keywords)
 
 
 def test_a_backup_that_a_killed_try_asked_for_is_taken_for_ones_own(dirty_date: Warehouse) -> None:

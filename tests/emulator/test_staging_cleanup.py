@@ -22,7 +22,7 @@ def filled(warehouse: Warehouse, small_date: date) -> Warehouse:
 
 
 def stage(warehouse: Warehouse, name: str, select: str = f"SELECT * FROM {PREDICTIONS} WHERE system_id = 'system1'") -> None:
-    warehouse.run(f"CREATE TABLE nba_predictions.{name} AS {select}")
+    warehouse.query(f"CREATE TABLE nba_predictions.{name} AS {select}")
 
 
 def verdicts(tables: list[StagingTable]) -> dict[str, str | None]:
@@ -54,7 +54,7 @@ def test_a_table_with_newer_values_of_a_key_is_kept(filled: Warehouse) -> None:
     later = "SELECT * REPLACE (TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) AS created_at)"
     stage(filled, "_staging_batch_a_w1", f"{later} FROM {PREDICTIONS} WHERE system_id = 'system1'")
     assert "40 of its 40 rows" in str(verdicts(judge_staging_tables(filled, 0))["_staging_batch_a_w1"])
-    filled.execute(f"UPDATE {PREDICTIONS} SET updated_at = TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) WHERE TRUE")
+    filled.dml(f"UPDATE {PREDICTIONS} SET updated_at = TIMESTAMP_ADD(created_at, INTERVAL 1 HOUR) WHERE TRUE")
     assert verdicts(judge_staging_tables(filled, 0)) == {"_staging_batch_a_w1": None}
 
 
@@ -71,7 +71,7 @@ def test_the_staging_table_of_a_killed_write_goes_once_its_keys_are_published(fi
         "SELECT player_lookup, game_id, game_date, system_id, current_points_line AS line_value, created_at AS graded_at FROM " + PREDICTIONS,
     )
     assert "120 of its 120 rows" in str(verdicts(judge_staging_tables(filled, 0))[name])
-    filled.execute(
+    filled.dml(
         "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, line_value, graded_at) "
         f"SELECT player_lookup, game_id, game_date, system_id, line_value, graded_at FROM nba_predictions.{name}"
     )
@@ -88,12 +88,12 @@ def test_the_staging_tables_of_killed_aggregations_go_once_figures_as_new_are_th
         ),
     }
     for table, (names, values) in columns.items():
-        filled.execute(f"INSERT INTO nba_predictions.{table} ({names}) SELECT {values}")
+        filled.dml(f"INSERT INTO nba_predictions.{table} ({names}) SELECT {values}")
         stage(filled, f"_staging_{table}_20260110_{HOLDER}", f"SELECT * FROM nba_predictions.{table}")
     proven = verdicts(judge_staging_tables(filled, 0))
     assert proven == dict.fromkeys(f"_staging_{table}_20260110_{HOLDER}" for table in columns)
     for table in columns:
-        filled.execute(f"UPDATE nba_predictions.{table} SET computed_at = TIMESTAMP '2026-01-11 11:00:00' WHERE TRUE")
+        filled.dml(f"UPDATE nba_predictions.{table} SET computed_at = TIMESTAMP '2026-01-11 11:00:00' WHERE TRUE")
     assert all("1 of its 1 rows" in str(why) for why in verdicts(judge_staging_tables(filled, 0)).values())
 
 

@@ -29,16 +29,16 @@ HERE = Path(__file__).parent
 CASES = sorted(HERE.glob("*/*/*.yaml"))
 FIELDS = {"description", "tables", "params", "identifiers", "queries", "batch", "expect"}
 COVERED = (
-    *("grading/grade_predictions", "grading/count_outcomes", "inputs/count_inputs"),
+    *("grading/grade_predictions", "grading/count_outcomes", "grading/count_inputs"),
     "healing/list_dates_to_heal",
-    *("runs/count_failures_in_a_row", "conditions/list_conditions"),
+    *("records/count_failures_in_a_row", "incidents/list_incidents"),
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
     *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
     *("local/summarize_dates", "local/summarize_systems"),
     *("page/list_seasons", "page/summarize_season", "page/list_findings", "page/list_duplicate_keys"),
     *("page/list_runs", "page/list_quality", "page/list_system_days"),
     *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
-    *("review/review_systems", "review/calibration", "review/review_milestone"),
+    *("reviews/review_systems", "reviews/calibration", "reviews/review_milestone"),
     *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
 )
 
@@ -105,7 +105,7 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     if parts:
         text = text.format(**parts)
     params = {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in case.get("params", {}).items()}
-    found = warehouse.run(text, params)
+    found = warehouse.query(text, params)
     expected = case["expect"]
     columns = list(expected[0]) if expected else []
     assert comparable_rows(found, columns) == comparable_rows(expected, columns)
@@ -146,13 +146,13 @@ def test_null_keys_are_counted_in_one_row(bigquery_client: bigquery.Client, ware
     insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], "line_value": None}])
     insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], "player_lookup": None, "game_date": date(2026, 1, 9)}])
     text = load_sql("validation/find_null_keys").replace("nba_predictions.prediction_accuracy", copy)
-    [found] = warehouse.run(text, {"game_date": date(2026, 1, 10)})
+    [found] = warehouse.query(text, {"game_date": date(2026, 1, 10)})
     assert found == {"null_key_rows": 3, "grading_run_id": "run-1"}
 
 
 def test_whole_keys_and_a_null_line_are_no_finding(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
     insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", [{**grades(1, copies=1)[0], "line_value": None}])
-    assert warehouse.rows("validation/find_null_keys", {"game_date": date(2026, 1, 10)}) == []
+    assert warehouse.query_file("validation/find_null_keys", {"game_date": date(2026, 1, 10)}) == []
 
 
 def test_the_table_refuses_a_null_key(bigquery_client: bigquery.Client) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable, Written, fields_of
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict, WriteResult, fields_of
 
 T = TypeVar("T")
 
@@ -73,23 +73,23 @@ class FakeStore:
         """The next calls of ``verb`` meet these faults, in this order."""
         self._faults[verb].extend(faults)
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         return self._call("create", lambda: self._create(key, fields))
 
-    def read(self, key: LeaseKey) -> Record | None:
+    def read(self, key: LeaseKey) -> LeaseRecord | None:
         return self._call("read", lambda: self._record(key))
 
-    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         return self._call("replace", lambda: self._replace(key, version, fields))
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         self._call("delete", lambda: self._delete(key, version))
 
-    def list(self, operation: str) -> list[Record]:
+    def list(self, operation: str) -> list[LeaseRecord]:
         return self._call("list", lambda: [record for key in self._documents if key.operation == operation and (record := self._record(key))])
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
         self._call("watch", lambda: None)
         stopped = threading.Event()
 
@@ -118,7 +118,7 @@ class FakeStore:
     def _call(self, verb: str, effect: Callable[[], T]) -> T:
         with self._changed:
             self.calls.append(verb)
-            with suppress(AlreadyExists, Changed):
+            with suppress(AlreadyExists, VersionConflict):
                 self._in_flight.pop(verb, lambda: None)()
             faults = self._faults[verb]
             fault = faults.popleft() if faults else self.outage or slow(lambda: None)
@@ -126,7 +126,7 @@ class FakeStore:
             if fault.takes_effect == "now":
                 try:
                     answer.set_result(effect())
-                except (AlreadyExists, Changed) as refusal:
+                except (AlreadyExists, VersionConflict) as refusal:
                     answer.set_exception(refusal)
             elif fault.takes_effect == "late":
                 self._in_flight[verb] = effect
@@ -136,18 +136,18 @@ class FakeStore:
             raise StoreUnavailable(f"no answer to {verb}")
         return answer.result(timeout=0)
 
-    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         if key in self._documents:
             raise AlreadyExists
         stamp, now = self._stamp(), self._clock()
         self._documents[key] = Document(token=stamp, version=stamp, created=now, updated=now, fields={**fields, "renewals": 0})
-        return Written(token=stamp, version=stamp)
+        return WriteResult(token=stamp, version=stamp)
 
-    def _replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def _replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         document = self._unchanged(key, version)
         changed = {**document.fields, **fields, "renewals": document.fields["renewals"] + 1}
         self._documents[key] = replace(document, version=self._stamp(), updated=self._clock(), fields=changed)
-        return Written(token=document.token, version=self._documents[key].version)
+        return WriteResult(token=document.token, version=self._documents[key].version)
 
     def _delete(self, key: LeaseKey, version: Any) -> None:
         self._unchanged(key, version)
@@ -156,15 +156,15 @@ class FakeStore:
     def _unchanged(self, key: LeaseKey, version: Any) -> Document:
         document = self._documents.get(key)
         if document is None or document.version != version:
-            raise Changed
+            raise VersionConflict
         return document
 
-    def _record(self, key: LeaseKey) -> Record | None:
+    def _record(self, key: LeaseKey) -> LeaseRecord | None:
         document = self._documents.get(key)
         if document is None:
             return None
         now = self._clock()
-        return Record(
+        return LeaseRecord(
             key=key,
             token=document.token,
             version=document.version,

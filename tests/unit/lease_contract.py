@@ -17,8 +17,8 @@ import pytest
 
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
-from nba_grading.leases.store import OPERATIONS, AlreadyExists, Changed, LeaseKey, LeaseStore, Record
+from nba_grading.leases.manager import LeaseManager
+from nba_grading.leases.store import OPERATIONS, AlreadyExists, LeaseKey, LeaseRecord, LeaseStore, VersionConflict
 from nba_grading.leases.times import LeaseTimes, boottime
 
 OWNER: Mapping[str, Any] = {
@@ -109,7 +109,7 @@ class LeaseStoreContract(ABC):
     def test_a_replace_with_a_stale_version_is_refused_and_changes_nothing(self, store: LeaseStore, key: LeaseKey) -> None:
         stale = store.create(key, claim_of("a")).version
         current = store.replace(key, stale, {}).version
-        with pytest.raises(Changed):
+        with pytest.raises(VersionConflict):
             store.replace(key, stale, {"holder_id": "b"})
         record = _stored(store, key)
         assert (record.holder_id, record.version, record.renewals) == ("a", current, 1)
@@ -117,7 +117,7 @@ class LeaseStoreContract(ABC):
     def test_a_delete_with_a_stale_version_is_refused_and_leaves_the_document(self, store: LeaseStore, key: LeaseKey) -> None:
         stale = store.create(key, claim_of("a")).version
         current = store.replace(key, stale, {}).version
-        with pytest.raises(Changed):
+        with pytest.raises(VersionConflict):
             store.delete(key, stale)
         assert _stored(store, key).version == current
 
@@ -125,9 +125,9 @@ class LeaseStoreContract(ABC):
         gone = store.replace(key, store.create(key, claim_of("a")).version, {}).version
         store.delete(key, gone)
         store.create(key, claim_of("b"))
-        with pytest.raises(Changed):
+        with pytest.raises(VersionConflict):
             store.replace(key, gone, {"holder_id": "a"})
-        with pytest.raises(Changed):
+        with pytest.raises(VersionConflict):
             store.delete(key, gone)
         assert _stored(store, key).holder_id == "b"
 
@@ -138,9 +138,9 @@ class LeaseStoreContract(ABC):
     def test_an_absent_document_is_neither_replaced_nor_deleted(self, store: LeaseStore, key: LeaseKey) -> None:
         version = store.create(key, claim_of("a")).version
         store.delete(key, version)
-        with pytest.raises(Changed):
+        with pytest.raises(VersionConflict):
             store.replace(key, version, {"inflight_job": "job"})
-        with pytest.raises(Changed):
+        with pytest.raises(VersionConflict):
             store.delete(key, version)
         assert store.read(key) is None
 
@@ -162,7 +162,7 @@ class LeaseStoreContract(ABC):
         assert _stored(store, key).inflight_job == "publish_20260110_001"
 
     def test_a_watch_tells_at_once_whether_the_document_exists(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[Record | None] = SimpleQueue()
+        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
         with store.watch(key, told.put):
             assert told.get(timeout=10) is None
         store.create(key, claim_of("a"))
@@ -170,7 +170,7 @@ class LeaseStoreContract(ABC):
             assert told.get(timeout=10) is not None
 
     def test_a_watch_tells_of_creation_and_deletion(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[Record | None] = SimpleQueue()
+        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
         with store.watch(key, told.put):
             assert told.get(timeout=10) is None
             version = store.create(key, claim_of("a")).version
@@ -179,7 +179,7 @@ class LeaseStoreContract(ABC):
             assert told.get(timeout=10) is None
 
     def test_a_watch_tells_what_a_read_tells(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[Record | None] = SimpleQueue()
+        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
         version = store.create(key, claim_of("a", waited_ms=1500)).version
         with store.watch(key, told.put):
             told.get(timeout=10)
@@ -191,7 +191,7 @@ class LeaseStoreContract(ABC):
         assert 0 <= record.age_s < 5
 
     def test_a_watch_tells_nothing_after_its_end(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[Record | None] = SimpleQueue()
+        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
         with store.watch(key, told.put):
             told.get(timeout=10)
         store.create(key, claim_of("a"))
@@ -227,14 +227,14 @@ class LeasesContract(ABC):
         return any_key()
 
     def test_a_free_date_is_acquired_with_the_token_of_its_document(self, store: LeaseStore, key: LeaseKey) -> None:
-        with Leases(store, LONG).try_acquire(key, OWNER) as lease:
+        with LeaseManager(store, LONG).try_acquire(key, OWNER) as lease:
             record = _stored(store, key)
             lease.check()
             assert (record.holder_id, record.token, record.lease_s) == (lease.holder_id, lease.token, 60)
             assert lease.taken_over is None
 
     def test_a_held_lease_tells_by_whom_and_since_when(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         with leases.try_acquire(key, OWNER) as lease:
             time.sleep(0.3)
             lease.renew()
@@ -244,7 +244,7 @@ class LeasesContract(ABC):
         assert held.value.record.held_s >= 0.25
 
     def test_renewals_keep_a_lease_past_its_duration(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, QUICK)
+        leases = LeaseManager(store, QUICK)
         with leases.try_acquire(key, OWNER) as lease:
             time.sleep(1.4)
             lease.check()
@@ -253,7 +253,7 @@ class LeasesContract(ABC):
 
     def test_a_lease_that_is_not_renewed_is_taken_over_once_expired(self, store: LeaseStore, key: LeaseKey) -> None:
         dead = store.create(key, claim_of("dead", lease_s=0.5, inflight_job="publish_001"))
-        leases = Leases(store, QUICK)
+        leases = LeaseManager(store, QUICK)
         with pytest.raises(LeaseHeld):
             leases.try_acquire(key, OWNER)
         started = boottime()
@@ -266,19 +266,19 @@ class LeasesContract(ABC):
         assert waited < 5
 
     def test_the_job_about_to_run_is_in_the_document(self, store: LeaseStore, key: LeaseKey) -> None:
-        with Leases(store, LONG).try_acquire(key, OWNER) as lease:
+        with LeaseManager(store, LONG).try_acquire(key, OWNER) as lease:
             lease.note_job("publish_002")
             assert _stored(store, key).inflight_job == "publish_002"
 
     def test_a_released_date_can_be_acquired_at_once(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         first = leases.try_acquire(key, OWNER)
         assert first.release() is True
         with leases.try_acquire(key, OWNER) as second:
             assert second.token > first.token
 
     def test_a_release_never_removes_the_lease_of_another(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         stale = leases.try_acquire(key, OWNER)
         _evict(store, key)
         with leases.try_acquire(key, OWNER) as successor:
@@ -286,7 +286,7 @@ class LeasesContract(ABC):
             assert _stored(store, key).holder_id == successor.holder_id
 
     def test_a_stale_holder_learns_that_its_lease_is_lost(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         stale = leases.try_acquire(key, OWNER)
         told = threading.Event()
         stale.on_lost = told.set
@@ -301,13 +301,13 @@ class LeasesContract(ABC):
         assert told.is_set()
 
     def test_the_renewal_thread_finds_out_that_the_lease_is_gone(self, store: LeaseStore, key: LeaseKey) -> None:
-        with Leases(store, QUICK).try_acquire(key, OWNER) as lease:
+        with LeaseManager(store, QUICK).try_acquire(key, OWNER) as lease:
             _evict(store, key)
             assert lease.lost.wait(timeout=10)
         assert lease.loss_reason == "deleted"
 
     def test_a_waiter_is_woken_by_the_release(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         first = leases.try_acquire(key, OWNER)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(_timed, lambda: leases.acquire(key, OWNER))
@@ -321,14 +321,14 @@ class LeasesContract(ABC):
         assert acquired_at - released_at < 2  # a read would come after 10 s, the expiry after 60 s
 
     def test_a_waiter_gives_up_at_its_deadline(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         with leases.try_acquire(key, OWNER) as lease, pytest.raises(LeaseHeld) as held:
             leases.acquire(key, OWNER, max_wait_s=0.2)
         assert held.value.waited_s >= 0.2
         assert held.value.record.holder_id == lease.holder_id
 
     def test_waiters_hold_the_lease_one_after_the_other(self, store: LeaseStore, key: LeaseKey) -> None:
-        leases = Leases(store, LONG)
+        leases = LeaseManager(store, LONG)
         inside = threading.Lock()
         tokens: list[int] = []
 
@@ -346,7 +346,7 @@ class LeasesContract(ABC):
         assert all(earlier < later for earlier, later in pairwise(tokens))
 
 
-def _stored(store: LeaseStore, key: LeaseKey) -> Record:
+def _stored(store: LeaseStore, key: LeaseKey) -> LeaseRecord:
     record = store.read(key)
     assert record is not None
     return record

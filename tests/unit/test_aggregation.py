@@ -10,6 +10,7 @@ import pytest
 from commands import aggregation
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import DagRun
+from commands.statements import COMMANDS_SQL
 from nba_grading.warehouse.client import Warehouse
 
 DATES = [date(2026, 1, 30), date(2026, 1, 31), date(2026, 2, 1)]
@@ -29,8 +30,8 @@ class Playing:
         assert dag_id == "aggregate_performance"
         return self.steps[0][0]
 
-    def rows(self, name: str) -> list[dict[str, Any]]:
-        assert name == "local/list_unaggregated_dates"
+    def query(self, text: str) -> list[dict[str, Any]]:
+        assert text == COMMANDS_SQL.load("list_unaggregated_dates")
         missing = self.steps[0][1]
         if len(self.steps) > 1:
             self.steps.pop(0)

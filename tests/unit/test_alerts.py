@@ -7,14 +7,14 @@ import pytest
 
 from commands.slack_sink import text_of
 from nba_grading.alerts import messages as alerts
-from nba_grading.alerts.model import Alert, Course
-from nba_grading.alerts.slack_blocks import alert_blocks, recovery_blocks
+from nba_grading.alerts.model import Alert, Timeline
+from nba_grading.alerts.slack_blocks import alert_blocks, resolution_blocks
 from nba_grading.quality.after_write import Finding
-from tests.alert_examples import DAY, RUN, after_consolidation, after_write, all_alerts, courses, duplicates
+from tests.alert_examples import DAY, RUN, after_consolidation, after_write, all_alerts, duplicates, timelines
 
 
 def body(alert: Alert) -> str:
-    return text_of({"blocks": alert_blocks(alert, Course())})
+    return text_of({"blocks": alert_blocks(alert, Timeline())})
 
 
 def name_of(alert: Alert) -> str:
@@ -32,7 +32,7 @@ def test_an_alert_says_what_was_done_and_the_next_step_and_links_to_the_run_and_
 
 @pytest.mark.parametrize("alert", all_alerts(), ids=name_of)
 def test_every_message_of_a_thread_is_within_what_slack_takes(alert: Alert) -> None:
-    for blocks in courses(alert).values():
+    for blocks in timelines(alert).values():
         json.dumps(blocks)
         assert len(blocks) <= 50
         for block in blocks:
@@ -108,8 +108,8 @@ def test_a_long_error_is_cut() -> None:
 
 
 def test_a_recovery_says_after_how_long_and_asks_for_nothing_more() -> None:
-    course = Course(seen=3, open_s=7300, recovery="A run has succeeded.")
-    for blocks in (recovery_blocks(all_alerts()[0], course), alert_blocks(all_alerts()[0], course)):
+    timeline = Timeline(seen=3, open_s=7300, recovery="A run has succeeded.")
+    for blocks in (resolution_blocks(all_alerts()[0], timeline), alert_blocks(all_alerts()[0], timeline)):
         text = text_of({"blocks": blocks})
         assert "RECOVERED" in text
         assert "2.0 hours" in text

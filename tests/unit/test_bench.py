@@ -114,7 +114,7 @@ def test_arguments_that_cannot_work_are_refused_with_a_sentence(arguments: list[
 
 
 def test_every_statement_of_the_publish_is_translated_with_its_variables_filled_in() -> None:
-    text = load_sql("fenced_write/publish_staging").format(
+    text = load_sql("guarded_write/publish_staging").format(
         target="t", date_column="game_date", columns="a", key="a", staging="s", token_column="", token_value="",
         game_date="DATE '2026-01-10'", token="0", seen_token="-1", audited_rows="3", audited_keys="3", table_name="'t'", holder_id="'h'",
     )  # fmt: skip
@@ -126,12 +126,12 @@ def test_every_statement_of_the_publish_is_translated_with_its_variables_filled_
 
 def test_the_floor_counts_its_seconds_and_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     warehouse = DuckdbWarehouse(tmp_path / "floor.duckdb")
-    warehouse.run("CREATE TABLE t AS SELECT 1 AS a")
-    assert warehouse.execute("INSERT INTO t SELECT @a AS a", {"a": 2}) == 1
+    warehouse.query("CREATE TABLE t AS SELECT 1 AS a")
+    assert warehouse.dml("INSERT INTO t SELECT @a AS a", {"a": 2}) == 1
     assert warehouse.seconds > 0
     with pytest.raises(Exception, match="refused"):
-        warehouse.run("BEGIN TRANSACTION; DELETE FROM t WHERE TRUE; SELECT ERROR('refused'); COMMIT TRANSACTION;")
-    assert warehouse.run("SELECT COUNT(*) AS n, COUNTIF(a > 5) AS none FROM t") == [{"n": 2, "none": 0}]
+        warehouse.query("BEGIN TRANSACTION; DELETE FROM t WHERE TRUE; SELECT ERROR('refused'); COMMIT TRANSACTION;")
+    assert warehouse.query("SELECT COUNT(*) AS n, COUNTIF(a > 5) AS none FROM t") == [{"n": 2, "none": 0}]
 
 
 def test_the_row_by_row_way_grades_as_the_rules_say() -> None:

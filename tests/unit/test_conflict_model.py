@@ -104,15 +104,15 @@ def test_without_the_guard_an_older_run_overwrites_a_newer() -> None:
 
 STATEMENTS = {
     r"UPDATE nba_predictions\.write_fences\b": "update_fence",
-    r"SELECT .*GUARD fenced_out": "check_fence",
+    r"SELECT .*ASSERTION fenced_out": "check_fence",
     r"DELETE FROM \{target\}": "delete_date",
     r"INSERT INTO \{target\}": "insert_rows",
-    r"SELECT .*GUARD not_as_audited": "check_rows",
+    r"SELECT .*ASSERTION not_as_audited": "check_rows",
 }
 
 
 def test_the_publish_script_has_the_statements_of_the_model_in_its_order() -> None:
-    text = re.sub(r"--[^\n]*", "", load_sql("fenced_write/publish_staging"))
+    text = re.sub(r"--[^\n]*", "", load_sql("guarded_write/publish_staging"))
     statements = [" ".join(statement.split()) for statement in text.split(";")]
     inside = statements[statements.index("BEGIN TRANSACTION") + 1 : statements.index("COMMIT TRANSACTION")]
     writes_and_guards = [statement for statement in inside if not statement.startswith("SET ")]
@@ -122,5 +122,5 @@ def test_the_publish_script_has_the_statements_of_the_model_in_its_order() -> No
 
 
 def test_the_publish_script_opens_its_transaction_once_and_handles_no_error() -> None:
-    text = re.sub(r"--[^\n]*", "", load_sql("fenced_write/publish_staging"))
+    text = re.sub(r"--[^\n]*", "", load_sql("guarded_write/publish_staging"))
     assert [text.count(word) for word in ("BEGIN", "BEGIN TRANSACTION", "COMMIT TRANSACTION", "EXCEPTION", "ROLLBACK")] == [1, 1, 1, 0, 0]

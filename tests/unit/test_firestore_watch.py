@@ -56,11 +56,11 @@ def serve(port: int) -> tuple[grpc.Server, Silent]:
     return server, handler
 
 
-def until(condition: Callable[[], bool], seconds: float) -> bool:
+def until(incident: Callable[[], bool], seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
+    while not incident() and time.monotonic() < deadline:
         time.sleep(0.02)
-    return condition()
+    return incident()
 
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")

@@ -14,7 +14,7 @@ from nba_grading.leases import store as lease_store_module
 from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
 from nba_grading.leases.factory import make_lease_store
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
@@ -31,8 +31,8 @@ def store() -> FakeStore:
 
 
 @pytest.fixture
-def leases(store: FakeStore) -> Leases:
-    return Leases(store, LeaseTimes(lease_s=600), ManualClock())
+def leases(store: FakeStore) -> LeaseManager:
+    return LeaseManager(store, LeaseTimes(lease_s=600), ManualClock())
 
 
 def no_firestore() -> firestore.Client:
@@ -44,7 +44,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_store_module, "PAUSES_SECONDS", (0.0,))
 
 
-def test_a_free_date_is_claimed_with_a_lease(store: FakeStore, leases: Leases) -> None:
+def test_a_free_date_is_claimed_with_a_lease(store: FakeStore, leases: LeaseManager) -> None:
     with claim_date(lambda: leases, KEY, {"run_id": "manual__1"}, "degrade") as claim:
         record = store.read(KEY)
         assert record is not None
@@ -55,12 +55,12 @@ def test_a_free_date_is_claimed_with_a_lease(store: FakeStore, leases: Leases) -
 
 
 @pytest.mark.parametrize("on_unavailable", ["degrade", "fail"])
-def test_a_held_date_is_never_claimed_without_its_lease(leases: Leases, on_unavailable: Any) -> None:
+def test_a_held_date_is_never_claimed_without_its_lease(leases: LeaseManager, on_unavailable: Any) -> None:
     with leases.try_acquire(KEY, {}), pytest.raises(LeaseHeld):
         claim_date(lambda: leases, KEY, {}, on_unavailable)
 
 
-def test_a_silent_store_degrades_to_an_unleased_claim_aloud(store: FakeStore, leases: Leases, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_silent_store_degrades_to_an_unleased_claim_aloud(store: FakeStore, leases: LeaseManager, caplog: pytest.LogCaptureFixture) -> None:
     store.outage = DROPPED
     claim = claim_date(lambda: leases, KEY, {}, "degrade")
     assert isinstance(claim, UnleasedClaim)
@@ -71,14 +71,14 @@ def test_a_silent_store_degrades_to_an_unleased_claim_aloud(store: FakeStore, le
     assert f"holder={claim.holder_id}" in record.getMessage()
 
 
-def test_a_silent_store_fails_the_claim_where_that_is_the_setting(store: FakeStore, leases: Leases) -> None:
+def test_a_silent_store_fails_the_claim_where_that_is_the_setting(store: FakeStore, leases: LeaseManager) -> None:
     store.outage = DROPPED
     with pytest.raises(LeaseStoreUnavailable):
         claim_date(lambda: leases, KEY, {}, "fail")
 
 
 def test_a_lease_that_is_switched_off_is_not_asked_for_and_that_is_said_aloud(caplog: pytest.LogCaptureFixture) -> None:
-    def no_leases() -> Leases:
+    def no_leases() -> LeaseManager:
         raise AssertionError("the store was asked for")
 
     claim = claim_date(no_leases, KEY, {}, "fail", switched_off="by the parameter use_lease of the run")
@@ -118,7 +118,7 @@ def test_an_unleased_claim_lets_the_error_of_the_work_through() -> None:
 
 def test_a_sqlite_setting_makes_a_file_of_leases(tmp_path: Path) -> None:
     path = tmp_path / "state" / "leases.db"
-    store = make_lease_store(read_settings({"LEASE_STORE": f"sqlite:///{path}"}), no_firestore)
+    store = make_lease_store(f"sqlite:///{path}", 5, no_firestore)
     assert isinstance(store, SqliteLeaseStore)
     store.create(KEY, {"holder_id": "a"})
     assert path.exists()
@@ -131,7 +131,7 @@ def test_the_firestore_setting_makes_a_client() -> None:
         made.append(object())
         return cast("firestore.Client", made[-1])
 
-    assert isinstance(make_lease_store(read_settings({"LEASE_STORE": "firestore"}), make_firestore), FirestoreLeaseStore)
+    assert isinstance(make_lease_store("firestore", 5, make_firestore), FirestoreLeaseStore)
     assert len(made) == 1
 
 
@@ -167,8 +167,8 @@ class FailingFirestore:
 )
 def test_whatever_keeps_firestore_from_answering_degrades(error: Exception) -> None:
     client = cast("firestore.Client", FailingFirestore(error))
-    store = make_lease_store(read_settings({"LEASE_STORE": "firestore"}), lambda: client)
-    claim = claim_date(lambda: Leases(store, LeaseTimes()), KEY, {}, "degrade")
+    store = make_lease_store("firestore", 5, lambda: client)
+    claim = claim_date(lambda: LeaseManager(store, LeaseTimes()), KEY, {}, "degrade")
     assert isinstance(claim, UnleasedClaim)
     assert str(error) in claim.reason
 

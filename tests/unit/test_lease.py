@@ -19,10 +19,10 @@ from nba_grading.leases import manager as leases_module
 from nba_grading.leases import store as lease_store_module
 from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
-from nba_grading.leases.store import LeaseKey, Record, StoreUnavailable
+from nba_grading.leases.manager import LeaseManager
+from nba_grading.leases.store import LeaseKey, LeaseRecord, StoreUnavailable
 from nba_grading.leases.times import LeaseTimes
-from nba_grading.leases.waiting import Sight, Waiter, turn_delay_s
+from nba_grading.leases.waiting import Waiter, WatchState, turn_delay_s
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
@@ -50,12 +50,12 @@ def store(clock: ManualClock) -> FakeStore:
 
 
 @pytest.fixture
-def leases(store: FakeStore, clock: ManualClock) -> Leases:
-    return Leases(store, TIMES, clock)
+def leases(store: FakeStore, clock: ManualClock) -> LeaseManager:
+    return LeaseManager(store, TIMES, clock)
 
 
 @pytest.fixture
-def acquire(leases: Leases, store: FakeStore) -> Iterator[Acquire]:
+def acquire(leases: LeaseManager, store: FakeStore) -> Iterator[Acquire]:
     """Acquires KEY; what was acquired stops renewing after the test."""
     acquired: list[Lease] = []
 
@@ -69,7 +69,7 @@ def acquire(leases: Leases, store: FakeStore) -> Iterator[Acquire]:
         lease.release()
 
 
-def stored(store: FakeStore) -> Record:
+def stored(store: FakeStore) -> LeaseRecord:
     record = store.read(KEY)
     assert record is not None
     return record
@@ -224,7 +224,7 @@ def test_a_document_without_lease_ms_counts_as_300_seconds(store: FakeStore, clo
     assert acquire().taken_over is not None
 
 
-def test_a_renewal_counts_from_its_own_moment(store: FakeStore, clock: ManualClock, leases: Leases, acquire: Acquire) -> None:
+def test_a_renewal_counts_from_its_own_moment(store: FakeStore, clock: ManualClock, leases: LeaseManager, acquire: Acquire) -> None:
     holder = acquire()
     clock.advance(500)
     holder.renew()
@@ -271,7 +271,7 @@ def test_validity_ends_five_percent_before_the_lease(clock: ManualClock, acquire
     assert (lost.value.reason, lease.loss_reason) == ("expired", "expired")
 
 
-def test_a_holder_stops_trusting_its_lease_before_anyone_may_take_it(clock: ManualClock, leases: Leases, acquire: Acquire) -> None:
+def test_a_holder_stops_trusting_its_lease_before_anyone_may_take_it(clock: ManualClock, leases: LeaseManager, acquire: Acquire) -> None:
     lease = acquire()
     clock.advance(VALID_S)
     with pytest.raises(LeaseLost):
@@ -441,21 +441,21 @@ def test_a_store_that_comes_back_before_validity_ends_keeps_the_lease(store: Fak
 def test_the_thread_renews_at_its_period(store: FakeStore, clock: ManualClock) -> None:
     renewed = threading.Event()
     store.inject("replace", slow(lambda: None), slow(renewed.set))
-    with Leases(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
+    with LeaseManager(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
         assert renewed.wait(timeout=10)
 
 
 def test_the_thread_outlives_an_error_nobody_expected(store: FakeStore, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
     renewed = threading.Event()
     store.inject("replace", slow(lambda: 1 / 0), slow(renewed.set))
-    with Leases(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
+    with LeaseManager(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
         assert renewed.wait(timeout=10)
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_the_thread_tells_of_a_loss(store: FakeStore, clock: ManualClock) -> None:
     told = threading.Event()
-    with Leases(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}) as lease:
+    with LeaseManager(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}) as lease:
         lease.on_lost = told.set
         evict(store)
         assert told.wait(timeout=10)
@@ -509,7 +509,7 @@ def test_a_release_without_any_answer_gives_up_and_leaves_the_lease_to_expire(st
     assert calls_of(store, lambda: lease.release() and pytest.fail("nothing confirmed it")) == ["delete"] * 3
 
 
-def test_leaving_the_context_releases_the_lease_when_the_work_fails(store: FakeStore, leases: Leases) -> None:
+def test_leaving_the_context_releases_the_lease_when_the_work_fails(store: FakeStore, leases: LeaseManager) -> None:
     with pytest.raises(ZeroDivisionError), leases.try_acquire(KEY, {}):
         raise ZeroDivisionError
     assert store.read(KEY) is None
@@ -668,20 +668,20 @@ def test_a_document_that_a_person_spoiled_is_read_all_the_same(store: FakeStore,
 class Watched(FakeStore):
     """A store whose watch says what the test has it say: ``tells``, at its start, and what ``on_change`` is given later."""
 
-    tells: tuple[Record | None, ...] = ()
-    on_change: Callable[[Record | None], None]
+    tells: tuple[LeaseRecord | None, ...] = ()
+    on_change: Callable[[LeaseRecord | None], None]
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
         self.on_change = on_change
         for record in self.tells:
             on_change(record)
         yield
 
 
-def sight_of(store: FakeStore, clock: ManualClock) -> Sight:
+def sight_of(store: FakeStore, clock: ManualClock) -> WatchState:
     put_claim(store)
-    return Sight(stored(store), clock, threading.Event())
+    return WatchState(stored(store), clock, threading.Event())
 
 
 def test_a_waiter_is_unsure_until_its_watch_has_spoken(store: FakeStore, clock: ManualClock) -> None:
@@ -720,7 +720,7 @@ def test_a_lease_taken_by_another_while_a_waiter_lets_it_pass_is_left_alone(cloc
     winner, waiter = stored(store), Waiter(clock.now, clock.now + 100)
     threading.Timer(0.05, lambda: store.on_change(winner)).start()
     threading.Timer(0.5, waiter.stop).start()
-    assert Leases(store, TIMES, clock).wait_until_free(winner, waiter) is False
+    assert LeaseManager(store, TIMES, clock).wait_until_free(winner, waiter) is False
 
 
 def test_a_waiter_says_in_the_document_how_long_it_has_waited(clock: ManualClock) -> None:
@@ -728,7 +728,7 @@ def test_a_waiter_says_in_the_document_how_long_it_has_waited(clock: ManualClock
     put_claim(store)
     store.tells = (None,)
     store.inject("read", slow(lambda: (clock.advance(7), evict(store))))
-    with Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100):
+    with LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100):
         assert stored(store).waited_s == 7
 
 
@@ -744,7 +744,7 @@ def test_a_waiter_that_gives_up_after_a_lost_race_names_who_won_it(clock: Manual
 
     store.inject("create", slow(lambda: None), slow(lose))
     with pytest.raises(LeaseHeld, match="held by new"):
-        Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=50)
+        LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=50)
     assert "lease_timed_out operation=grading game_date=2026-01-10 holder=new" in caplog.text
 
 
@@ -754,7 +754,7 @@ def test_a_silent_watch_is_covered_by_reads(clock: ManualClock, monkeypatch: pyt
     put_claim(store)
     seen = stored(store)
     store.inject("read", slow(lambda: None), slow(lambda: store.delete(KEY, seen.version)))
-    assert Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
+    assert LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
     assert store.calls[-4:] == ["read", "read", "delete", "read"]
 
 
@@ -764,7 +764,7 @@ def test_a_waiter_wakes_when_the_holder_has_expired(clock: ManualClock) -> None:
     clock.advance(602)
     seen = stored(store)
     clock.advance(1)
-    assert Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
+    assert LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
 
 
 def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: ManualClock) -> None:
@@ -774,11 +774,11 @@ def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: Man
     store.tells = (None, seen)
     waiter = Waiter(clock.now, clock.now + 0.1)
     store.inject("read", slow(waiter.stop))
-    free = Leases(store, TIMES, clock).wait_until_free(seen, waiter)
+    free = LeaseManager(store, TIMES, clock).wait_until_free(seen, waiter)
     assert (free, store.calls[2:]) == (False, ["read"])  # the read is the one at the deadline
 
 
-def test_a_waiter_that_is_stopped_stops(store: FakeStore, leases: Leases, clock: ManualClock) -> None:
+def test_a_waiter_that_is_stopped_stops(store: FakeStore, leases: LeaseManager, clock: ManualClock) -> None:
     put_claim(store)
     waiter = Waiter(clock.now, clock.now + 100)
     with ThreadPoolExecutor(1) as pool:
@@ -805,7 +805,7 @@ def test_waiters_of_one_age_are_spread() -> None:
     assert 0.22 < delays[-1] <= 0.25
 
 
-def test_a_lease_says_how_long_its_holder_had_waited(store: FakeStore, leases: Leases) -> None:
+def test_a_lease_says_how_long_its_holder_had_waited(store: FakeStore, leases: LeaseManager) -> None:
     with leases.try_acquire(KEY, {}, waited_s=12.5):
         assert stored(store).waited_s == 12.5
 
@@ -822,7 +822,7 @@ def test_a_lost_race_costs_one_call_and_the_same_watch_tells_when_the_winner_goe
         store.on_change(None)
 
     store.inject("create", slow(lambda: None), slow(lambda: threading.Timer(0.05, let_go).start()))
-    calls = calls_of(store, lambda: Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
+    calls = calls_of(store, lambda: LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
     assert calls == ["create", "read", "create", "delete", "create", "delete"]  # of which the first delete is the winner's
 
 
@@ -833,7 +833,7 @@ def test_a_lost_race_of_which_the_watch_never_tells_is_read_soon(clock: ManualCl
     store.tells = (None,)
     winner = stored(store)
     store.inject("create", slow(lambda: None), slow(lambda: store.delete(KEY, winner.version)))
-    calls = calls_of(store, lambda: Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
+    calls = calls_of(store, lambda: LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
     assert calls == ["create", "read", "create", "delete", "read", "create", "delete"]
 
 
@@ -844,7 +844,7 @@ def test_a_waiter_whose_create_may_have_landed_reads_whose_the_document_is(clock
     other = stored(store)
     store.inject("create", slow(lambda: None), ANSWER_LOST)
     store.inject("read", slow(lambda: store.delete(KEY, other.version)))
-    with Leases(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100) as lease:
+    with LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100) as lease:
         assert lease.holder_id == stored(store).holder_id
 
 
@@ -858,7 +858,7 @@ def test_a_renewal_told_by_the_watch_puts_the_expiry_off_without_a_read(clock: M
     waiter = Waiter(clock.now, clock.now + 1000)
     threading.Timer(0.3, waiter.stop).start()
     before = len(store.calls)
-    assert Leases(store, TIMES, clock).wait_until_free(seen, waiter) is False
+    assert LeaseManager(store, TIMES, clock).wait_until_free(seen, waiter) is False
     assert store.calls[before:] == []
 
 
@@ -870,18 +870,18 @@ def test_a_watch_that_tells_what_is_known_already_does_not_put_the_expiry_off(cl
     store.tells = (replace(seen, age_s=0.0),)
     threading.Timer(0.03, lambda: clock.advance(1)).start()
     began = time.monotonic()
-    assert Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 1000)) is True
+    assert LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 1000)) is True
     assert time.monotonic() - began < 5  # not at the read that comes every 10 s
 
 
-def test_a_wait_of_no_time_looks_once(store: FakeStore, leases: Leases) -> None:
+def test_a_wait_of_no_time_looks_once(store: FakeStore, leases: LeaseManager) -> None:
     put_claim(store)
     with pytest.raises(LeaseHeld):
         calls_of(store, lambda: leases.acquire(KEY, {}, max_wait_s=0))
     assert store.calls[1:] == ["create", "read"]
 
 
-def test_a_watch_that_cannot_be_opened_is_an_unavailable_store(store: FakeStore, leases: Leases) -> None:
+def test_a_watch_that_cannot_be_opened_is_an_unavailable_store(store: FakeStore, leases: LeaseManager) -> None:
     put_claim(store)
     store.inject("watch", DROPPED)
     with pytest.raises(LeaseStoreUnavailable, match="watch"):
@@ -895,10 +895,10 @@ def test_a_store_that_falls_silent_during_the_wait_is_unavailable(clock: ManualC
     seen = stored(store)
     store.outage = DROPPED
     with pytest.raises(LeaseStoreUnavailable):
-        Leases(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100))
+        LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100))
 
 
-def test_inspect_tells_who_holds_the_lease(store: FakeStore, leases: Leases) -> None:
+def test_inspect_tells_who_holds_the_lease(store: FakeStore, leases: LeaseManager) -> None:
     assert leases.inspect(KEY) is None
     put_claim(store, holder_id="other")
     record = leases.inspect(KEY)
@@ -940,7 +940,7 @@ def test_the_names_of_the_document_are_those_of_the_old_lock() -> None:
     assert (KEY.collection, KEY.document_id) == ("grading_locks", "grading_2026-01-10")
 
 
-def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases: Leases) -> None:
+def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases: LeaseManager) -> None:
     store.outage = DROPPED
     with pytest.raises(LeaseStoreUnavailable) as unavailable:
         leases.try_acquire(KEY, {})
@@ -950,7 +950,7 @@ def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases:
 # Events
 
 
-def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store: FakeStore, clock: ManualClock, leases: Leases) -> None:
+def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store: FakeStore, clock: ManualClock, leases: LeaseManager) -> None:
     told: list[tuple[str, Mapping[str, Any]]] = []
 
     def observe(event: str, facts: Mapping[str, Any]) -> None:
@@ -987,7 +987,7 @@ def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store:
     assert facts_of["lease_lost"]["reason"] == "expired"
 
 
-def test_an_observer_that_fails_costs_nothing_but_a_log_line(leases: Leases, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_observer_that_fails_costs_nothing_but_a_log_line(leases: LeaseManager, caplog: pytest.LogCaptureFixture) -> None:
     def fail(_event: str, _facts: Mapping[str, Any]) -> None:
         raise ZeroDivisionError
 

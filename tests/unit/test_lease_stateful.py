@@ -24,8 +24,8 @@ from nba_grading.leases import lease as lease_module
 from nba_grading.leases import store as lease_store_module
 from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
-from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, Written
+from nba_grading.leases.manager import LeaseManager
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, LeaseStore, VersionConflict, WriteResult
 from nba_grading.leases.times import LeaseTimes
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, Document, FakeStore, Fault, ManualClock, slow
 
@@ -99,7 +99,7 @@ class RecordingStore(FakeStore):
         finally:
             self.actor = before
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         self.actor.holder_ids.add(fields["holder_id"])
         return super().create(key, fields)
 
@@ -116,7 +116,7 @@ class RecordingStore(FakeStore):
         self.outage = None
         self._faults.clear()
         for effect in self._in_flight.values():
-            with suppress(AlreadyExists, Changed):
+            with suppress(AlreadyExists, VersionConflict):
                 effect()
         self._in_flight.clear()
 
@@ -138,7 +138,7 @@ class LeaseMachine(RuleBasedStateMachine):
     """Three clients on one key, and a fence behind them."""
 
     store_class: ClassVar[type[RecordingStore]] = RecordingStore
-    leases_class: ClassVar[type[Leases]] = Leases
+    leases_class: ClassVar[type[LeaseManager]] = LeaseManager
     is_fenced: ClassVar[bool] = True
     promises: ClassVar[frozenset[str]] = PROMISES
     happened: ClassVar[Counter[str]] = Counter()
@@ -394,30 +394,30 @@ def test_no_sequence_of_events_breaks_a_promise() -> None:
 class DeletesWhateverStandsThere(RecordingStore):
     def _delete(self, key: LeaseKey, version: Any) -> None:
         if self._documents.pop(key, None) is None:
-            raise Changed
+            raise VersionConflict
 
 
 class RenewsWhateverStandsThere(RecordingStore):
-    def _replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def _replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         document = self._documents.get(key)
         return super()._replace(key, document.version if document else version, fields)
 
 
 class CreatesOverWhatStandsThere(RecordingStore):
-    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         self._documents.pop(key, None)
         return super()._create(key, fields)
 
 
 class BeginsItsTokensAgain(RecordingStore):
-    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         written = super()._create(key, fields)
         self._documents[key] = replace(self._documents[key], token=1)
         return replace(written, token=1)
 
 
 class GivesFallingTokens(RecordingStore):
-    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         written = super()._create(key, fields)
         token = 10**15 - written.token
         self._documents[key] = replace(self._documents[key], token=token)
@@ -425,25 +425,25 @@ class GivesFallingTokens(RecordingStore):
 
 
 class JudgesAgeByAClockThatIsAhead(RecordingStore):
-    def _record(self, key: LeaseKey) -> Record | None:
+    def _record(self, key: LeaseKey) -> LeaseRecord | None:
         record = super()._record(key)
         return record and replace(record, age_s=record.age_s + 600)
 
 
 class TellsNoAge(RecordingStore):
-    def _record(self, key: LeaseKey) -> Record | None:
+    def _record(self, key: LeaseKey) -> LeaseRecord | None:
         record = super()._record(key)
         return record and replace(record, age_s=0.0)
 
 
-class TrustsFromTheAnswerOn(Leases):
+class TrustsFromTheAnswerOn(LeaseManager):
     def try_acquire(self, *args: Any, **kwargs: Any) -> Lease:
         lease = super().try_acquire(*args, **kwargs)
         lease._valid_until = self._clock() + self.times.valid_s
         return lease
 
 
-class ForgetsTheDriftShare(Leases):
+class ForgetsTheDriftShare(LeaseManager):
     def __init__(self, store: LeaseStore, times: LeaseTimes, clock: Callable[[], float]) -> None:
         super().__init__(store, TimesWithoutDrift(times.lease_s, grace_s=times.grace_s, rpc_s=times.rpc_s), clock)
 
@@ -481,7 +481,7 @@ def test_a_wrong_store_is_found(store: type[RecordingStore], promise: str) -> No
 
 
 @pytest.mark.parametrize("leases", [TrustsFromTheAnswerOn, ForgetsTheDriftShare])
-def test_a_lease_that_is_trusted_for_too_long_is_found(leases: type[Leases]) -> None:
+def test_a_lease_that_is_trusted_for_too_long_is_found(leases: type[LeaseManager]) -> None:
     expect_broken(TRUST_ENDS_FIRST, leases_class=leases)
 
 

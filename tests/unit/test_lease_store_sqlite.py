@@ -11,7 +11,7 @@ from queue import SimpleQueue
 
 import pytest
 
-from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from tests.unit.lease_contract import LeasesContract, LeaseStoreContract, claim_of
 
@@ -53,7 +53,7 @@ def test_a_version_never_comes_back_while_the_clock_stands_still(tmp_path: Path)
     gone = store.replace(KEY, store.create(KEY, claim_of("a")).version, {}).version
     store.delete(KEY, gone)
     store.create(KEY, claim_of("b"))
-    with pytest.raises(Changed):
+    with pytest.raises(VersionConflict):
         store.delete(KEY, gone)
 
 
@@ -94,7 +94,7 @@ def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None
     failures: SimpleQueue[None] = SimpleQueue()
 
     class Flaky(SqliteLeaseStore):
-        def read(self, key: LeaseKey) -> Record | None:
+        def read(self, key: LeaseKey) -> LeaseRecord | None:
             if broken.is_set():
                 failures.put(None)
                 raise StoreUnavailable("locked")
@@ -102,7 +102,7 @@ def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None
 
     store = Flaky(tmp_path / "leases.db", rpc_seconds=5)
     version = store.create(KEY, claim_of("a")).version
-    told: SimpleQueue[Record | None] = SimpleQueue()
+    told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
     with store.watch(KEY, told.put):
         assert told.get(timeout=10) is not None
         broken.set()

@@ -100,14 +100,14 @@ def test_a_season_is_1_october_to_30_september() -> None:
     assert [days.season_of(each) for each in (date(2025, 9, 30), date(2025, 10, 1), date(2026, 9, 30))] == [2024, 2025, 2025]
 
 
-def condition(alert: Any) -> dict[str, Any]:
+def incident(alert: Any) -> dict[str, Any]:
     row = {"name": "task-failed/grade_predictions/2026-01-10", "detail": "boom", "severity": None, "game_date": None, "raised_at": None}
     return {**row, "alert": alert if alert is None or isinstance(alert, str) else json.dumps(alert), "seen": 1, "seen_at": None, "untold": None}
 
 
 @pytest.mark.parametrize("alert", [None, "", "{", "[]", "3", {"facts": [], "run": "x"}])
 def test_a_finding_whose_alert_is_missing_or_broken_still_shows_what_is_known(alert: Any) -> None:
-    shown = findings.shown(condition(alert))
+    shown = findings.shown(incident(alert))
     assert (shown["kind"], shown["subject"]) == ("task-failed", "grade_predictions/2026-01-10")
     assert (shown["title"], shown["detail"], shown["severity"]) == ("task-failed/grade_predictions/2026-01-10", "boom", "WARNING")
     assert (shown["facts"], shown["run_id"], shown["command"]) == ({}, None, None)
@@ -115,7 +115,7 @@ def test_a_finding_whose_alert_is_missing_or_broken_still_shows_what_is_known(al
 
 def test_a_finding_shows_its_alert() -> None:
     run = {"dag_id": "grade_predictions", "run_id": "r1", "url": "javascript:alert(1)", "runbook_url": "x"}
-    shown = findings.shown(condition({"severity": "CRITICAL", "title": "Bad", "facts": {"Figure": "3"}, "command": None, "run": run}))
+    shown = findings.shown(incident({"severity": "CRITICAL", "title": "Bad", "facts": {"Figure": "3"}, "command": None, "run": run}))
     assert (shown["title"], shown["severity"], shown["facts"], shown["run_id"]) == ("Bad", "CRITICAL", {"Figure": "3"}, "r1")
     assert "javascript:" not in json.dumps(shown)
 
@@ -134,7 +134,7 @@ def test_a_finding_shows_an_alert_as_the_conditions_keep_it() -> None:
         facts={"Date": "2026-01-10"},
         command="make it",
     )
-    shown = findings.shown({**condition(alert.to_json()), "name": alert.name, "severity": "ERROR"})
+    shown = findings.shown({**incident(alert.to_json()), "name": alert.name, "severity": "ERROR"})
     told = ("It failed", "why", "nothing", "mend it", "make it", "ERROR", {"Date": "2026-01-10"}, "grade_predictions", "r1")
     names = ("title", "detail", "done", "next_step", "command", "severity", "facts", "dag_id", "run_id")
     assert tuple(shown[name] for name in names) == told

@@ -93,7 +93,7 @@ def test_the_weekly_table_has_a_line_per_system_and_tells_the_trends() -> None:
         "Lease wait": "daily p95 up to 0.2 s; 3 of 16 runs without a lease",
         "Volume": "least on 2026-01-11: less_v1, 90 (0.4 of its mean)",
         "Named": "worse_v1 (MAE above its band)",
-        "Judged": "from 100 errors, 10 days in the band and 100 player-games with a bet on",
+        "LeaseVerdict": "from 100 errors, 10 days in the band and 100 player-games with a bet on",
         "Graded days": "6 of 7",
     }
 

@@ -41,7 +41,7 @@ WRITTEN = {
     SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_day",
     PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
 }
-OTHER_TABLES = ["player_prop_predictions", "player_game_summary", "grading_runs", "conditions", "data_quality_results"]
+OTHER_TABLES = ["player_prop_predictions", "player_game_summary", "grading_runs", "incidents", "data_quality_results"]
 
 
 def name_of(table: Table) -> str:
@@ -111,7 +111,7 @@ def test_a_recorded_run_has_the_columns_and_types_of_grading_runs() -> None:
 
 
 def test_the_merge_of_a_run_names_every_column_of_grading_runs_in_order() -> None:
-    text = load_sql("runs/merge_grading_run")
+    text = load_sql("records/merge_grading_run")
     names = list(COLUMN_TYPES)
     assert re.findall(r"\w+", text.split("INSERT (", 1)[1].split(")", 1)[0]) == names
     assert re.findall(r"fresh\.(\w+)", text.split("VALUES", 1)[1]) == names
@@ -120,7 +120,7 @@ def test_the_merge_of_a_run_names_every_column_of_grading_runs_in_order() -> Non
 
 
 def selected_parameters() -> list[str]:
-    text = load_sql("runs/merge_grading_run")
+    text = load_sql("records/merge_grading_run")
     pairs = re.findall(r"^ +@(\w+) AS (\w+),?$", text, re.MULTILINE)
     assert all(parameter == column for parameter, column in pairs)
     return [column for _, column in pairs]

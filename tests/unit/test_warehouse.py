@@ -13,7 +13,7 @@ import tenacity
 from google.api_core import exceptions as api
 from google.auth.exceptions import TransportError
 
-from nba_grading.warehouse.client import GuardRefused, StatementCancelled, StatementFailed, Typed, Warehouse, _parameter, is_transient
+from nba_grading.warehouse.client import AssertionRefused, StatementCancelled, StatementFailed, TypedParam, Warehouse, _parameter, is_transient
 
 
 @pytest.fixture(autouse=True)
@@ -102,46 +102,46 @@ def warehouse_of(client: FakeClient) -> Warehouse:
 
 
 CONFLICT = api.BadRequest("Transaction is aborted due to concurrent update against table nba_predictions.write_fences")
-REFUSED = api.BadRequest("Query failed: GUARD fenced_out: prediction_accuracy 2026-01-10 holds token 9, this writer has 5; reason: invalidQuery")
+REFUSED = api.BadRequest("Query failed: ASSERTION fenced_out: prediction_accuracy 2026-01-10 holds token 9, this writer has 5; reason: invalidQuery")
 SYNTAX = api.BadRequest("Syntax error: Unexpected keyword FORM at [1:10]")
 
 
 def test_a_conflict_is_tried_again_with_a_new_job_id() -> None:
     client = FakeClient(failing(CONFLICT), failing(CONFLICT), done)
-    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001", "publish_002", "publish_003"]
 
 
 def test_a_guard_is_never_tried_again_and_says_which_it_was() -> None:
     client = FakeClient(failing(REFUSED), done)
-    with pytest.raises(GuardRefused, match="holds token 9") as refused:
-        warehouse_of(client).run("SELECT 1")
-    assert refused.value.guard == "fenced_out"
+    with pytest.raises(AssertionRefused, match="holds token 9") as refused:
+        warehouse_of(client).query("SELECT 1")
+    assert refused.value.assertion == "fenced_out"
     assert len(client.submitted) == 1
 
 
 def test_a_statement_that_is_wrong_fails_at_once() -> None:
     client = FakeClient(failing(SYNTAX), done)
     with pytest.raises(StatementFailed, match="Unexpected keyword"):
-        warehouse_of(client).run("SELECT 1")
+        warehouse_of(client).query("SELECT 1")
     assert len(client.submitted) == 1
 
 
 def test_a_job_that_exists_already_is_adopted() -> None:
     client = FakeClient(raising(api.Conflict("Already Exists: Job publish_001"), arrived=True))
-    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001"]
 
 
 def test_a_job_whose_submit_was_not_answered_is_adopted_and_not_run_twice() -> None:
     client = FakeClient(raising(requests.ConnectionError("reset"), arrived=True))
-    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001"]
 
 
 def test_a_submit_that_never_arrived_is_sent_again_under_the_same_id() -> None:
     client = FakeClient(raising(requests.ConnectionError("reset"), arrived=False), done)
-    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001", "publish_001"]
 
 
@@ -150,20 +150,20 @@ def test_a_server_error_is_tried_again_until_the_time_is_up() -> None:
     warehouse = warehouse_of(client)
     warehouse.retry_seconds = 0.05
     with pytest.raises(api.ServiceUnavailable):
-        warehouse.run("SELECT 1")
+        warehouse.query("SELECT 1")
     assert len(client.submitted) > 1
 
 
 def test_an_error_of_asking_for_the_result_does_not_run_the_statement_again() -> None:
     client = FakeClient(unanswered(2))
-    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001"]
 
 
 def test_a_job_that_was_stopped_asks_the_claim_first_and_is_otherwise_worth_another_run() -> None:
     stopped = api.BadRequest("Job execution was cancelled", errors=[{"reason": "stopped"}])
     with pytest.raises(StatementCancelled):
-        warehouse_of(FakeClient(failing(stopped))).run("SELECT 1")
+        warehouse_of(FakeClient(failing(stopped))).query("SELECT 1")
 
     warehouse = warehouse_of(FakeClient(failing(stopped)))
     checks: list[int] = []
@@ -175,7 +175,7 @@ def test_a_job_that_was_stopped_asks_the_claim_first_and_is_otherwise_worth_anot
 
     warehouse.before_attempt = check
     with pytest.raises(RuntimeError, match="lease lost"):
-        warehouse.run("SELECT 1")
+        warehouse.query("SELECT 1")
 
 
 def test_after_a_cancel_no_further_statement_is_submitted() -> None:
@@ -183,14 +183,14 @@ def test_after_a_cancel_no_further_statement_is_submitted() -> None:
     warehouse = warehouse_of(client)
     warehouse.cancel_running()
     with pytest.raises(StatementCancelled):
-        warehouse.run("SELECT 1")
+        warehouse.query("SELECT 1")
     assert client.submitted == []
 
 
 def test_the_byte_cap_is_not_tried_again() -> None:
     client = FakeClient(failing(api.InternalServerError("over the cap", errors=[{"reason": "bytesBilledLimitExceeded"}])), done)
     with pytest.raises(StatementFailed):
-        warehouse_of(client).run("SELECT 1")
+        warehouse_of(client).query("SELECT 1")
     assert len(client.submitted) == 1
 
 
@@ -206,7 +206,7 @@ def test_the_claim_is_checked_before_every_attempt() -> None:
 
     warehouse.before_attempt = check
     with pytest.raises(RuntimeError, match="lease lost"):
-        warehouse.run("SELECT 1")
+        warehouse.query("SELECT 1")
     assert len(client.submitted) == 1
 
 
@@ -265,20 +265,20 @@ def held(meanwhile: Callable[[], None]) -> Callable[[FakeClient, str], FakeJob]:
 def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> None:
     client = FakeClient(held(lambda: warehouse.cancel_running()))
     warehouse = warehouse_of(client)
-    warehouse.run("SELECT 1", job_name="publish")
+    warehouse.query("SELECT 1", job_name="publish")
     assert client.cancelled == ["publish_001"]
     warehouse.cancel_running()
     assert client.cancelled == ["publish_001"]
 
 
 def test_a_statement_that_ends_leaves_those_of_other_threads_alone() -> None:
-    client = FakeClient(held(lambda: warehouse.run("SELECT 2", job_name="quick")), done)
+    client = FakeClient(held(lambda: warehouse.query("SELECT 2", job_name="quick")), done)
     warehouse = warehouse_of(client)
-    warehouse.run("SELECT 1", job_name="slow")
+    warehouse.query("SELECT 1", job_name="slow")
     assert (client.submitted, client.cancelled) == (["slow_001", "quick_001"], [])
 
-    client.answers = [held(lambda: warehouse.run("SELECT 2", job_name="quick")), held(lambda: warehouse.cancel_running())]
-    warehouse.run("SELECT 1", job_name="slow")
+    client.answers = [held(lambda: warehouse.query("SELECT 2", job_name="quick")), held(lambda: warehouse.cancel_running())]
+    warehouse.query("SELECT 1", job_name="slow")
     assert sorted(client.cancelled) == ["quick_001", "slow_001"]
 
 
@@ -290,7 +290,7 @@ def test_a_job_that_was_cancelled_before_it_was_there_is_cancelled_once_it_is() 
 
     client = FakeClient(submit)
     warehouse = warehouse_of(client)
-    warehouse.run("SELECT 1", job_name="publish")
+    warehouse.query("SELECT 1", job_name="publish")
     assert client.cancelled == ["publish_001"]
 
 
@@ -306,7 +306,7 @@ def test_a_job_is_cancelled_when_the_lease_is_lost_between_two_questions_for_its
 
     warehouse.before_attempt = check
     with pytest.raises(RuntimeError, match="lease lost"):
-        warehouse.run("SELECT 1", job_name="publish")
+        warehouse.query("SELECT 1", job_name="publish")
     assert client.cancelled == ["publish_001"]
 
 
@@ -320,7 +320,7 @@ def test_a_job_is_cancelled_when_its_task_runs_out_of_time() -> None:
 
     client = FakeClient(held(time_out))
     with pytest.raises(TaskTimeout):
-        warehouse_of(client).run("SELECT 1", job_name="publish")
+        warehouse_of(client).query("SELECT 1", job_name="publish")
     assert client.cancelled == ["publish_001"]
 
 
@@ -329,18 +329,18 @@ def test_a_job_is_cancelled_when_its_result_cannot_be_had() -> None:
     warehouse = warehouse_of(client)
     warehouse.retry_seconds = 0.05
     with pytest.raises(api.ServiceUnavailable):
-        warehouse.run("SELECT 1", job_name="publish")
+        warehouse.query("SELECT 1", job_name="publish")
     assert client.cancelled == ["publish_001"]
 
 
 def test_a_statement_that_ended_or_never_began_is_not_cancelled() -> None:
     for answer in (failing(SYNTAX), failing(REFUSED), raising(SYNTAX, arrived=False)):
         client = FakeClient(answer)
-        with pytest.raises((StatementFailed, GuardRefused)):
-            warehouse_of(client).run("SELECT 1")
+        with pytest.raises((StatementFailed, AssertionRefused)):
+            warehouse_of(client).query("SELECT 1")
         assert client.cancelled == []
     client = FakeClient(failing(CONFLICT), done)
-    warehouse_of(client).run("SELECT 1")
+    warehouse_of(client).query("SELECT 1")
     assert client.cancelled == []
 
 
@@ -355,8 +355,8 @@ def test_a_cancel_that_fails_does_not_hide_why_it_was_needed() -> None:
     client = Unreachable(held(time_out), done)
     warehouse = warehouse_of(client)
     with pytest.raises(TaskTimeout):
-        warehouse.run("SELECT 1")
-    warehouse.run("SELECT 1")
+        warehouse.query("SELECT 1")
+    warehouse.query("SELECT 1")
     assert len(client.submitted) == 2
 
 
@@ -372,7 +372,7 @@ def test_a_statement_that_used_up_a_short_patience_is_not_tried_again(monkeypatc
     warehouse = warehouse_of(client)
     warehouse.retry_seconds = warehouse.statement_seconds = 10
     with pytest.raises(api.ServiceUnavailable):
-        warehouse.run("SELECT 1")
+        warehouse.query("SELECT 1")
     assert len(client.submitted) == 1
 
 
@@ -385,7 +385,7 @@ def test_how_long_a_statement_ran_before_it_failed_does_not_use_up_its_tries(mon
         return failing(CONFLICT)(client, job_id)
 
     client = FakeClient(late_conflict, done)
-    assert warehouse_of(client).run("SELECT 1", job_name="publish") == [{"n": 1}]
+    assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001", "publish_002"]
 
 
@@ -417,7 +417,7 @@ def test_errors_are_sorted_into_those_worth_another_try_and_the_rest(error: Exce
         (datetime(2026, 1, 10, tzinfo=UTC), "TIMESTAMP"),
         (Decimal("25.5"), "NUMERIC"),
         ("x", "STRING"),
-        (Typed("STRING", None), "STRING"),
+        (TypedParam("STRING", None), "STRING"),
     ],
 )
 def test_parameters_are_typed(value: Any, type_: str) -> None:

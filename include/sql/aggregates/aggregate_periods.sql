@@ -1,6 +1,6 @@
 -- One row per slice of every period that ends on a date: systems, by all players and each, by all confidences and each tier.
 -- Read into a staging table. A rate with nothing to divide by is NULL; a grade without a confidence is in no tier.
--- Params: period_end_date DATE, grading_run_id STRING. Text: periods, the SELECT of aggregates/list_periods
+-- Params: period_end_date DATE, grading_run_id STRING. Text: periods, the SELECT of aggregates/periods_fragment
 WITH
 -- No period is longer than a season, and but for the season none is longer than a month of 31 days.
 grades AS (

@@ -2,7 +2,7 @@
 -- another version or number of them, or periods too many or too few; and how many of the dates it covers are awaited, that is, were
 -- graded within some minutes and are not in system_daily_performance yet: their own run is to come, and it looks at this partition too.
 -- Not by computed_at: grades that were staged before a summary read and published after it are older than it, and not in it.
--- Params: game_date DATE, patience_minutes INT64. Text: periods, the SELECT of aggregates/list_periods
+-- Params: game_date DATE, patience_minutes INT64. Text: periods, the SELECT of aggregates/periods_fragment
 WITH
 graded_dates AS (
     SELECT

@@ -2,7 +2,7 @@
 -- Params: since TIMESTAMP
 WITH open_dates AS (
     SELECT DISTINCT game_date
-    FROM nba_predictions.conditions
+    FROM nba_predictions.incidents
     WHERE raised_at IS NOT NULL AND STARTS_WITH(name, 'duplicates-found/')
 ),
 

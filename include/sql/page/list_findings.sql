@@ -10,8 +10,8 @@ WITH raised AS (
         ANY_VALUE(alert) AS alert,
         MAX(seen) AS seen,
         MAX(seen_at) AS seen_at,
-        LOGICAL_AND(told_at IS NULL OR told_at < changed_at) AS untold
-    FROM nba_predictions.conditions
+        LOGICAL_AND(delivered_at IS NULL OR delivered_at < changed_at) AS untold
+    FROM nba_predictions.incidents
     WHERE raised_at IS NOT NULL
     GROUP BY name
 )

@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from nba_grading.airflow.context import run_link
-from nba_grading.airflow.errors import RESULT_KEY, AlreadyTold, LeaseWaitTimeout
-from nba_grading.airflow.notify import recover, tell, tell_lease_store_down
+from nba_grading.airflow.errors import RESULT_KEY, AlreadyAlerted, LeaseWaitTimeout
+from nba_grading.airflow.notify import alert_lease_store_down, raise_alert, resolve
 from nba_grading.airflow.params import switched_off
 from nba_grading.alerts import messages as alerts
+from nba_grading.events import get_logger
 from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def alert_on_failure(context: Context) -> None:
     """Task-level failure callback: one Slack message that says what failed for which date, and what to do."""
     error, ti = context.get("exception"), context["ti"]
-    if isinstance(error, AlreadyTold):
+    if isinstance(error, AlreadyAlerted):
         return
     if isinstance(error, LeaseStoreUnavailable):
-        tell_lease_store_down(context, str(error))
+        alert_lease_store_down(context, str(error))
         return
     game_date = _param_date(context) or _checked_date(context)
     if isinstance(error, LeaseWaitTimeout):
         max_wait_s = get_settings().lease_max_wait_seconds
-        tell(
+        raise_alert(
             context,
             alerts.waited_too_long(run_link(context), game_date=game_date, waited_s=error.waited_s, max_wait_s=max_wait_s, held_by=error.held_by),
         )
         return
     told = f"{type(error).__name__}: {error}" if error else "the task was killed; its log ends where it was"
-    tell(context, alerts.task_failed(run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=told))
+    raise_alert(context, alerts.task_failed(run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=told))
 
 
-def recover_on_success(context: Context) -> None:
+def resolve_on_success(context: Context) -> None:
     """Task-level success callback of a DAG's last task: what was told of an earlier failure of the DAG is over."""
     game_date, dag_id = _param_date(context), context["ti"].dag_id
     leased = switched_off(context) is None
-    recover(context, alerts.closed_by_success(dag_id, game_date, leased=leased), f"A run of {dag_id} has succeeded.")
+    resolve(context, alerts.closed_by_success(dag_id, game_date, leased=leased), f"A run of {dag_id} has succeeded.")
 
 
 def _param_date(context: Context) -> str | None:
@@ -56,7 +56,7 @@ def _checked_date(context: Context) -> str | None:
         checked = context["ti"].xcom_pull(task_ids="check_inputs", key=RESULT_KEY) or {}
     except Exception:
         # In the DAG processor, where the callback of a lost worker runs, XCom cannot be read.
-        log.warning("the date of the failed run is not known here", exc_info=True)
+        log.warning("run_date_unknown", exc_info=True)
         return None
     date_of_run: str | None = checked.get("game_date")
     return date_of_run

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from google.cloud import bigquery, firestore
 
-    from nba_grading.leases.manager import Leases
+    from nba_grading.leases.manager import LeaseManager
     from nba_grading.warehouse.client import Warehouse
 
 PAGE_STATEMENT_SECONDS = 20.0
@@ -82,7 +82,7 @@ def make_page_warehouse() -> Warehouse:
     )
 
 
-def make_leases() -> Leases:
+def make_leases() -> LeaseManager:
     """The leases of the settings' store; Firestore with the credentials of the Airflow connection.
 
     Raises LeaseStoreUnavailable when those credentials cannot be had: the guard then does what it does for a store that is down.
@@ -91,11 +91,11 @@ def make_leases() -> Leases:
 
     from nba_grading.leases.errors import LeaseStoreUnavailable
     from nba_grading.leases.factory import make_lease_store
-    from nba_grading.leases.manager import Leases
+    from nba_grading.leases.manager import LeaseManager
 
     settings = get_settings()
     try:
-        return Leases(make_lease_store(settings, _make_firestore), settings.lease_times)
+        return LeaseManager(make_lease_store(settings.lease_store, settings.lease_rpc_seconds, _make_firestore), settings.lease_times)
     except GoogleAuthError as error:
         raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
 

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 RESULT_KEY = "run"
 
 
-class AlreadyTold(AirflowFailException):
+class AlreadyAlerted(AirflowFailException):
     """Fails the task for good with what was told before: the failure alert would only repeat it."""
 
 
@@ -27,7 +27,7 @@ class LeaseWaitTimeout(AirflowFailException):
         self.waited_s, self.held_by = waited_s, held_by
 
 
-def told_of(error: Exception) -> dict[str, str]:
+def outcome_of(error: Exception) -> dict[str, str]:
     """What an error is in the record of the run; a refusal is no failure of the operation."""
     return {**({"outcome": "refused"} if isinstance(error, AuditRefused) else {}), "detail": f"{type(error).__name__}: {error}"}
 

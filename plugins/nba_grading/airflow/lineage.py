@@ -85,7 +85,7 @@ def start_lineage() -> None:
     subscribe(trace.note)
 
 
-class TellsLineage:
+class LineageMixin:
     """What OpenLineage's listener asks of an operator of guarded writes; a mixin that stands before BaseOperator.
 
     The answer to each is None where there is nothing to tell. The listener turns an error into a warning of the task's log.

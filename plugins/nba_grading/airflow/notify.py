@@ -1,11 +1,11 @@
-"""``alerting`` for tasks: tell, report and recover with the BigQuery of the task's context, and with little patience for it."""
+"""Alerts from tasks and callbacks, with the BigQuery and Slack connections of Airflow and a short time limit for both."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from nba_grading.airflow.context import make_warehouse, run_link
-from nba_grading.alerts import messages as alerts
+from nba_grading.alerts import messages
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
@@ -13,38 +13,40 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from nba_grading.alerts.delivery import AlertDelivery
     from nba_grading.alerts.model import Alert
-    from nba_grading.warehouse.client import Warehouse
 
 # A callback must be done within core.task_success_overtime, and an alert must not wait for what is away.
 PATIENCE_SECONDS = 10.0
 
 
-def tell(context: Context, alert: Alert) -> None:
-    """Tell of something that is wrong and lasts; never raises."""
-    from nba_grading.alerts import delivery as alerting
-
-    alerting.tell(lambda: _warehouse(context), alert)
+def raise_alert(context: Context, alert: Alert) -> None:
+    """Open the alert's incident, or count another occurrence of it, and send what is new. Never raises."""
+    _delivery(context).raise_alert(alert)
 
 
-def report(context: Context, alert: Alert) -> None:
-    """Tell of something that is over as it is told; never raises."""
-    from nba_grading.alerts import delivery as alerting
-
-    alerting.report(lambda: _warehouse(context), alert)
+def notify_once(context: Context, alert: Alert) -> None:
+    """Send one message about something that needs no resolution. Never raises."""
+    _delivery(context).notify_once(alert)
 
 
-def recover(context: Context, names: Sequence[str], done: str) -> list[str]:
-    """End the conditions of these names that are raised, and say so; which they were. Never raises."""
-    from nba_grading.alerts import delivery as alerting
-
-    return alerting.recover(lambda: _warehouse(context), names, done)
+def resolve(context: Context, names: Sequence[str], resolution: str) -> list[str]:
+    """Resolve the open incidents among these names, reply in their threads, and return their names. Never raises."""
+    return _delivery(context).resolve(names, resolution)
 
 
-def tell_lease_store_down(context: Context, reason: str) -> None:
-    """One thread for one outage of the lease store, whichever run or sweep sees it first."""
-    tell(context, alerts.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable))
+def alert_lease_store_down(context: Context, reason: str) -> None:
+    """One incident for one outage of the lease store, whichever run or sweep finds it first."""
+    raise_alert(context, messages.lease_store_down(run_link(context), reason=reason, policy=get_settings().lease_on_unavailable))
 
 
-def _warehouse(context: Context) -> Warehouse:
-    return make_warehouse(context, patience_s=PATIENCE_SECONDS)
+def deliver_pending_alerts(context: Context) -> dict[str, int]:
+    """Send what was not sent, escalate what lasts, delete what is long over; returns how many of each. Raises for BigQuery."""
+    return _delivery(context, patience_s=None).deliver_pending()
+
+
+def _delivery(context: Context, patience_s: float | None = PATIENCE_SECONDS) -> AlertDelivery:
+    from nba_grading.airflow.slack import SlackMessenger
+    from nba_grading.alerts.delivery import AlertDelivery
+
+    return AlertDelivery(lambda: make_warehouse(context, patience_s=patience_s), SlackMessenger())

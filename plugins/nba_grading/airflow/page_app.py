@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Awaitable, Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -17,13 +18,14 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from nba_grading.airflow.context import base_url
+from nba_grading.airflow.page_sources import make_sources
 from nba_grading.page.cache import PanelCache
 from nba_grading.page.date_status import legend
 from nba_grading.page.panels import Panels, UnknownPanel
 from nba_grading.page.sources import Sources
 from nba_grading.settings import Settings, get_settings
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(str(files("nba_grading.page"))) / "static"
 DAG_ID = "grade_predictions"
 # The charting library positions by element.style, which is no inline style in this policy's sense.
 POLICY = "; ".join(
@@ -42,7 +44,7 @@ def create_app(sources: Sources | None = None, settings: Settings | None = None,
     """The application; without arguments, on Airflow's connections and this process's settings."""
     settings = settings or get_settings()
     cache = cache or PanelCache(settings.grading_page_cache_seconds, settings.grading_page_wait_seconds)
-    panels = Panels(sources or Sources(), settings, cache)
+    panels = Panels(sources or make_sources(), settings, cache)
     files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
     app = FastAPI(title="Grading", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(get_user), Depends(may_read)])
 

@@ -1,4 +1,4 @@
-"""Posts to Slack through the provider's hook: a message, a reply in its thread, an edit. What to post, ``alerting`` decides."""
+"""Posts to Slack through the provider's hook: a message, a reply in its thread, an edit. ``alerts.delivery`` decides what to post."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import tenacity
 
-from nba_grading.alerts.delivery import SlackUnavailable
+from nba_grading.alerts.delivery import MessengerUnavailable
 from nba_grading.alerts.model import Thread
 from nba_grading.settings import get_settings
 
@@ -22,16 +22,18 @@ ATTEMPTS = 3
 SECONDS = 6
 
 
-def post(channel: str, text: str, blocks: list[Block], *, thread: Thread | None = None, broadcast: bool = False) -> Thread:
-    """Post a message, or a reply in a thread, shown in the channel as well with ``broadcast``. Raises SlackUnavailable."""
-    reply = {"thread_ts": thread.ts, "reply_broadcast": broadcast} if thread else {}
-    answer = _call("chat.postMessage", {"channel": channel, "text": text, "blocks": blocks, **reply})
-    return Thread(str(answer["channel"]), str(answer["ts"]))
+class SlackMessenger:
+    """The Messenger of production: Slack's Web API by the connection GRADING_SLACK_CONN_ID."""
 
+    def post(self, channel: str, text: str, blocks: list[Block], *, thread: Thread | None = None, broadcast: bool = False) -> Thread:
+        """See Messenger."""
+        reply = {"thread_ts": thread.ts, "reply_broadcast": broadcast} if thread else {}
+        answer = _call("chat.postMessage", {"channel": channel, "text": text, "blocks": blocks, **reply})
+        return Thread(str(answer["channel"]), str(answer["ts"]))
 
-def edit(thread: Thread, text: str, blocks: list[Block]) -> None:
-    """Replace a message. Raises SlackUnavailable."""
-    _call("chat.update", {"channel": thread.channel, "ts": thread.ts, "text": text, "blocks": blocks})
+    def edit(self, thread: Thread, text: str, blocks: list[Block]) -> None:
+        """See Messenger."""
+        _call("chat.update", {"channel": thread.channel, "ts": thread.ts, "text": text, "blocks": blocks})
 
 
 def _call(method: str, body: dict[str, Any]) -> Any:
@@ -50,11 +52,11 @@ def _call(method: str, body: dict[str, Any]) -> Any:
     try:
         return retrying(_send, hook, method, body)
     except AirflowNotFoundException as error:
-        raise SlackUnavailable(f"no usable connection {settings.grading_slack_conn_id}: {error}") from error
+        raise MessengerUnavailable(f"no usable connection {settings.grading_slack_conn_id}: {error}") from error
     except SlackApiError as error:
-        raise SlackUnavailable(f"Slack refused {method}: {error.response.get('error')}") from error
+        raise MessengerUnavailable(f"Slack refused {method}: {error.response.get('error')}") from error
     except Exception as error:
-        raise SlackUnavailable(f"Slack did not answer {method}: {type(error).__name__}: {error}") from error
+        raise MessengerUnavailable(f"Slack did not answer {method}: {type(error).__name__}: {error}") from error
 
 
 def _send(hook: SlackHook, method: str, body: dict[str, Any]) -> Any:

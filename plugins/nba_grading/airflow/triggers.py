@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from nba_grading.leases.waiting import Waiter
 
 
+LEASE_FREE_TRIGGER = "nba_grading.airflow.triggers.LeaseFreeTrigger"
+
+
 def settle_seconds() -> float:
     """How long after a deferral its task may be resumed, in seconds.
 
@@ -42,7 +45,7 @@ class LeaseFreeTrigger(BaseTrigger):
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Path and arguments to build the trigger again."""
         return (
-            "nba_grading.airflow.triggers.LeaseFreeTrigger",
+            LEASE_FREE_TRIGGER,
             {
                 "operation": self.operation,
                 "game_date": self.game_date,

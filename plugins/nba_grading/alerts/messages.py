@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from nba_grading.alerts.model import Alert, RunLink, condition_name, duration, shorten
+from nba_grading.alerts.model import Alert, RunLink, duration, incident_name, shorten
 from nba_grading.settings import Severity
 
 if TYPE_CHECKING:
-    from nba_grading.alerts.incidents import Condition
+    from nba_grading.alerts.incidents import Incident
     from nba_grading.quality.after_write import Finding
     from nba_grading.quality.daily_checks import Result
     from nba_grading.warehouse.tables import Table
@@ -263,7 +263,7 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
     )
 
 
-def data_quality(run: RunLink, *, day: Day, off: Sequence[Result], checks: int, others: Sequence[Condition]) -> Alert:
+def data_quality(run: RunLink, *, day: Day, off: Sequence[Result], checks: int, others: Sequence[Incident]) -> Alert:
     """The day's summary: each check that is off, and what else is open, every one with its next step."""
     counts = Counter(result.status for result in off)
     told = ", ".join(f"{counts[status]} {status}" for status in ("broken", "failed", "warned") if counts[status])
@@ -293,12 +293,12 @@ def run_subject(dag_id: str, game_date: Day | None) -> str:
 def closed_by_success(dag_id: str, game_date: Day | None, *, leased: bool) -> list[str]:
     """The conditions that a run which succeeded ends: its DAG's for its date."""
     kinds = [TASK_FAILED, WAITED_TOO_LONG, *([LEASE_SWITCHED_OFF] if leased else [])]
-    return [condition_name(kind, run_subject(dag_id, game_date)) for kind in kinds]
+    return [incident_name(kind, run_subject(dag_id, game_date)) for kind in kinds]
 
 
-def finding_conditions(table: Table, game_date: Day) -> list[str]:
+def finding_incidents(table: Table, game_date: Day) -> list[str]:
     """Every condition that a validation of a table's date can raise."""
-    return [condition_name(kind, table.name, str(game_date)) for kind in (DUPLICATES_FOUND, FINDINGS_AFTER_WRITE, CONSOLIDATION_FINDINGS)]
+    return [incident_name(kind, table.name, str(game_date)) for kind in (DUPLICATES_FOUND, FINDINGS_AFTER_WRITE, CONSOLIDATION_FINDINGS)]
 
 
 def _next_step(game_date: Day, duplicates: bool, repaired_by: str | None) -> str:

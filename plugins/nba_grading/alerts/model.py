@@ -62,7 +62,7 @@ class Alert:
     @property
     def name(self) -> str:
         """The condition's name."""
-        return condition_name(self.kind, self.subject)
+        return incident_name(self.kind, self.subject)
 
     @property
     def text(self) -> str:
@@ -80,13 +80,13 @@ class Alert:
         return cls(**{**values, "run": RunLink(**values["run"])})
 
 
-def condition_name(kind: str, *subject: str) -> str:
+def incident_name(kind: str, *subject: str) -> str:
     """``kind/subject``, the name of a condition; ``kind`` alone for what there is but one of."""
     return "/".join(part for part in [kind, *subject] if part)
 
 
 @dataclass(frozen=True)
-class Course:
+class Timeline:
     """What became of an alert since it was first seen: times seen, for how long it is open or was, escalated, recovered by what."""
 
     seen: int = 1

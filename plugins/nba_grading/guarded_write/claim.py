@@ -6,23 +6,22 @@ holder still wins. It costs wasted work when two writers race, and that is what 
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.manager import Leases
+from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Claim(Protocol):
@@ -83,7 +82,7 @@ class UnleasedClaim:
 
 
 def claim_date(
-    make_leases: Callable[[], Leases],
+    make_leases: Callable[[], LeaseManager],
     key: LeaseKey,
     owner: Mapping[str, Any],
     on_unavailable: OnUnavailable,
@@ -106,10 +105,8 @@ def claim_date(
 
 
 def _unleased(claim: UnleasedClaim, next_step: str) -> UnleasedClaim:
-    log_event(
-        log,
+    log.critical(
         "lease_degraded",
-        level=logging.CRITICAL,
         operation=claim.key.operation,
         game_date=claim.key.game_date,
         holder=claim.holder_id,

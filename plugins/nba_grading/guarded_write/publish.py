@@ -11,20 +11,19 @@ The claim is checked before every statement, so a writer that lost its lease sto
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
-from nba_grading.warehouse.client import GuardRefused, Params, Warehouse
+from nba_grading.warehouse.client import AssertionRefused, Params, Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql, tables_read
 from nba_grading.warehouse.tables import DATASETS, Table
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 UNLEASED_TOKEN = 0
 
@@ -91,8 +90,7 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
         warehouse.before_attempt = lambda: None
         _drop(warehouse, staging)
     duration_ms = round((time.monotonic() - started) * 1000)
-    log_event(
-        log,
+    log.info(
         "date_published",
         operation=claim.key.operation,
         table=write.table.name,
@@ -103,10 +101,8 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
         replaced=published["replaced_rows"],
         ms=duration_ms,
     )
-    log_event(
-        log,
+    log.debug(
         "date_traced",
-        level=logging.DEBUG,
         table=write.table.full_name,
         date_column=write.table.date_column,
         game_date=write.game_date,
@@ -121,35 +117,35 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
 
 def _seed_fence(warehouse: Warehouse, write: Write) -> None:
     text = render_sql(
-        "fenced_write/seed_fence",
+        "guarded_write/seed_fence",
         target=identifier(write.table.full_name),
         date_column=identifier(write.table.date_column),
         stored_token="MAX(fencing_token)" if write.table.has_token else "MAX(0)",
     )
-    warehouse.execute(text, {"table_name": write.table.name, "game_date": write.game_date})
+    warehouse.dml(text, {"table_name": write.table.name, "game_date": write.game_date})
 
 
 def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> None:
     parts = {"staging": identifier(staging), "target": identifier(write.table.full_name), "date_column": identifier(write.table.date_column)}
-    warehouse.run(render_sql("fenced_write/create_staging", **parts))
+    warehouse.query(render_sql("guarded_write/create_staging", **parts))
     text = render_sql(
-        "fenced_write/insert_staging", staging=identifier(staging), columns=identifiers(write.table.columns), rows=write.rows.rstrip().rstrip(";")
+        "guarded_write/insert_staging", staging=identifier(staging), columns=identifiers(write.table.columns), rows=write.rows.rstrip().rstrip(";")
     )
-    warehouse.execute(text, write.params, job_name=_job_name("stage", claim, write), before_submit=claim.note_job)
-    log_event(log, "date_staged", table=write.table.name, game_date=write.game_date, staging=staging)
+    warehouse.dml(text, write.params, job_name=_job_name("stage", claim, write), before_submit=claim.note_job)
+    log.info("date_staged", table=write.table.name, game_date=write.game_date, staging=staging)
 
 
 def _audit(warehouse: Warehouse, write: Write, staging: str) -> tuple[int, int]:
     """Rows and keys staged, once nothing is wrong with them."""
     text = render_sql(
-        "fenced_write/audit_staging",
+        "guarded_write/audit_staging",
         staging=identifier(staging),
         target=identifier(write.table.full_name),
         date_column=identifier(write.table.date_column),
         key=identifiers(write.table.key),
         null_key=" OR ".join(f"{identifier(name)} IS NULL" for name in write.table.required_key),
     )
-    [found] = warehouse.run(text, {"game_date": write.game_date})
+    [found] = warehouse.query(text, {"game_date": write.game_date})
     where = f"{write.table.name} {write.game_date}"
     if found["null_keys"]:
         raise AuditFailed(
@@ -174,7 +170,7 @@ def _audit(warehouse: Warehouse, write: Write, staging: str) -> tuple[int, int]:
 
 
 def _read_fence(warehouse: Warehouse, write: Write) -> int:
-    [row] = warehouse.rows("fenced_write/read_fence", {"table_name": write.table.name, "game_date": write.game_date})
+    [row] = warehouse.query_file("guarded_write/read_fence", {"table_name": write.table.name, "game_date": write.game_date})
     return int(row["fencing_token"])
 
 
@@ -187,7 +183,7 @@ def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, row
         "token_value": ", v_token" if write.table.has_token else "",
     }
     text = render_sql(
-        "fenced_write/publish_staging",
+        "guarded_write/publish_staging",
         game_date=literal(write.game_date),
         token=literal(UNLEASED_TOKEN if claim.token is None else claim.token),
         seen_token=literal(seen_token),
@@ -200,29 +196,20 @@ def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, row
         **parts,
     )
     try:
-        [published] = warehouse.run(text, job_name=_job_name("publish", claim, write), before_submit=claim.note_job)
-    except GuardRefused as error:
-        if error.guard != "fenced_out":
+        [published] = warehouse.query(text, job_name=_job_name("publish", claim, write), before_submit=claim.note_job)
+    except AssertionRefused as error:
+        if error.assertion != "fenced_out":
             raise AuditFailed(f"{error}; nothing was published") from error
-        log_event(
-            log,
-            "fenced_out",
-            level=logging.ERROR,
-            operation=claim.key.operation,
-            game_date=write.game_date,
-            holder=claim.holder_id,
-            token=claim.token,
-            told=error,
-        )
+        log.error("fenced_out", operation=claim.key.operation, game_date=write.game_date, holder=claim.holder_id, token=claim.token, told=error)
         raise FencedOut(f"{error}; nothing was published") from error
     return published
 
 
 def _drop(warehouse: Warehouse, staging: str) -> None:
     try:
-        warehouse.run(render_sql("fenced_write/drop_staging", staging=identifier(staging)))
+        warehouse.query(render_sql("guarded_write/drop_staging", staging=identifier(staging)))
     except Exception as error:
-        log_event(log, "staging_not_dropped", level=logging.WARNING, staging=staging, error=error)
+        log.warning("staging_not_dropped", staging=staging, error=error)
 
 
 def _job_name(step: str, claim: Claim, write: Write) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from nba_grading.leases.store import LeaseKey, Record
+from nba_grading.leases.store import LeaseKey, LeaseRecord
 
 
 class LeaseHeld(Exception):
     """Another claim holds the lease; ``record`` says who and since when."""
 
-    def __init__(self, record: Record, waited_s: float = 0.0) -> None:
+    def __init__(self, record: LeaseRecord, waited_s: float = 0.0) -> None:
         self.record = record
         self.waited_s = waited_s
         since = datetime.now(tz=UTC) - timedelta(seconds=record.held_s)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nba_grading.leases.store import LeaseStore
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from google.cloud import firestore
 
-    from nba_grading.settings import Settings
+    from nba_grading.leases.store import LeaseStore
 
 
-def make_lease_store(settings: Settings, make_firestore: Callable[[], firestore.Client]) -> LeaseStore:
-    """The store that LEASE_STORE names; ``make_firestore`` is called for Firestore only."""
-    if settings.lease_store == "firestore":
+def make_lease_store(url: str, rpc_seconds: float, make_firestore: Callable[[], firestore.Client]) -> LeaseStore:
+    """The store of a URL, ``firestore`` or ``sqlite:///path``; ``make_firestore`` is called for Firestore only.
+
+    ``rpc_seconds`` is the timeout of one call.
+    """
+    if url == "firestore":
         from nba_grading.leases.store_firestore import FirestoreLeaseStore
 
-        return FirestoreLeaseStore(make_firestore(), rpc_seconds=settings.lease_rpc_seconds)
+        return FirestoreLeaseStore(make_firestore(), rpc_seconds=rpc_seconds)
     from nba_grading.leases.store_sqlite import SqliteLeaseStore
 
-    return SqliteLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=settings.lease_rpc_seconds)
+    return SqliteLeaseStore(Path(url.removeprefix("sqlite:///")), rpc_seconds=rpc_seconds)

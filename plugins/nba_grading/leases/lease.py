@@ -20,18 +20,17 @@ Expiry is judged by the store's clock alone. No client's clock is written down o
 from __future__ import annotations
 
 import _thread
-import logging
 import random
 import threading
 from collections.abc import Callable
 from typing import Any, Self
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.leases.errors import LeaseLost
-from nba_grading.leases.store import PAUSES_SECONDS, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable, pause
+from nba_grading.leases.store import PAUSES_SECONDS, LeaseKey, LeaseRecord, LeaseStore, StoreUnavailable, VersionConflict, pause
 from nba_grading.leases.times import LeaseTimes, milliseconds
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 RELEASE_ROUNDS = 3
 
@@ -56,7 +55,7 @@ class Lease:
         token: int,
         version: Any,
         sent: float,
-        taken_over: Record | None = None,
+        taken_over: LeaseRecord | None = None,
     ) -> None:
         self.key = key
         self.holder_id = holder_id
@@ -132,7 +131,7 @@ class Lease:
                 released = not self.lost.is_set() and self._delete(deadline)
             finally:
                 self._mutex.release()
-        log_event(log, "lease_released", **self.facts, ms=milliseconds(self._clock() - self.acquired_at), confirmed=released)
+        log.info("lease_released", **self.facts, ms=milliseconds(self._clock() - self.acquired_at), confirmed=released)
         return released
 
     def __enter__(self) -> Self:
@@ -148,7 +147,7 @@ class Lease:
             except LeaseLost:
                 return
             except Exception:
-                log.exception("lease_renewal_failed key=%s", self.key)
+                log.exception("lease_renewal_failed", lease=str(self.key))
 
     def _renew_once(self) -> bool:
         """Whether the document is as it should be now, or the lease lost; a store that does not answer leaves that open."""
@@ -156,12 +155,12 @@ class Lease:
         try:
             written = self._store.replace(self.key, self._version, self._notes)
         except StoreUnavailable as error:
-            log_event(log, "lease_renewal_unanswered", level=logging.WARNING, **self.facts, error=error)
+            log.warning("lease_renewal_unanswered", **self.facts, error=error)
             return False
-        except Changed:
+        except VersionConflict:
             return self._adopt_or_lose()
         self._version, self._valid_until = written.version, sent + self._times.valid_s
-        log_event(log, "lease_renewed", level=logging.DEBUG, **self.facts, ms=milliseconds(self._clock() - sent))
+        log.debug("lease_renewed", **self.facts, ms=milliseconds(self._clock() - sent))
         return True
 
     def _adopt_or_lose(self) -> bool:
@@ -174,7 +173,7 @@ class Lease:
             self._lose("deleted" if record is None else "taken_over")
             return True
         self._version, self._valid_until = record.version, sent - record.age_s + self._times.valid_s
-        log_event(log, "lease_renewed", level=logging.DEBUG, **self.facts, ms=milliseconds(self._clock() - sent), adopted=True)
+        log.debug("lease_renewed", **self.facts, ms=milliseconds(self._clock() - sent), adopted=True)
         return all(getattr(record, name) == value for name, value in self._notes.items())
 
     def _delete(self, deadline: float) -> bool:
@@ -190,7 +189,7 @@ class Lease:
                 return True
             except StoreUnavailable:
                 unanswered = True
-            except Changed:
+            except VersionConflict:
                 if self._clock() > deadline:
                     break
                 try:
@@ -209,11 +208,11 @@ class Lease:
                 return
             self.loss_reason = reason
             self.lost.set()
-        log_event(log, "lease_lost", level=logging.ERROR, **self.facts, reason=reason, ms=milliseconds(self._clock() - self.acquired_at))
+        log.error("lease_lost", **self.facts, reason=reason, ms=milliseconds(self._clock() - self.acquired_at))
         try:
             self.on_lost()
         except Exception:
-            log.exception("lease_lost callback failed")
+            log.exception("lease_lost_callback_failed", lease=str(self.key))
 
     @property
     def facts(self) -> dict[str, Any]:

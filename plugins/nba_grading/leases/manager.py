@@ -7,21 +7,20 @@ once. A queue would be exact, at two writes and a lease of its own for every wai
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
-from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, LeaseStore, Record, StoreUnavailable, ask
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, LeaseStore, StoreUnavailable, VersionConflict, ask
 from nba_grading.leases.times import LeaseTimes, boottime, milliseconds
-from nba_grading.leases.waiting import Sight, Waiter, turn_delay_s
+from nba_grading.leases.waiting import Waiter, WatchState, turn_delay_s
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 CREATE_ROUNDS = 6
 
@@ -32,11 +31,11 @@ UNSURE_READ_SECONDS = 1.0
 
 def timed_out(held: LeaseHeld, waited_s: float) -> LeaseHeld:
     """The error of a waiter that gives up, told as an event as well."""
-    log_event(log, "lease_timed_out", level=logging.ERROR, **held.record.facts, ms=milliseconds(waited_s))
+    log.error("lease_timed_out", **held.record.facts, ms=milliseconds(waited_s))
     return LeaseHeld(held.record, waited_s)
 
 
-class Leases:
+class LeaseManager:
     """Acquires leases from one store. Source of the rules: docs/lease.md."""
 
     def __init__(self, store: LeaseStore, times: LeaseTimes, clock: Callable[[], float] = boottime) -> None:
@@ -44,7 +43,7 @@ class Leases:
         self.times = times
         self._clock = clock
 
-    def try_acquire(self, key: LeaseKey, owner: Mapping[str, Any], waited_s: float = 0.0, sight: Sight | None = None) -> Lease:
+    def try_acquire(self, key: LeaseKey, owner: Mapping[str, Any], waited_s: float = 0.0, sight: WatchState | None = None) -> Lease:
         """The lease, already renewing, without waiting for a holder; raises LeaseHeld or LeaseStoreUnavailable.
 
         ``owner`` tells people who holds it (``lease_store.OWNER_FIELDS``); ownership itself is a random id of this claim.
@@ -60,7 +59,7 @@ class Leases:
             "inflight_job": None,
         }
         first_sent = self._clock()
-        taken_over: Record | None = None
+        taken_over: LeaseRecord | None = None
         may_be_ours = False
         for _ in range(CREATE_ROUNDS):
             sent = self._clock()
@@ -72,7 +71,7 @@ class Leases:
                 if sight and not may_be_ours:
                     sight.lose_race()
                     # Whose it is now is not known: to ask would be a call.
-                    log_event(log, "lease_contended", operation=key.operation, game_date=key.game_date, ms=0)
+                    log.info("lease_contended", operation=key.operation, game_date=key.game_date, ms=0)
                     raise LeaseHeld(sight.record) from None
                 record = self._read(key)
                 if record is None:
@@ -86,10 +85,10 @@ class Leases:
                 continue
             if taken_over:
                 facts = {"holder": holder_id, "token": lease.token, "dead_holder": taken_over.holder_id, "inflight_job": taken_over.inflight_job}
-                log_event(log, "lease_taken_over", level=logging.WARNING, **{**taken_over.facts, **facts}, ms=milliseconds(taken_over.age_s))
-            log_event(log, "lease_acquired", **lease.facts, ms=milliseconds(self._clock() - first_sent), waited_ms=milliseconds(waited_s))
+                log.warning("lease_taken_over", **{**taken_over.facts, **facts}, ms=milliseconds(taken_over.age_s))
+            log.info("lease_acquired", **lease.facts, ms=milliseconds(self._clock() - first_sent), waited_ms=milliseconds(waited_s))
             if waited_s:
-                log_event(log, "lease_waited", **lease.facts, ms=milliseconds(waited_s))
+                log.info("lease_waited", **lease.facts, ms=milliseconds(waited_s))
             return lease.start()
         raise LeaseStoreUnavailable(f"lease {key}: {CREATE_ROUNDS} tries to create it ended neither in a lease nor in a holder")
 
@@ -105,7 +104,7 @@ class Leases:
             with self._watch(held.record, waiter) as sight:
                 return self._acquire_in_turn(key, owner, waiter, sight)
 
-    def _acquire_in_turn(self, key: LeaseKey, owner: Mapping[str, Any], waiter: Waiter, sight: Sight) -> Lease:
+    def _acquire_in_turn(self, key: LeaseKey, owner: Mapping[str, Any], waiter: Waiter, sight: WatchState) -> Lease:
         while True:
             self._wait_for_turn(sight, waiter)
             try:
@@ -116,12 +115,12 @@ class Leases:
                 if held.record is not sight.record:
                     sight.look(held.record)
 
-    def wait_until_free(self, seen: Record, waiter: Waiter) -> bool:
+    def wait_until_free(self, seen: LeaseRecord, waiter: Waiter) -> bool:
         """Wait until the lease seen may be free and it is this waiter's turn (True), or until its deadline or stop (False)."""
         with self._watch(seen, waiter) as sight:
             return self._wait_for_turn(sight, waiter)
 
-    def _wait_for_turn(self, sight: Sight, waiter: Waiter) -> bool:
+    def _wait_for_turn(self, sight: WatchState, waiter: Waiter) -> bool:
         while not waiter.stopped.is_set() and self._clock() < waiter.deadline:
             if sight.is_absent:
                 delay_s = turn_delay_s(self._clock() - waiter.since, sight.record.waited_s)
@@ -138,46 +137,46 @@ class Leases:
             sight.look(record)
         return False
 
-    def _patience_s(self, sight: Sight, waiter: Waiter) -> float:
+    def _patience_s(self, sight: WatchState, waiter: Waiter) -> float:
         """Seconds until the document is to be read although the watch told nothing."""
         record, now = sight.record, self._clock()
         expires_at = sight.seen_at + record.lease_s + self.times.grace_s - record.age_s
         patience_s = UNSURE_READ_SECONDS if sight.is_unsure else FALLBACK_READ_SECONDS
         return max(0.0, min(waiter.deadline - now, expires_at - now + 0.005, patience_s))
 
-    def inspect(self, key: LeaseKey) -> Record | None:
+    def inspect(self, key: LeaseKey) -> LeaseRecord | None:
         """Who holds the lease now, or None; raises LeaseStoreUnavailable."""
         return self._read(key)
 
-    def _held(self, record: Record) -> LeaseHeld:
-        log_event(log, "lease_contended", **record.facts, ms=milliseconds(record.held_s))
+    def _held(self, record: LeaseRecord) -> LeaseHeld:
+        log.info("lease_contended", **record.facts, ms=milliseconds(record.held_s))
         return LeaseHeld(record)
 
-    def _take_over(self, record: Record) -> Record | None:
+    def _take_over(self, record: LeaseRecord) -> LeaseRecord | None:
         if not record.is_expired(self.times.grace_s):
             raise self._held(record)
         try:
             self.store.delete(record.key, record.version)
-        except Changed:
+        except VersionConflict:
             return None
         except StoreUnavailable:
             pass  # the delete may have taken effect: if our create succeeds now, this is the claim it replaces
         return record
 
     @contextmanager
-    def _watch(self, seen: Record, waiter: Waiter) -> Iterator[Sight]:
-        sight = Sight(seen, self._clock, waiter.woken)
+    def _watch(self, seen: LeaseRecord, waiter: Waiter) -> Iterator[WatchState]:
+        sight = WatchState(seen, self._clock, waiter.woken)
         try:
             with self.store.watch(seen.key, sight.tell):
                 yield sight
         except StoreUnavailable as error:
             raise LeaseStoreUnavailable(f"lease {seen.key}: {error}") from error
 
-    def _read(self, key: LeaseKey) -> Record | None:
+    def _read(self, key: LeaseKey) -> LeaseRecord | None:
         try:
             return ask(partial(self.store.read, key))
         except StoreUnavailable as error:
             raise LeaseStoreUnavailable(f"lease {key}: {error}") from error
 
-    def _lease(self, key: LeaseKey, holder_id: str, token: int, version: Any, sent: float, taken_over: Record | None) -> Lease:
+    def _lease(self, key: LeaseKey, holder_id: str, token: int, version: Any, sent: float, taken_over: LeaseRecord | None) -> Lease:
         return Lease(self.store, self.times, self._clock, key, holder_id, token, version, sent, taken_over)

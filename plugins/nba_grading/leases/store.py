@@ -51,7 +51,7 @@ class LeaseKey:
 
 
 @dataclass(frozen=True)
-class Written:
+class WriteResult:
     """The store's answer to a create or replace: the document's token and new version."""
 
     token: int
@@ -59,7 +59,7 @@ class Written:
 
 
 @dataclass(frozen=True)
-class Record:
+class LeaseRecord:
     """A lease document as read: its fields, and its ages in seconds by the store's clock.
 
     ``age_s`` counts from the last write (a renewal), ``held_s`` from the creation. ``lease_s`` is the holder's own lease, and
@@ -96,32 +96,32 @@ class AlreadyExists(Exception):
     """A create found a document."""
 
 
-class Changed(Exception):
+class VersionConflict(Exception):
     """A replace or delete found another version, or none."""
 
 
 class LeaseStore(Protocol):
     """Where leases live. Every verb may raise StoreUnavailable; none of them retries by itself."""
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         """Create the document; AlreadyExists when it is there."""
 
-    def read(self, key: LeaseKey) -> Record | None:
+    def read(self, key: LeaseKey) -> LeaseRecord | None:
         """The document, or None."""
 
-    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         """Change ``fields`` and count a renewal, if the version is still the one given; Changed otherwise."""
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         """Delete the document if the version is still the one given; Changed otherwise."""
 
-    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> AbstractContextManager[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> AbstractContextManager[None]:
         """Call ``on_change`` with the document, or None, at once and at every change, from another thread, until the context ends.
 
         A store whose watch has no clock tells the ages at the last write: of a write that is told when it happens.
         """
 
-    def list(self, operation: str) -> list[Record]:
+    def list(self, operation: str) -> list[LeaseRecord]:
         """All leases of an operation."""
 
 

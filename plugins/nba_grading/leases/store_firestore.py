@@ -16,7 +16,16 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud import firestore
 
-from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable, Written, check_document_id, fields_of
+from nba_grading.leases.store import (
+    AlreadyExists,
+    LeaseKey,
+    LeaseRecord,
+    StoreUnavailable,
+    VersionConflict,
+    WriteResult,
+    check_document_id,
+    fields_of,
+)
 
 PRECONDITION = (api.FailedPrecondition, api.NotFound)
 SWEPT_AFTER = timedelta(days=7)
@@ -38,20 +47,20 @@ class FirestoreLeaseStore:
         # A reference takes as long to build as half a percent of a call to the server; a process has few leases.
         self._documents: dict[LeaseKey, firestore.DocumentReference] = {}
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore; one Commit with the precondition exists=false."""
         document = {**fields, "renewals": 0, "acquired_at": firestore.SERVER_TIMESTAMP, "renewed_at": firestore.SERVER_TIMESTAMP}
         with _store_errors():
             result: Any = self._document(key).create(document, retry=None, timeout=self._rpc_seconds)
-        return Written(token=microseconds(result.update_time), version=result.update_time)
+        return WriteResult(token=microseconds(result.update_time), version=result.update_time)
 
-    def read(self, key: LeaseKey) -> Record | None:
+    def read(self, key: LeaseKey) -> LeaseRecord | None:
         """See LeaseStore; one BatchGetDocuments."""
         with _store_errors():
             snapshot = self._document(key).get(retry=None, timeout=self._rpc_seconds)
         return _record(key, snapshot) if snapshot.exists else None
 
-    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore; the increment makes every write move update_time, which a write without a change would not.
 
         ``sweep_at`` is for a TTL policy: seven days after the write before this one, both by the server's clock.
@@ -60,7 +69,7 @@ class FirestoreLeaseStore:
         option = self._client.write_option(last_update_time=version)
         with _store_errors(*PRECONDITION):
             result = self._document(key).update(changes, option=option, retry=None, timeout=self._rpc_seconds)
-        return Written(token=0, version=result.update_time)
+        return WriteResult(token=0, version=result.update_time)
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         """See LeaseStore; one Commit with the precondition on update_time."""
@@ -69,7 +78,7 @@ class FirestoreLeaseStore:
             self._document(key).delete(option=option, retry=None, timeout=self._rpc_seconds)
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
         """See LeaseStore; a Listen stream in a thread of the client library."""
 
         def changed(snapshots: list[Any], _changes: object, _read_time: object) -> None:
@@ -84,7 +93,7 @@ class FirestoreLeaseStore:
             end()
             listener.unsubscribe()
 
-    def list(self, operation: str) -> list[Record]:
+    def list(self, operation: str) -> list[LeaseRecord]:
         """See LeaseStore; documents whose id is not of this operation and a date are left out."""
         with _store_errors():
             collection = self._client.collection(f"{operation}_locks")
@@ -105,10 +114,10 @@ def _key(operation: str, document_id: str) -> LeaseKey | None:
         return None
 
 
-def _record(key: LeaseKey, snapshot: Any) -> Record:
+def _record(key: LeaseKey, snapshot: Any) -> LeaseRecord:
     # A watch gives no read_time: it tells of a write when it happens.
     read_time = snapshot.read_time or snapshot.update_time
-    return Record(
+    return LeaseRecord(
         key=key,
         token=microseconds(snapshot.create_time),
         version=snapshot.update_time,
@@ -145,7 +154,7 @@ def _store_errors(*changed: type[Exception]) -> Iterator[None]:
     try:
         yield
     except changed as error:
-        raise Changed from error
+        raise VersionConflict from error
     except api.AlreadyExists as error:
         raise AlreadyExists from error
     except (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError) as error:

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nba_grading.leases.store import AlreadyExists, Changed, LeaseKey, Record, StoreUnavailable, Written, fields_of
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict, WriteResult, fields_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS leases (operation TEXT, id TEXT, token INTEGER, version INTEGER, created_us INTEGER,
@@ -40,7 +40,7 @@ class SqliteLeaseStore:
         self._now_us = now_us
         self._is_prepared = False
 
-    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> Written:
+    def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore."""
         with self._transaction() as connection:
             if self._row(connection, key) is not None:
@@ -51,20 +51,20 @@ class SqliteLeaseStore:
             connection.execute("INSERT OR REPLACE INTO last_tokens VALUES (?, ?, ?)", (*_id(key), token))
             document = json.dumps({**fields, "renewals": 0})
             connection.execute("INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", (*_id(key), token, token, now, now, document))
-        return Written(token=token, version=token)
+        return WriteResult(token=token, version=token)
 
-    def read(self, key: LeaseKey) -> Record | None:
+    def read(self, key: LeaseKey) -> LeaseRecord | None:
         """See LeaseStore."""
         with self._transaction("BEGIN") as connection:
             row = self._row(connection, key)
             return self._record(key, row) if row else None
 
-    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> Written:
+    def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         """See LeaseStore."""
         with self._transaction() as connection:
             row = self._row(connection, key)
             if row is None or row["version"] != version:
-                raise Changed
+                raise VersionConflict
             now = self._now_us()
             document = json.loads(row["fields"])
             document.update(fields)
@@ -74,19 +74,19 @@ class SqliteLeaseStore:
                 "UPDATE leases SET version = ?, updated_us = ?, fields = ? WHERE operation = ? AND id = ?",
                 (changed, now, json.dumps(document), *_id(key)),
             )
-        return Written(token=row["token"], version=changed)
+        return WriteResult(token=row["token"], version=changed)
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         """See LeaseStore."""
         with self._transaction() as connection:
             gone = connection.execute("DELETE FROM leases WHERE operation = ? AND id = ? AND version = ?", (*_id(key), version))
             if gone.rowcount == 0:
-                raise Changed
+                raise VersionConflict
             # Renewals may have counted the version past the token; the next document of this key starts beyond both.
             connection.execute("UPDATE last_tokens SET token = MAX(token, ?) WHERE operation = ? AND id = ?", (version, *_id(key)))
 
     @contextmanager
-    def watch(self, key: LeaseKey, on_change: Callable[[Record | None], None]) -> Iterator[None]:
+    def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
         """See LeaseStore; looks every 20 ms."""
         stopped = threading.Event()
 
@@ -109,16 +109,16 @@ class SqliteLeaseStore:
             stopped.set()
             thread.join()
 
-    def list(self, operation: str) -> list[Record]:
+    def list(self, operation: str) -> list[LeaseRecord]:
         """See LeaseStore."""
         with self._transaction() as connection:
             rows = connection.execute("SELECT * FROM leases WHERE operation = ? ORDER BY id", (operation,)).fetchall()
         dated = ((LeaseKey(operation, datetime.fromisoformat(row["id"].removeprefix(f"{operation}_")).date()), row) for row in rows)
         return [self._record(key, row) for key, row in dated]
 
-    def _record(self, key: LeaseKey, row: sqlite3.Row) -> Record:
+    def _record(self, key: LeaseKey, row: sqlite3.Row) -> LeaseRecord:
         now = self._now_us()
-        return Record(
+        return LeaseRecord(
             key=key,
             token=row["token"],
             version=row["version"],

@@ -6,7 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 
-from nba_grading.leases.store import Record
+from nba_grading.leases.store import LeaseRecord
 
 # A lease that was had without waiting has few waiters, most likely one: it need not be spread. One that was waited for has more.
 LONE_JITTER_SECONDS = 0.02
@@ -36,17 +36,17 @@ class Waiter:
         self.woken.set()
 
 
-class Sight:
+class WatchState:
     """What a waiter knows of a lease: the record it saw last and when, and whether its watch has told that the document is gone."""
 
-    def __init__(self, record: Record, clock: Callable[[], float], woken: threading.Event) -> None:
+    def __init__(self, record: LeaseRecord, clock: Callable[[], float], woken: threading.Event) -> None:
         self.record, self.seen_at = record, clock()
         self.is_absent = self._has_lost_unseen = False
         self._clock, self._woken = clock, woken
         self._changes = self._changes_at_turn = 0
         self._mutex = threading.Lock()
 
-    def tell(self, record: Record | None) -> None:
+    def tell(self, record: LeaseRecord | None) -> None:
         """Hear from the watch."""
         with self._mutex:
             self._changes += 1
@@ -56,7 +56,7 @@ class Sight:
                 self.record, self.seen_at = record, self._clock()
         self._woken.set()
 
-    def look(self, record: Record) -> None:
+    def look(self, record: LeaseRecord) -> None:
         """Take note of a document that was read."""
         with self._mutex:
             self.record, self.seen_at, self._has_lost_unseen = record, self._clock(), False

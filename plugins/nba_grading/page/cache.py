@@ -9,7 +9,6 @@ question has failed or takes longer than that. The question goes on, and its ans
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -19,7 +18,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-log = logging.getLogger(__name__)
+from nba_grading.events import get_logger
+
+log = get_logger(__name__)
 
 FAILURE_SECONDS = 10.0
 RECENT_SECONDS = 300.0
@@ -99,7 +100,7 @@ class PanelCache:
         try:
             data = ask()
         except Exception as error:
-            log.warning("page_panel_failed %s", key, exc_info=True)
+            log.warning("page_panel_failed", panel=key, exc_info=True)
             with self._lock:
                 entry.problem, entry.failed_at, entry.flight = _in_short(error), self._clock(), None
         else:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
-from nba_grading.leases.sweep import judge_lease, list_leases
+from nba_grading.leases.sweep import classify_lease, list_leases
 from nba_grading.page import date_status as days
 from nba_grading.page import findings
 from nba_grading.page import orphans as leftovers
@@ -46,7 +46,7 @@ class Panels:
             "waiting": sources.waiting,
             "runs": self._runs,
             "quality": lambda: curves.quality(self._since("page/list_quality", TREND_DAYS)),
-            "leftovers": lambda: leftovers.group(self._rows("page/list_leftovers"), sources.now()),
+            "leftovers": lambda: leftovers.group(self._rows("page/list_orphans"), sources.now()),
         }
 
     @property
@@ -133,7 +133,7 @@ class Panels:
                 "held_s": record.held_s,
                 "silent_s": record.age_s,
                 "remaining_s": record.lease_s + settings.lease_grace_seconds - record.age_s,
-                "verdict": judge_lease(record, settings.lease_grace_seconds, settings.lease_stuck_seconds, settings.lease_long_held_seconds),
+                "verdict": classify_lease(record, settings.lease_grace_seconds, settings.lease_stuck_seconds, settings.lease_long_held_seconds),
             }
             for record in sorted(records, key=lambda record: -record.held_s)
         ]
@@ -142,7 +142,7 @@ class Panels:
         return self._rows(query, {"since": self._sources.now() - timedelta(days=back_days)})
 
     def _rows(self, query: str, params: Params | None = None) -> list[dict[str, Any]]:
-        return self._sources.warehouse().rows(query, params)
+        return self._sources.warehouse().query_file(query, params)
 
     def _today_there(self) -> date:
         return self._sources.now().astimezone(NEW_YORK).date()

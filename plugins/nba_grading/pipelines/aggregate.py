@@ -6,18 +6,17 @@ and holds all that end on that day. Which partitions are stale is told by their 
 
 from __future__ import annotations
 
-import logging
 from datetime import date
 from typing import Any
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
 from nba_grading.guarded_write.publish import Write, write_date
 from nba_grading.warehouse.client import Params, Warehouse
 from nba_grading.warehouse.sql import load_sql, render_sql
 from nba_grading.warehouse.tables import PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # For so long after its grading a date's own run is waited for to refresh the periods that it shares with others.
 PATIENCE_MINUTES = 30
@@ -39,7 +38,7 @@ def aggregate_periods(
 ) -> dict[str, Any]:
     """Replace a partition of the summary: every period that ends on the date. Returns and raises the same as ``aggregate_day``."""
     del max_shrink, allow_shrink
-    rows = render_sql("aggregates/aggregate_periods", periods=load_sql("aggregates/list_periods"))
+    rows = render_sql("aggregates/aggregate_periods", periods=load_sql("aggregates/periods_fragment"))
     params: Params = {"period_end_date": period_end_date, "grading_run_id": grading_run_id}
     return _replace(warehouse, claim, PREDICTION_PERFORMANCE_SUMMARY, period_end_date, rows, params)
 
@@ -49,10 +48,10 @@ def find_stale_periods(warehouse: Warehouse, game_date: date) -> list[date]:
 
     Left out are those that cover another date whose run is still to come: the last of the runs refreshes them once, for all.
     """
-    text = render_sql("aggregates/find_stale_periods", periods=load_sql("aggregates/list_periods"))
-    found = warehouse.run(text, {"game_date": game_date, "patience_minutes": PATIENCE_MINUTES})
+    text = render_sql("aggregates/find_stale_periods", periods=load_sql("aggregates/periods_fragment"))
+    found = warehouse.query(text, {"game_date": game_date, "patience_minutes": PATIENCE_MINUTES})
     stale = [row["period_end_date"] for row in found if not row["awaited_dates"]]
-    log_event(log, "stale_periods_found", game_date=game_date, stale=len(stale), left_to_later_runs=len(found) - len(stale))
+    log.info("stale_periods_found", game_date=game_date, stale=len(stale), left_to_later_runs=len(found) - len(stale))
     return stale
 
 

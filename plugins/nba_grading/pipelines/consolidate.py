@@ -10,14 +10,13 @@ What it does not promise: that no worker writes any more. Rows that come between
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
 from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
 from nba_grading.quality.after_write import Finding, find_duplicates, log_findings
@@ -25,7 +24,7 @@ from nba_grading.warehouse.client import Row, StatementFailed, Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
 from nba_grading.warehouse.tables import BATCH_ID_PATTERN, DATASET, PLAYER_PROP_PREDICTIONS
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 WORKER_PATTERN = "^[A-Za-z0-9_]+$"
 # Without these a row has no place in the table; a newer column that an older worker does not know is NULL.
@@ -58,7 +57,9 @@ class StagingTable:
     def select(self, columns: tuple[str, ...]) -> str:
         """A SELECT of its rows with these columns, NULL for those it lacks."""
         selected = ", ".join(identifier(name) if name in self.columns else f"NULL AS {identifier(name)}" for name in columns)
-        return render_sql("consolidation/select_staging", columns=selected, staging=identifier(self.full_name), staging_name=literal(self.name))
+        return render_sql(
+            "consolidation/staging_rows_fragment", columns=selected, staging=identifier(self.full_name), staging_name=literal(self.name)
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Batch:
 
         The stored rows come first: where a table lacks a column, its NULL gets its type from them.
         """
-        stored = render_sql("consolidation/select_stored", columns=identifiers(columns))
+        stored = render_sql("consolidation/stored_rows_fragment", columns=identifiers(columns))
         return "\nUNION ALL\n".join(text.strip().rstrip(";") for text in (stored, *(table.select(columns) for table in self.tables)))
 
 
@@ -111,7 +112,7 @@ def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
     batch = Batch(batch_id, tuple(StagingTable(name, frozenset(columns)) for name, columns in types.items()))
     if not batch.tables:
         return batch
-    described = warehouse.run(render_sql("consolidation/describe_staging", candidates=batch.candidates()), {"game_date": game_date})
+    described = warehouse.query(render_sql("consolidation/describe_staging", candidates=batch.candidates()), {"game_date": game_date})
     problems = [problem for row in described for problem in _problems_of_rows(row, game_date)]
     if problems:
         raise BatchRefused(problems)
@@ -154,7 +155,7 @@ def consolidate_date(
         "written": published.written_rows,
         "replaced": published.replaced_rows,
     }
-    log_event(log, "batch_consolidated", game_date=game_date, batch=batch_id, run=grading_run_id, **counts)
+    log.info("batch_consolidated", game_date=game_date, batch=batch_id, run=grading_run_id, **counts)
     return {**counts, "kept": kept, "fencing_token": published.fencing_token, "duration_ms": published.duration_ms}
 
 
@@ -169,7 +170,7 @@ def validate_consolidation(warehouse: Warehouse, game_date: date, reported: Mapp
 def _read_columns(warehouse: Warehouse, prefix: str) -> dict[str, dict[str, str]]:
     """Table → column → type, of the batch's tables and of the target; types without their precision."""
     tables: dict[str, dict[str, str]] = {PLAYER_PROP_PREDICTIONS.name: {}}
-    for row in warehouse.rows("consolidation/list_staging_columns", {"prefix": prefix, "target": PLAYER_PROP_PREDICTIONS.name}):
+    for row in warehouse.query_file("consolidation/list_staging_columns", {"prefix": prefix, "target": PLAYER_PROP_PREDICTIONS.name}):
         tables.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"].partition("(")[0]
     return tables
 
@@ -209,7 +210,7 @@ def _problems_of_rows(row: Row, game_date: date) -> Iterator[str]:
 
 def _audit_keys(warehouse: Warehouse, batch: Batch, game_date: date, staging: str) -> Figures:
     text = render_sql("consolidation/count_merge", candidates=batch.candidates(), staging=identifier(staging))
-    [row] = warehouse.run(text, {"game_date": game_date})
+    [row] = warehouse.query(text, {"game_date": game_date})
     figures = Figures(**{name: int(value) for name, value in row.items()})
     if figures.lost_keys or figures.staged_rows != figures.expected_keys:
         raise AuditFailed(
@@ -224,7 +225,7 @@ def _drop_merged(warehouse: Warehouse, claim: Claim, batch: Batch, game_date: da
     if not batch.tables:
         return []
     claim.check()
-    unmerged = warehouse.run(render_sql("consolidation/find_unmerged", candidates=batch.candidates()), {"game_date": game_date})
+    unmerged = warehouse.query(render_sql("consolidation/find_unmerged", candidates=batch.candidates()), {"game_date": game_date})
     kept = {
         row["staging_table"]: f"{row['staging_table']} stays: {row['unmerged_rows']} of its rows are not proven to be in "
         f"{PLAYER_PROP_PREDICTIONS.name}"

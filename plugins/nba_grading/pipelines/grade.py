@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
 from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, load_sql, render_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 OPERATION = "grading"
 
@@ -54,7 +53,7 @@ class Outcomes:
 
 def count_inputs(warehouse: Warehouse, game_date: date) -> Inputs:
     """Figures of a date's inputs, from one query."""
-    [row] = warehouse.rows("inputs/count_inputs", {"game_date": game_date})
+    [row] = warehouse.query_file("grading/count_inputs", {"game_date": game_date})
     return Inputs(**{name: int(value) for name, value in row.items()})
 
 
@@ -66,7 +65,7 @@ def grade_date(warehouse: Warehouse, claim: Claim, game_date: date, *, grading_r
     outcomes: list[Outcomes] = []
 
     def audit_balance(staging: str) -> None:
-        [row] = warehouse.run(render_sql("grading/count_outcomes", staging=identifier(staging)), {"game_date": game_date})
+        [row] = warehouse.query(render_sql("grading/count_outcomes", staging=identifier(staging)), {"game_date": game_date})
         found = Outcomes(**{name: int(value) for name, value in row.items()})
         if not found.balanced:
             raise AuditFailed(
@@ -89,9 +88,7 @@ def grade_date(warehouse: Warehouse, claim: Claim, game_date: date, *, grading_r
         audit_balance,
     )
     [found] = outcomes
-    log_event(
-        log, "date_graded", game_date=game_date, graded=found.graded, voided=found.voided, pending=found.pending, replaced=published.replaced_rows
-    )
+    log.info("date_graded", game_date=game_date, graded=found.graded, voided=found.voided, pending=found.pending, replaced=published.replaced_rows)
     return {
         **asdict(found),
         "fencing_token": published.fencing_token,

@@ -7,21 +7,20 @@ repaired without a backup; a date that is right already is left alone, so a repa
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
 from nba_grading.guarded_write.publish import AuditFailed, Published, Write, write_date
 from nba_grading.warehouse.client import Params, StatementFailed, Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, load_sql, render_sql
 from nba_grading.warehouse.tables import DATASET, REPAIRABLE, Table
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _BACKUP = re.compile(r"^_backup_(?P<table>[a-z_]+)_(?P<moment>\d{14})$")
 
@@ -43,7 +42,7 @@ class DatePlan:
 def plan_repair(warehouse: Warehouse, table: Table, first: date, last: date) -> list[DatePlan]:
     """The dates of the range that hold duplicate keys, in order."""
     text = render_sql("repair/count_duplicates", target=identifier(table.full_name), key=identifiers(table.key))
-    rows = warehouse.run(text, {"first": first, "last": last})
+    rows = warehouse.query(text, {"first": first, "last": last})
     return [DatePlan(row["game_date"], int(row["stored_rows"]), int(row["stored_keys"]), int(row["surplus_rows"])) for row in rows]
 
 
@@ -57,13 +56,13 @@ def create_backup(warehouse: Warehouse, table: Table, name: str) -> int:
     target, backup = identifier(table.full_name), identifier(f"{DATASET}.{name}")
     if name not in _backups(warehouse, table):  # asked for, as the emulator knows no IF NOT EXISTS here
         try:
-            warehouse.run(render_sql("repair/create_backup", backup=backup, target=target))
+            warehouse.query(render_sql("repair/create_backup", backup=backup, target=target))
         except StatementFailed:
             # A try that was killed had asked for it, and BigQuery finished it since.
             if name not in _backups(warehouse, table):
                 raise
-    [row] = warehouse.run(render_sql("repair/count_rows", target=backup))
-    log_event(log, "backup_taken", table=table.name, backup=name, rows=row["stored_rows"])
+    [row] = warehouse.query(render_sql("repair/count_rows", target=backup))
+    log.info("backup_taken", table=table.name, backup=name, rows=row["stored_rows"])
     return int(row["stored_rows"])
 
 
@@ -80,7 +79,7 @@ def remove_duplicates(warehouse: Warehouse, claim: Claim, table: Table, game_dat
 
     def audit_no_key_is_lost(staging: str) -> None:
         text = render_sql("repair/count_lost_keys", key=identifiers(table.key), target=identifier(table.full_name), staging=identifier(staging))
-        [row] = warehouse.run(text, {"game_date": game_date})
+        [row] = warehouse.query(text, {"game_date": game_date})
         if row["lost_keys"]:
             raise AuditFailed(f"{table.name} {game_date}: {row['lost_keys']} keys would be lost; nothing was changed", permanent=True)
 
@@ -88,8 +87,8 @@ def remove_duplicates(warehouse: Warehouse, claim: Claim, table: Table, game_dat
     published = write_date(warehouse, claim, write, audit_no_key_is_lost)
     notes = f"{published.replaced_rows - published.written_rows} rows removed, the earliest of each key kept"
     resolve: Params = {"game_date": game_date, "processor": table.operation, "notes": notes}
-    warehouse.execute(load_sql("repair/resolve_duplicate_audit"), resolve)
-    log_event(log, "duplicates_removed", table=table.name, game_date=game_date, rows=published.written_rows, replaced=published.replaced_rows)
+    warehouse.dml(load_sql("repair/resolve_duplicate_audit"), resolve)
+    log.info("duplicates_removed", table=table.name, game_date=game_date, rows=published.written_rows, replaced=published.replaced_rows)
     return published
 
 
@@ -100,7 +99,7 @@ def resolve_repaired(warehouse: Warehouse, table: Table, first: date, last: date
     """
     text = render_sql("repair/resolve_repaired_dates", target=identifier(table.full_name), key=identifiers(table.key))
     notes = "no key stands more than once: repaired by a run that did not come to note it, or written anew"
-    return warehouse.execute(text, {"first": first, "last": last, "processor": table.operation, "notes": notes})
+    return warehouse.dml(text, {"first": first, "last": last, "processor": table.operation, "notes": notes})
 
 
 def restore_date(warehouse: Warehouse, claim: Claim, table: Table, game_date: date, backup: str) -> Published:
@@ -108,7 +107,7 @@ def restore_date(warehouse: Warehouse, claim: Claim, table: Table, game_date: da
     rows = render_sql("repair/rows_of_backup", columns=identifiers(table.columns), backup=identifier(f"{DATASET}.{backup}"))
     write = Write(table, game_date, rows, {"game_date": game_date}, max_shrink=1.0, allow_duplicates=True)
     published = write_date(warehouse, claim, write, lambda staging: None)
-    log_event(log, "date_restored", table=table.name, game_date=game_date, backup=backup, rows=published.written_rows)
+    log.info("date_restored", table=table.name, game_date=game_date, backup=backup, rows=published.written_rows)
     return published
 
 
@@ -143,7 +142,7 @@ def check_backup(warehouse: Warehouse, table: Table, backup: str) -> None:
 def rows_by_date(warehouse: Warehouse, table: str, first: date, last: date) -> dict[date, int]:
     """Rows of each date of the range that a table of the dataset has rows of."""
     text = render_sql("repair/count_rows_of_dates", target=identifier(f"{DATASET}.{table}"))
-    return {row["game_date"]: int(row["stored_rows"]) for row in warehouse.run(text, {"first": first, "last": last})}
+    return {row["game_date"]: int(row["stored_rows"]) for row in warehouse.query(text, {"first": first, "last": last})}
 
 
 def told(plan: Sequence[DatePlan]) -> list[dict[str, Any]]:

@@ -7,19 +7,18 @@ kind is kept, and named with the reason.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
 from nba_grading.warehouse.tables import DATASET, GUARDED, PLAYER_PROP_PREDICTIONS, Table
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 TABLES_A_QUERY = 100
 BATCH_PREFIX = "_staging_batch_"
@@ -46,9 +45,9 @@ class StagingTable:
 def judge_staging_tables(warehouse: Warehouse, older_than_days: float) -> list[StagingTable]:
     """Every staging table of the dataset with its verdict, oldest first."""
     now = datetime.now(tz=UTC)
-    found = {row["table_name"]: now - row["creation_time"] for row in warehouse.rows("staging/list_staging_tables")}
+    found = {row["table_name"]: now - row["creation_time"] for row in warehouse.query_file("staging/list_staging_tables")}
     columns: defaultdict[str, set[str]] = defaultdict(set)
-    for row in warehouse.rows("staging/list_staging_columns"):
+    for row in warehouse.query_file("staging/list_staging_columns"):
         columns[row["table_name"]].add(row["column_name"])
     kept = {name: why for name, age in found.items() if (why := _why_not_looked_at(name, age, columns[name], older_than_days))}
     rows: dict[str, int] = {}
@@ -68,8 +67,8 @@ def drop_staging_tables(warehouse: Warehouse, tables: Sequence[StagingTable]) ->
     """Drop those that are proven; returns how many. One that is gone already is no error."""
     proven = [table for table in tables if table.is_proven]
     for number, table in enumerate(proven, start=1):
-        warehouse.run(render_sql("fenced_write/drop_staging", staging=identifier(f"{DATASET}.{table.name}")))
-        log_event(log, "staging_dropped", table=table.name, rows=table.rows, age_days=round(table.age_days, 1), done=f"{number}/{len(proven)}")
+        warehouse.query(render_sql("guarded_write/drop_staging", staging=identifier(f"{DATASET}.{table.name}")))
+        log.info("staging_dropped", table=table.name, rows=table.rows, age_days=round(table.age_days, 1), done=f"{number}/{len(proven)}")
     return len(proven)
 
 
@@ -94,7 +93,7 @@ def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[
     key = (table.date_column, *(name for name in table.key if name != table.date_column))
     staged = " UNION ALL ".join(
         render_sql(
-            "staging/select_staged",
+            "staging/staged_rows_fragment",
             table_name=literal(name),
             key=identifiers(key),
             time_column=identifier(table.time_column),
@@ -114,11 +113,11 @@ def _prove(warehouse: Warehouse, table: Table, names: Sequence[str], rows: dict[
         join=" AND ".join(join),
     )
     rows.update(dict.fromkeys(names, 0))
-    for row in warehouse.run(text):
+    for row in warehouse.query(text):
         rows[row["table_name"]] = int(row["staged_rows"])
         if row["unmerged_rows"]:
             kept[row["table_name"]] = (
                 f"{row['unmerged_rows']} of its {row['staged_rows']} rows are not in {table.name}, or newer than there: consolidate its batch first"
             )
     sized = render_sql("staging/count_bytes", names=", ".join(literal(name) for name in names))
-    sizes.update({row["table_name"]: int(row["stored_bytes"] or 0) for row in warehouse.run(sized)})
+    sizes.update({row["table_name"]: int(row["stored_bytes"] or 0) for row in warehouse.query(sized)})

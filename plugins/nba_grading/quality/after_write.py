@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from nba_grading.events import log_event
-from nba_grading.warehouse.client import Row, Typed, Warehouse
+from nba_grading.events import get_logger
+from nba_grading.warehouse.client import Row, TypedParam, Warehouse
 from nba_grading.warehouse.sql import identifier, render_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY, Table
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 SHOWN_KEYS = 20
 
@@ -36,9 +36,9 @@ def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, 
     """
     findings = [
         *find_duplicates(warehouse, PREDICTION_ACCURACY, game_date),
-        *_null_keys(warehouse.rows("validation/find_null_keys", {"game_date": game_date})),
+        *_null_keys(warehouse.query_file("validation/find_null_keys", {"game_date": game_date})),
         *_balance(
-            warehouse.rows(
+            warehouse.query_file(
                 "validation/find_unbalanced_date",
                 {"game_date": game_date, **{name: int(reported[name]) for name in ("fencing_token", "graded", "voided")}},
             )
@@ -49,14 +49,14 @@ def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, 
         findings.append(Finding("invalid_confidence", "warn", f"{count} predictions have a confidence outside 0-100; they were graded without one"))
     log_findings(findings, game_date)
     if not findings:
-        log_event(log, "date_validated", game_date=game_date, rows=int(reported["graded"]) + int(reported["voided"]), duplicates=0)
+        log.info("date_validated", game_date=game_date, rows=int(reported["graded"]) + int(reported["voided"]), duplicates=0)
     return findings
 
 
 def log_findings(findings: Sequence[Finding], game_date: date) -> None:
     """An event for each finding."""
     for finding in findings:
-        log_event(log, "finding", level=logging.ERROR, game_date=game_date, check=finding.check, severity=finding.severity, told=finding.sentence)
+        log.error("finding", game_date=game_date, check=finding.check, severity=finding.severity, told=finding.sentence)
 
 
 def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list[Finding]:
@@ -67,23 +67,23 @@ def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list
         line_column=identifier(table.line_column),
         time_column=identifier(table.time_column),
     )
-    findings = _duplicates(warehouse.run(text, {"game_date": game_date}))
+    findings = _duplicates(warehouse.query(text, {"game_date": game_date}))
     # Told when there are none as well: a series of noughts says that somebody looked.
     surplus = sum(finding.surplus_rows for finding in findings)
     level = logging.ERROR if surplus else logging.INFO
-    log_event(log, "duplicates_counted", level=level, operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
+    log.log(level, "duplicates_counted", operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
     return findings
 
 
 def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, processor: str, investigation_url: str | None) -> int:
     """Write the first 20 duplicate keys of a date to grading_duplicate_audit; returns how many rows that made."""
-    return warehouse.execute(
+    return warehouse.dml(
         render_sql("validation/insert_duplicate_audit", target=identifier(table.full_name), line_column=identifier(table.line_column)),
         {
             "game_date": game_date,
             "detected_at": datetime.now(tz=UTC),
             "processor": processor,
-            "investigation_url": Typed("STRING", investigation_url),
+            "investigation_url": TypedParam("STRING", investigation_url),
         },
     )
 

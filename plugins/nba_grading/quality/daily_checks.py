@@ -27,12 +27,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.settings import Limit
 from nba_grading.warehouse.client import Params, Warehouse
 from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Status = Literal["passed", "warned", "failed", "no_games", "broken"]
 OFF: tuple[Status, ...] = ("broken", "failed", "warned")
@@ -121,16 +121,15 @@ def load_checks(thresholds: Mapping[str, Mapping[Limit, Decimal]], directory: Pa
 
 def check_day(warehouse: Warehouse, checks: Sequence[Check], day: date, as_of: datetime) -> Iterator[Result]:
     """The result of each check, as it comes. One that cannot run is broken, never passed; only the count of games raises."""
-    [games] = warehouse.rows("quality_runs/count_games", {"day": day})
+    [games] = warehouse.query_file("quality/results/count_games", {"day": day})
     for check in checks:
         if check.needs_games and not games["games"]:
             result = Result(check, "no_games", detail=f"no games on {day}: neither a box score nor a prediction")
         else:
             result = _run(warehouse, check, day, as_of)
-        log_event(
-            log,
+        log.log(
+            logging.INFO if result.status not in OFF else logging.WARNING if result.status == "warned" else logging.ERROR,
             "quality_checked",
-            level=logging.INFO if result.status not in OFF else logging.WARNING if result.status == "warned" else logging.ERROR,
             day=day,
             check=check.name,
             status=result.status,
@@ -156,15 +155,15 @@ def record_results(warehouse: Warehouse, run_id: str, day: date, checked_at: dat
         for result in results
     ]
     params: Params = {"run_id": run_id, "checked_at": checked_at, "day": day, "results": json.dumps(rows, default=str)}
-    warehouse.execute(load_sql("quality_runs/merge_results"), params)
+    warehouse.dml(load_sql("quality/results/merge_results"), params)
 
 
 def _run(warehouse: Warehouse, check: Check, day: date, as_of: datetime) -> Result:
     started = time.monotonic()
     available: Params = {"day": day, "week_start": day - timedelta(days=6), "as_of": as_of}
-    text = render_sql("quality_runs/count_rows", check=check.text) if check.counts_rows else check.text
+    text = render_sql("quality/results/count_rows", check=check.text) if check.counts_rows else check.text
     try:
-        rows = warehouse.run(text, {name: value for name, value in available.items() if re.search(rf"@{name}\b", text)})
+        rows = warehouse.query(text, {name: value for name, value in available.items() if re.search(rf"@{name}\b", text)})
         if len(rows) != 1 or "figure" not in rows[0]:
             raise QualityCheckError(f"{check.name} gave {len(rows)} rows; it should give one, with a column figure, or say measures: rows")
         [row] = rows

@@ -93,7 +93,7 @@ def weekly(rows: Sequence[Row], day: date, targets: Targets, trends: Mapping[str
     if len(rows) > len(shown):
         parts.append(f"and {len(rows) - len(shown)} more systems in the run's result")
     facts["Named"] = "; ".join(f"{row['system_id']} ({_note(row)})" for row in named) or "no system"
-    facts["Judged"] = LIMITS
+    facts["LeaseVerdict"] = LIMITS
     facts["Graded days"] = f"{max(row['graded_days'] for row in rows)} of 7"
     return ReviewMessage(
         title=f"Weekly review of {len(graded)} systems, {_week(day)}: {len(named) or 'none'} named",

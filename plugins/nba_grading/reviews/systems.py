@@ -55,7 +55,7 @@ def is_weekly_due(day: date, weekly: bool | None) -> bool:
 
 
 def review_milestone(warehouse: Warehouse, system_id: str, day: date, targets: Targets) -> Row:
-    """The one row of review/review_milestone.sql over the 7 days that end on ``day``; noughts and NULLs for a system without any rows."""
+    """The one row of reviews/review_milestone.sql over the 7 days that end on ``day``; noughts and NULLs for a system without any rows."""
     params: Params = {
         "day": day,
         "system_id": system_id,
@@ -68,7 +68,7 @@ def review_milestone(warehouse: Warehouse, system_id: str, day: date, targets: T
 
 
 def review_systems(warehouse: Warehouse, day: date, targets: Targets) -> list[Row]:
-    """A row per system of review/review_systems.sql, by name, with ``calibration``: its rows of review/calibration.sql.
+    """A row per system of reviews/review_systems.sql, by name, with ``calibration``: its rows of reviews/calibration.sql.
 
     Empty when no system has a grade in the 37 days that end on ``day``.
     """
@@ -97,4 +97,4 @@ def gone_systems(rows: Iterable[Mapping[str, Any]], systems: Iterable[str]) -> l
 
 
 def _run(warehouse: Warehouse, name: str, params: Params) -> list[Row]:
-    return warehouse.run(render_sql(f"review/{name}", win_rates=load_sql("review/win_rates")), params)
+    return warehouse.query(render_sql(f"review/{name}", win_rates=load_sql("reviews/win_rates_fragment")), params)

@@ -27,4 +27,4 @@ def trend(warehouse: Warehouse, name: str, day: date, days: int) -> list[Row]:
         raise ValueError(f"there is no trend {name!r}: the trends are {', '.join(NAMES)}")
     if days < 1:
         raise ValueError(f"a trend needs at least one day, not {days}")
-    return warehouse.rows(f"trends/{name}", {"day": day, "days": days})
+    return warehouse.query_file(f"trends/{name}", {"day": day, "days": days})

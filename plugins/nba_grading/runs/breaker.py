@@ -8,16 +8,14 @@ operation: three wrong dates typed by hand must not stop the night's run.
 
 from __future__ import annotations
 
-import logging
-
-from nba_grading.alerts.incidents import claim_probe, list_conditions
+from nba_grading.alerts.incidents import claim_probe, list_incidents
 from nba_grading.alerts.messages import BREAKER_OPENED
-from nba_grading.alerts.model import condition_name
-from nba_grading.events import log_event
+from nba_grading.alerts.model import incident_name
+from nba_grading.events import get_logger
 from nba_grading.runs.record import count_failures_in_a_row
 from nba_grading.warehouse.client import Warehouse
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class BreakerOpen(Exception):
@@ -26,19 +24,19 @@ class BreakerOpen(Exception):
 
 def pass_breaker(warehouse: Warehouse, operation: str, run: str, *, pause_s: float, override: bool) -> None:
     """Return if this run may go on: the breaker is closed, or overridden, or it is this run that tries. Raises BreakerOpen."""
-    name = condition_name(BREAKER_OPENED, operation)
-    condition = next((found for found in list_conditions(warehouse, name) if found.name == name), None)
-    if condition is None:
+    name = incident_name(BREAKER_OPENED, operation)
+    incident = next((found for found in list_incidents(warehouse, name) if found.name == name), None)
+    if incident is None:
         return
     if override:
-        log_event(log, "breaker_overridden", level=logging.WARNING, operation=operation, run=run, open_s=round(condition.age_s))
-    elif claim_probe(warehouse, condition.name, run, pause_s):
-        log_event(log, "breaker_probed", level=logging.WARNING, operation=operation, run=run, open_s=round(condition.age_s))
+        log.warning("breaker_overridden", operation=operation, run=run, open_s=round(incident.age_s))
+    elif claim_probe(warehouse, incident.name, run, pause_s):
+        log.warning("breaker_probed", operation=operation, run=run, open_s=round(incident.age_s))
     else:
-        log_event(log, "breaker_refused", level=logging.ERROR, operation=operation, run=run, open_s=round(condition.age_s))
+        log.error("breaker_refused", operation=operation, run=run, open_s=round(incident.age_s))
         raise BreakerOpen(
-            f"the circuit breaker of {operation} is open since {condition.begun_at:%Y-%m-%d %H:%M:%S} UTC, as its runs failed one after "
-            f"the other ({condition.detail}). One run may try every {pause_s:g} s, and its success closes it; to run now all the "
+            f"the circuit breaker of {operation} is open since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, as its runs failed one after "
+            f"the other ({incident.detail}). One run may try every {pause_s:g} s, and its success closes it; to run now all the "
             "same, trigger with override_breaker"
         )
 
@@ -53,5 +51,5 @@ def failures_that_open(warehouse: Warehouse, operation: str, *, failures_to_open
     failures = count_failures_in_a_row(warehouse, operation)
     if failures < failures_to_open:
         return None
-    log_event(log, "breaker_opened", level=logging.ERROR, operation=operation, failures=failures)
+    log.error("breaker_opened", operation=operation, failures=failures)
     return failures

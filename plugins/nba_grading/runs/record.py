@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
-from nba_grading.warehouse.client import Typed, Warehouse
+from nba_grading.warehouse.client import TypedParam, Warehouse
 from nba_grading.warehouse.sql import load_sql
 
 COLUMN_TYPES = {
@@ -39,7 +39,7 @@ DETAIL_CHARACTERS = 2000
 
 def count_failures_in_a_row(warehouse: Warehouse, operation: str) -> int:
     """Runs of the operation that failed since its last success, in the last 7 days."""
-    [row] = warehouse.rows("runs/count_failures_in_a_row", {"operation": operation})
+    [row] = warehouse.query_file("records/count_failures_in_a_row", {"operation": operation})
     return int(row["failures"])
 
 
@@ -55,4 +55,4 @@ def record_run(warehouse: Warehouse, run: Mapping[str, Any]) -> None:
         row["game_date"] = date.fromisoformat(row["game_date"])
     if isinstance(row.get("started_at"), str):
         row["started_at"] = datetime.fromisoformat(row["started_at"])
-    warehouse.execute(load_sql("runs/merge_grading_run"), {name: Typed(type_, row.get(name)) for name, type_ in COLUMN_TYPES.items()})
+    warehouse.dml(load_sql("records/merge_grading_run"), {name: TypedParam(type_, row.get(name)) for name, type_ in COLUMN_TYPES.items()})

@@ -9,7 +9,6 @@ Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-me
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import uuid
@@ -24,10 +23,10 @@ import tenacity
 from google.api_core import exceptions as api
 from google.cloud import bigquery
 
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.warehouse.sql import load_sql
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 Value = date | datetime | int | str | bool | Decimal | None
 Row = dict[str, Any]
@@ -41,7 +40,7 @@ UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.I
 NO_RETRY: Any = None
 CALL_SECONDS = 60.0
 CANCEL_SECONDS = 5.0
-GUARD = re.compile(r"GUARD (\w+): (.+?)(?:;|$)", re.MULTILINE)
+ASSERTION = re.compile(r"ASSERTION (\w+): (.+?)(?:;|$)", re.MULTILINE)
 
 
 class StatementFailed(RuntimeError):
@@ -52,23 +51,23 @@ class StatementCancelled(RuntimeError):
     """A statement was stopped from outside: by a lost lease, a task that was killed, or a person. Running it again is safe."""
 
 
-class GuardRefused(RuntimeError):
-    """A guard inside a script stopped it and rolled it back; ``guard`` is its name, such as fenced_out."""
+class AssertionRefused(RuntimeError):
+    """An assertion inside a script stopped it and rolled it back; ``assertion`` is its name, such as fenced_out."""
 
-    def __init__(self, guard: str, message: str) -> None:
+    def __init__(self, assertion: str, message: str) -> None:
         super().__init__(message)
-        self.guard = guard
+        self.assertion = assertion
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypedParam:
     """A parameter whose type cannot be told from its value: a NULL, in short."""
 
     type_: str
     value: Value
 
 
-Params = Mapping[str, "Value | Typed | list[str]"]
+Params = Mapping[str, "Value | TypedParam | list[str]"]
 BeforeSubmit = Callable[[str], None]
 
 
@@ -85,7 +84,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed a little later."""
     if isinstance(error, LOST_CONNECTION):
         return True
-    if not isinstance(error, api.GoogleAPICallError) or GUARD.search(str(error)):
+    if not isinstance(error, api.GoogleAPICallError) or ASSERTION.search(str(error)):
         return False
     reasons = _reasons(error)
     # The class alone misleads where a reason is told: the client makes an InternalServerError of any it does not know.
@@ -114,11 +113,11 @@ class Warehouse:
     # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
     _lock: Any = field(default_factory=threading.RLock)
 
-    def rows(self, name: str, params: Params | None = None) -> list[Row]:
+    def query_file(self, name: str, params: Params | None = None) -> list[Row]:
         """Rows of the SELECT in ``include/sql/<name>.sql``."""
-        return self.run(load_sql(name), params)
+        return self.query(load_sql(name), params)
 
-    def run(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> list[Row]:
+    def query(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> list[Row]:
         """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, GuardRefused or a transient error.
 
         ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores. ``before_submit`` gets the id of
@@ -126,8 +125,8 @@ class Warehouse:
         """
         return [dict(row.items()) for row in self._run(text, params, job_name, before_submit)[1]]
 
-    def execute(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> int:
-        """Rows changed by one DML statement (0 for DDL); the rest as ``run``."""
+    def dml(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> int:
+        """Rows changed by one DML statement (0 for DDL); the rest as ``query``."""
         return int(self._run(text, params, job_name, before_submit)[0].num_dml_affected_rows or 0)
 
     def drop_table(self, name: str) -> None:
@@ -154,9 +153,9 @@ class Warehouse:
         """Ask BigQuery to stop a job by its id; a job that is gone or done is no error. Never raises."""
         try:
             self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=CANCEL_SECONDS)
-            log_event(log, "job_cancelled", level=logging.WARNING, job_id=job_id)
+            log.warning("job_cancelled", job_id=job_id)
         except Exception as error:  # what made it necessary to cancel is what is to be raised
-            log_event(log, "job_not_cancelled", level=logging.WARNING, job_id=job_id, error=error)
+            log.warning("job_not_cancelled", job_id=job_id, error=error)
 
     def _run(
         self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = _nothing
@@ -208,7 +207,7 @@ class Warehouse:
             ),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
             retry=tenacity.retry_if_exception(is_transient),
-            before_sleep=lambda state: _tell_retry(name, state),
+            before_sleep=lambda state: _log_retry(name, state),
             reraise=True,
         )
 
@@ -239,12 +238,12 @@ class Warehouse:
             try:
                 return self._adopt(job_id)
             except api.NotFound:
-                log.info("job %s never arrived", job_id)
+                log.info("job_never_arrived", job_id=job_id)
             raise
 
     def _adopt(self, job_id: str) -> bigquery.QueryJob:
         job: Any = self.client.get_job(job_id, retry=NO_RETRY)
-        log.info("job_adopted %s", job_id)
+        log.info("job_adopted", job_id=job_id)
         return job  # type: ignore[no-any-return]
 
     def _note_ended(self, job_id: str) -> bool:
@@ -268,27 +267,27 @@ class _StopAfterFailingFor(tenacity.stop.stop_base):
         return now - self._since >= self._seconds
 
 
-def _tell_retry(name: str, state: tenacity.RetryCallState) -> None:
+def _log_retry(name: str, state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log_event(log, "statement_retried", level=logging.WARNING, job=name, attempt=state.attempt_number, error=error)
+    log.warning("statement_retried", job=name, attempt=state.attempt_number, error=error)
 
 
-def _final(error: api.GoogleAPICallError) -> GuardRefused | StatementFailed:
-    guard = GUARD.search(str(error))
-    if guard:
-        return GuardRefused(guard.group(1), guard.group(2))
+def _final(error: api.GoogleAPICallError) -> AssertionRefused | StatementFailed:
+    assertion = ASSERTION.search(str(error))
+    if assertion:
+        return AssertionRefused(assertion.group(1), assertion.group(2))
     return StatementFailed(f"BigQuery refused the statement: {error.message or error}")
 
 
-def _parameter(name: str, value: Value | Typed | list[str]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+def _parameter(name: str, value: Value | TypedParam | list[str]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
     if isinstance(value, list):
         return bigquery.ArrayQueryParameter(name, "STRING", value)
-    if isinstance(value, Typed):
+    if isinstance(value, TypedParam):
         return bigquery.ScalarQueryParameter(name, value.type_, value.value)
     for python_type, type_ in _TYPES:
         if isinstance(value, python_type):
             return bigquery.ScalarQueryParameter(name, type_, value)
-    raise TypeError(f"parameter {name}: {value!r} needs Typed(type, value)")
+    raise TypeError(f"parameter {name}: {value!r} needs TypedParam(type, value)")
 
 
 # In this order: a bool is an int, and a datetime is a date.

@@ -7,28 +7,58 @@ Values never pass through here: they are query parameters. Two exceptions are re
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from importlib.resources import files
 from itertools import dropwhile
 from pathlib import Path
 
-SQL_DIR = Path(__file__).resolve().parents[2] / "include" / "sql"
 
-_IDENTIFIER = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$")
+def _include() -> Path:
+    """The folder ``include``: inside the installed package, or beside plugins/ in a checkout."""
+    package = Path(str(files("nba_grading")))
+    return package / "include" if (package / "include").is_dir() else package.parents[1] / "include"
+
+
+INCLUDE_DIR = _include()
+SQL_DIR = INCLUDE_DIR / "sql"
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 _COMMENT = re.compile(r"--.*")
-_PLAIN_STRING = re.compile(r"^[A-Za-z0-9_.:+-]*$")
+_PLAIN_STRING = re.compile(r"[A-Za-z0-9_.:+-]*")
+
+
+@dataclass(frozen=True)
+class SqlFolder:
+    """A folder of SQL files, one statement each."""
+
+    path: Path
+
+    def load(self, name: str) -> str:
+        """The statement in ``<name>.sql``, without its header comment."""
+        return _read(self.path / f"{name}.sql")
+
+    def render(self, name: str, **parts: str) -> str:
+        """The file with its ``{part}`` placeholders filled in by checked text."""
+        return self.load(name).format(**parts)
 
 
 @cache
-def load_sql(name: str) -> str:
-    """The statement in ``include/sql/<name>.sql``, without its header comment."""
-    lines = (SQL_DIR / f"{name}.sql").read_text(encoding="utf-8").splitlines(keepends=True)
+def _read(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
     return "".join(dropwhile(lambda line: line.startswith("--"), lines))
+
+
+_STATEMENTS = SqlFolder(SQL_DIR)
+# Statements of include/sql, by area and name, as in "grading/grade_predictions".
+load_sql = _STATEMENTS.load
+render_sql = _STATEMENTS.render
 
 
 def identifier(name: str) -> str:
     """``name`` if it is ``table`` or ``dataset.table`` in plain characters; ValueError otherwise."""
-    if not _IDENTIFIER.match(name):
+    if not _IDENTIFIER.fullmatch(name):
         raise ValueError(f"{name!r} is not a plain SQL identifier")
     return name
 
@@ -46,7 +76,7 @@ def literal(value: date | int | str) -> str:
         return f"DATE '{value:%Y-%m-%d}'"
     if isinstance(value, int):
         return str(value)
-    if not _PLAIN_STRING.match(value):
+    if not _PLAIN_STRING.fullmatch(value):
         raise ValueError(f"{value!r} has characters that are not rendered into SQL")
     return f"'{value}'"
 
@@ -55,8 +85,3 @@ def tables_read(text: str, datasets: tuple[str, ...]) -> tuple[str, ...]:
     """The tables of these datasets that a SELECT names, as ``dataset.table``, each once and in order."""
     named = re.compile(rf"\b(?:{'|'.join(map(re.escape, datasets))})\.\w+")
     return tuple(sorted(set(named.findall(_COMMENT.sub("", text)))))
-
-
-def render_sql(name: str, **parts: str) -> str:
-    """The file with its ``{part}`` placeholders filled in by checked text."""
-    return load_sql(name).format(**parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -11,15 +10,15 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse, run_type
-from nba_grading.airflow.errors import RESULT_KEY, AlreadyTold, fail_for_good, told_of
-from nba_grading.events import log_event
+from nba_grading.airflow.errors import RESULT_KEY, AlreadyAlerted, fail_for_good, outcome_of
+from nba_grading.events import get_logger
 from nba_grading.game_dates import GameDateError, resolve_game_date, resolve_predicted_date
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class CheckOperator(BaseOperator):
@@ -77,9 +76,9 @@ class CheckOperator(BaseOperator):
             )
         except BreakerOpen as error:
             context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "outcome": "refused", "detail": str(error)})
-            raise AlreadyTold(str(error)) from None
+            raise AlreadyAlerted(str(error)) from None
         except Exception as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **told_of(error)})
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **outcome_of(error)})
             raise
 
     def _check(self, context: Context, game_date: date) -> dict[str, Any]:
@@ -91,7 +90,7 @@ class CheckOperator(BaseOperator):
         except AirflowSkipException:
             raise
         except Exception as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **told_of(error)})
+            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **outcome_of(error)})
             raise
 
     def _game_date(self, context: Context) -> date:
@@ -113,7 +112,7 @@ class CheckInputsOperator(CheckOperator):
         from nba_grading.pipelines.grade import count_inputs
 
         inputs = count_inputs(make_warehouse(context), game_date)
-        log_event(log, "inputs_counted", game_date=game_date, **vars(inputs), outcome=inputs.outcome)
+        log.info("inputs_counted", game_date=game_date, **vars(inputs), outcome=inputs.outcome)
         if inputs.outcome == "ready":
             return vars(inputs)
         if inputs.outcome == "no_box_scores" and run_type(context) == "scheduled":
@@ -131,7 +130,7 @@ class CheckInputsOperator(CheckOperator):
         if left_s <= 0:
             return
         pause = timedelta(seconds=min(left_s, settings.grading_box_score_poll_seconds))
-        log_event(log, "box_scores_awaited", left_s=round(left_s), next_look_s=pause.total_seconds())
+        log.info("box_scores_awaited", left_s=round(left_s), next_look_s=pause.total_seconds())
         self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume")
 
 

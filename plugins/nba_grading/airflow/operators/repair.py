@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow.assets import GRADES
 from nba_grading.airflow.context import make_warehouse, run_link
-from nba_grading.airflow.notify import recover, report
+from nba_grading.airflow.notify import notify_once, resolve
 from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
 from nba_grading.airflow.params import _range_of, _table_of
 from nba_grading.alerts import messages as alerts
@@ -74,12 +74,12 @@ class RemoveDuplicatesOperator(RepairOperator):
             raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
         resolve_repaired(warehouse, table, *_range_of(context))
         removed, backup = self._plan(context)["duplicates"], context["ti"].xcom_pull(task_ids="back_up")
-        names = [name for day in self.changed for name in alerts.finding_conditions(table, day)]
+        names = [name for day in self.changed for name in alerts.finding_incidents(table, day)]
         told = alerts.duplicates_removed(
             run_link(context), table=table, dates=[str(day) for day in self.changed], removed=removed, backup=backup["backup"]
         )
-        if not recover(context, names, f"{told.title}. {told.done} restore_from_backup takes it back."):
-            report(context, told)
+        if not resolve(context, names, f"{told.title}. {told.done} restore_from_backup takes it back."):
+            notify_once(context, told)
         return {"removed": removed, **backup}
 
     @staticmethod

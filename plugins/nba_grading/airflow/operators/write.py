@@ -6,7 +6,6 @@ The google libraries are imported when a task runs, not when a DAG file is parse
 
 from __future__ import annotations
 
-import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +16,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk import BaseOperator
 
 from nba_grading.airflow.context import lease_owner, make_leases, make_warehouse, run_link
-from nba_grading.airflow.errors import RESULT_KEY, LeaseWaitTimeout, fail_for_good, told_of
-from nba_grading.airflow.lineage import TellsLineage, start_lineage
+from nba_grading.airflow.errors import RESULT_KEY, LeaseWaitTimeout, fail_for_good, outcome_of
+from nba_grading.airflow.lineage import LineageMixin, start_lineage
 from nba_grading.airflow.metrics import start_metrics
-from nba_grading.airflow.notify import tell, tell_lease_store_down
+from nba_grading.airflow.notify import alert_lease_store_down, raise_alert
 from nba_grading.airflow.params import switched_off
 from nba_grading.airflow.triggers import LeaseFreeTrigger
 from nba_grading.alerts import messages as alerts
-from nba_grading.events import log_event
+from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from nba_grading.leases.errors import LeaseHeld
     from nba_grading.leases.lease import Lease
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DEFERRAL_GRACE_SECONDS = 120
 
@@ -43,7 +42,7 @@ start_metrics()
 start_lineage()
 
 
-class GuardedWriteOperator(TellsLineage, BaseOperator):
+class GuardedWriteOperator(LineageMixin, BaseOperator):
     """Write one game_date under the guard: lease of ``operation``, then ``work``.
 
     Without a lease where GRADING_USE_LEASE is off and the run's parameter use_lease is not on, or that parameter is off.
@@ -117,9 +116,9 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
             told = alerts.lease_switched_off(run_link(context), run_date=self.game_date or None, game_date=claim.key.game_date, reason=claim.reason)
-            tell(context, told)
+            raise_alert(context, told)
         else:
-            tell_lease_store_down(context, claim.reason)
+            alert_lease_store_down(context, claim.reason)
 
     def _work(self, context: Context, claim: Lease | UnleasedClaim, game_date: date, lease_wait_ms: int) -> dict[str, Any]:
         from nba_grading.leases.lease import Lease
@@ -134,7 +133,7 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
             "lease_wait_ms": lease_wait_ms,
         }
         self._report(context, run)
-        log_event(log, "write_begun", operation=self.operation, game_date=game_date, holder=claim.holder_id, grading_run_id=run["grading_run_id"])
+        log.info("write_begun", operation=self.operation, game_date=game_date, holder=claim.holder_id, grading_run_id=run["grading_run_id"])
         warehouse = make_warehouse(context)
         self._cancel = warehouse.cancel_running
         if isinstance(claim, Lease):
@@ -153,7 +152,7 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
                     **{name: context["params"][name] for name in self.work_params},
                 )
         except Exception as error:
-            self._report(context, {**run, **told_of(error)})
+            self._report(context, {**run, **outcome_of(error)})
             raise
         return {**run, **counts}
 
@@ -168,7 +167,7 @@ class GuardedWriteOperator(TellsLineage, BaseOperator):
         waited_s = time.time() - since
         if waited_s >= max_wait_s:
             self._give_up(context, timed_out(held, waited_s), waited_s)
-        log_event(log, "lease_awaited", operation=key.operation, game_date=key.game_date, waited_s=round(waited_s, 1), held_by=held)
+        log.info("lease_awaited", operation=key.operation, game_date=key.game_date, waited_s=round(waited_s, 1), held_by=held)
         self.defer(
             trigger=LeaseFreeTrigger(
                 operation=key.operation,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from nba_grading.airflow.context import make_warehouse, run_facts
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.operators.write import GuardedWriteOperator, load_function
+from nba_grading.events import get_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nba_grading.guarded_write.claim import UnleasedClaim
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class GuardedBatchOperator(GuardedWriteOperator):
@@ -43,7 +43,7 @@ class GuardedBatchOperator(GuardedWriteOperator):
         for number, day in enumerate(left, start=1):
             self._write_and_record(context, day, event or {}, written)
             written.append(str(day))
-            log.info("date_written %s %s (%d/%d)", self.task_id, day, number, len(left))
+            log.info("date_written", task=self.task_id, game_date=day, number=number, of=len(left))
         return {"dates": len(written)}
 
     def find(self, context: Context) -> list[date]:

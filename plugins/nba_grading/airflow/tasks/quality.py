@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading.airflow.context import make_warehouse, run_link
-from nba_grading.airflow.errors import AlreadyTold, fail_for_good
-from nba_grading.airflow.notify import recover, tell
+from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good
+from nba_grading.airflow.notify import raise_alert, resolve
 from nba_grading.airflow.tasks.validate import small_repairs
 from nba_grading.alerts import messages as alerts
-from nba_grading.alerts.model import condition_name
+from nba_grading.alerts.model import incident_name
+from nba_grading.events import get_logger
 from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_past_day
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nba_grading.quality.daily_checks import Result
     from nba_grading.warehouse.client import Warehouse
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 DUPLICATE_CHECKS = {"duplicate_grades": PREDICTION_ACCURACY, "duplicate_predictions": PLAYER_PROP_PREDICTIONS}
 
@@ -46,7 +46,7 @@ def check_quality(context: Context) -> list[dict[str, Any]]:
     results = []
     with fail_for_good():
         for number, result in enumerate(check_day(warehouse, checks, day, as_of), start=1):
-            log.info("%d/%d %s: %s", number, len(checks), result.check.name, result.status)
+            log.info("check_done", number=number, of=len(checks), check=result.check.name, status=result.status)
             results.append(result)
         record_results(warehouse, context["ti"].run_id, day, datetime.now(tz=UTC), results)
         repairs = _audit_duplicates(context, warehouse, day, results)
@@ -55,7 +55,7 @@ def check_quality(context: Context) -> list[dict[str, Any]]:
     context["ti"].xcom_push(key="results", value={"day": str(day), **counts, "figures": {one.check.name: str(one.figure) for one in results}})
     broken = [result.check.name for result in results if result.status == "broken"]
     if broken:
-        raise AlreadyTold(f"checks that did not run: {', '.join(broken)}")
+        raise AlreadyAlerted(f"checks that did not run: {', '.join(broken)}")
     return repairs
 
 
@@ -85,20 +85,20 @@ def _audit_duplicates(context: Context, warehouse: Warehouse, day: date, results
         for game_date in found:
             record_duplicates(warehouse, table, game_date, processor="data_quality", investigation_url=link.url)
         repairs += small_repairs(table, {str(game_date): rows for game_date, rows in found.items()})
-        clean = [condition_name(alerts.DUPLICATES_FOUND, table.name, str(each)) for each in week if each not in found]
-        recover(context, clean, f"The date holds no duplicate key any more, by {link.dag_id}.")
+        clean = [incident_name(alerts.DUPLICATES_FOUND, table.name, str(each)) for each in week if each not in found]
+        resolve(context, clean, f"The date holds no duplicate key any more, by {link.dag_id}.")
     return repairs
 
 
 def _tell(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> None:
-    from nba_grading.alerts.incidents import list_conditions
+    from nba_grading.alerts.incidents import list_incidents
     from nba_grading.quality.daily_checks import OFF
 
-    link, name = run_link(context), condition_name(alerts.DATA_QUALITY)
+    link, name = run_link(context), incident_name(alerts.DATA_QUALITY)
     off = [result for result in results if result.status in OFF]
     if not off:
-        recover(context, [name], f"Every check of {day} has passed, or had no games to look at.")
+        resolve(context, [name], f"Every check of {day} has passed, or had no games to look at.")
         return
     with fail_for_good():
-        others = [condition for condition in list_conditions(warehouse) if condition.name != name]
-    tell(context, alerts.data_quality(link, day=day, off=off, checks=len(results), others=others))
+        others = [incident for incident in list_incidents(warehouse) if incident.name != name]
+    raise_alert(context, alerts.data_quality(link, day=day, off=off, checks=len(results), others=others))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow.context import make_warehouse, run_facts, run_link
 from nba_grading.airflow.errors import RESULT_KEY, fail_for_good
-from nba_grading.airflow.notify import recover, tell
+from nba_grading.airflow.notify import raise_alert, resolve
 from nba_grading.alerts import messages as alerts
-from nba_grading.alerts.model import condition_name
-from nba_grading.events import log_event
+from nba_grading.alerts.model import incident_name
+from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from nba_grading.warehouse.client import Warehouse
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def record_guarded_run(
@@ -51,7 +50,7 @@ def record_guarded_run(
         if not facts.get("detail"):
             facts["detail"] = "a task was killed before it could say why: see its log"
             killed = alerts.task_failed(run_link(context), game_date=facts.get("game_date"), task_id="of the run", tries=1, error=facts["detail"])
-            tell(context, killed)
+            raise_alert(context, killed)
     # The same for every try of this task, another one when the run is cleared and starts again.
     facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}")
     row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
@@ -73,9 +72,9 @@ def record_guarded_run(
 def _tell_success(context: Context, row: dict[str, Any]) -> None:
     dag_id, operation = context["ti"].dag_id, row["operation"]
     names = alerts.closed_by_success(dag_id, row.get("game_date"), leased=bool(row.get("leased")))
-    breaker = condition_name(alerts.BREAKER_OPENED, operation)
-    if breaker in recover(context, [*names, breaker], f"A run of {dag_id} has succeeded, for {row.get('game_date')}."):
-        log_event(log, "breaker_closed", operation=operation, game_date=row.get("game_date"))
+    breaker = incident_name(alerts.BREAKER_OPENED, operation)
+    if breaker in resolve(context, [*names, breaker], f"A run of {dag_id} has succeeded, for {row.get('game_date')}."):
+        log.info("breaker_closed", operation=operation, game_date=row.get("game_date"))
 
 
 def _count_failure(context: Context, warehouse: Warehouse, row: dict[str, Any]) -> None:
@@ -87,4 +86,6 @@ def _count_failure(context: Context, warehouse: Warehouse, row: dict[str, Any]) 
         failures = failures_that_open(warehouse, operation, failures_to_open=limit)
     if failures:
         error = str(row.get("detail") or "see the log of the run")
-        tell(context, alerts.breaker_opened(run_link(context), operation=operation, failures=failures, limit=limit, pause_s=pause_s, error=error))
+        raise_alert(
+            context, alerts.breaker_opened(run_link(context), operation=operation, failures=failures, limit=limit, pause_s=pause_s, error=error)
+        )

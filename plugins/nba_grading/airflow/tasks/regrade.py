@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +9,17 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import fail_for_good
-from nba_grading.airflow.notify import recover, tell
+from nba_grading.airflow.notify import raise_alert, resolve
 from nba_grading.alerts import messages as alerts
-from nba_grading.alerts.model import condition_name
+from nba_grading.alerts.model import incident_name
+from nba_grading.events import get_logger
 from nba_grading.game_dates import NEW_YORK
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
@@ -28,13 +28,15 @@ def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
     # Yesterday is the scheduled run's affair, which may still wait for its box scores.
     last = (run_after.astimezone(NEW_YORK) if run_after else datetime.now(tz=NEW_YORK)).date() - timedelta(days=2)
     with fail_for_good():
-        found = make_warehouse(context).rows("healing/list_dates_to_heal", {"first": last - timedelta(days=settings.grading_heal_days), "last": last})
+        found = make_warehouse(context).query_file(
+            "healing/list_dates_to_heal", {"first": last - timedelta(days=settings.grading_heal_days), "last": last}
+        )
     for row in found:
-        log.info("date_to_heal date=%s ungraded=%d outdated=%d", *row.values())
+        log.info("date_to_heal", **row)
     if not found:
-        recover(context, [condition_name(alerts.DATES_TO_HEAL)], "Every date with predictions and box scores is graded, and up to date.")
+        resolve(context, [incident_name(alerts.DATES_TO_HEAL)], "Every date with predictions and box scores is graded, and up to date.")
         raise AirflowSkipException("every date with predictions and box scores is graded, and no box score was corrected since")
     told = [f"{row['game_date']}: {row['ungraded_predictions']} ungraded, {row['outdated_grades']} outdated" for row in found]
     most = settings.grading_heal_dates
-    tell(context, alerts.dates_to_heal(run_link(context), regraded=told[:most], listed=told[most:], limit=most))
+    raise_alert(context, alerts.dates_to_heal(run_link(context), regraded=told[:most], listed=told[most:], limit=most))
     return [{"game_date": str(row["game_date"])} for row in found[:most]]

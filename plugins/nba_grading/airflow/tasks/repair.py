@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +11,14 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nba_grading.airflow.context import make_warehouse
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.params import _range_of, _table_of
+from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.tables import REPAIRABLE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class ApprovalUnlessAutomated(ApprovalOperator):
@@ -27,7 +27,7 @@ class ApprovalUnlessAutomated(ApprovalOperator):
     def execute(self, context: Context) -> Any:
         """Nothing when auto_approve is on."""
         if context["params"].get("auto_approve"):
-            log.info("approved by the parameter auto_approve")
+            log.info("approved_by_parameter", parameter="auto_approve")
             return None
         return super().execute(context)
 
@@ -45,7 +45,7 @@ def plan_duplicates(context: Context) -> dict[str, Any]:
     with fail_for_good():
         plan = plan_repair(make_warehouse(context), table, first, last)
     for each in plan:
-        log.info("duplicates_planned table=%s date=%s rows=%d keys=%d duplicates=%d", table.name, *vars(each).values())
+        log.info("duplicates_planned", table=table.name, **vars(each))
     return {"table": table.name, "dates": told(plan), "duplicates": sum(each.surplus_rows for each in plan)}
 
 

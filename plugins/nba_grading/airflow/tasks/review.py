@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,9 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import fail_for_good
-from nba_grading.airflow.notify import recover, report, tell
-from nba_grading.alerts.model import Alert, condition_name
+from nba_grading.airflow.notify import notify_once, raise_alert, resolve
+from nba_grading.alerts.model import Alert, incident_name
+from nba_grading.events import get_logger
 from nba_grading.game_dates import GameDateError, resolve_past_day
 from nba_grading.settings import get_settings
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from nba_grading.settings import Severity
     from nba_grading.warehouse.client import Row, Warehouse
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 # The trends of the weekly message cover its week; that of duplicates compares it with the one before.
 TREND_DAYS = 7
@@ -44,7 +44,7 @@ def check_milestones(context: Context) -> list[dict[str, Any]]:
         rows = [reviews.review_milestone(warehouse, system, day, targets) for system in systems]
     for row in rows:
         is_met = all(row[f"is_{name}_met"] for name in ("mae", "placeholders", "volume", "win_rate"))
-        log.info("milestone_checked system=%s day=%s met=%s", row["system_id"], day, is_met)
+        log.info("milestone_checked", system=row["system_id"], day=day, met=is_met)
         send(context, "milestone", f"{row['system_id']}/{day}", "INFO" if is_met else "WARNING", review_messages.milestone(row, day, targets))
     return [_plain(row) for row in rows]
 
@@ -93,12 +93,12 @@ def _settle_drifts(context: Context, warehouse: Warehouse, rows: list[Row], day:
         for row in rows:
             system, is_named = row["system_id"], is_drifting(row, kind)
             if is_named:
-                log.warning("system_drifts system=%s kind=%s day=%s", system, kind, day)
-                tell_drift(context, system, kind, messages.drift(row, kind, day, targets))
+                log.warning("system_drifts", system=system, kind=kind, day=day)
+                raise_drift(context, system, kind, messages.drift(row, kind, day, targets))
             elif is_named is False and system in told:
-                recover_drift(context, system, kind, messages.drift_over(system, kind, row))
+                resolve_drift(context, system, kind, messages.drift_over(system, kind, row))
         for system in gone_systems(rows, told):
-            recover_drift(context, system, kind, messages.drift_over(system, kind, None))
+            resolve_drift(context, system, kind, messages.drift_over(system, kind, None))
 
 
 def _plain(value: Any) -> Any:
@@ -117,24 +117,24 @@ def _plain(value: Any) -> Any:
 
 def send(context: Context, kind: str, subject: str, severity: Severity, message: ReviewMessage) -> None:
     """Post a report; ``kind`` is its heading in the runbook."""
-    report(context, _alert(context, kind, subject, severity, message))
+    notify_once(context, _alert(context, kind, subject, severity, message))
 
 
-def tell_drift(context: Context, system: str, kind: DriftKind, message: ReviewMessage) -> None:
+def raise_drift(context: Context, system: str, kind: DriftKind, message: ReviewMessage) -> None:
     """Raise the condition of a system that drifts: one thread, however many reviews find it."""
-    tell(context, _alert(context, kind, system, "WARNING", message))
+    raise_alert(context, _alert(context, kind, system, "WARNING", message))
 
 
-def recover_drift(context: Context, system: str, kind: DriftKind, message: ReviewMessage) -> None:
+def resolve_drift(context: Context, system: str, kind: DriftKind, message: ReviewMessage) -> None:
     """End the condition, and say so if it was raised."""
-    recover(context, [condition_name(kind, system)], f"{message.title}. {message.detail}")
+    resolve(context, [incident_name(kind, system)], f"{message.title}. {message.detail}")
 
 
 def drifting_systems(warehouse: Warehouse, kind: DriftKind) -> list[str]:
     """The systems whose condition of this kind is raised."""
-    from nba_grading.alerts.incidents import list_conditions
+    from nba_grading.alerts.incidents import list_incidents
 
-    return [condition.name.removeprefix(f"{kind}/") for condition in list_conditions(warehouse, f"{kind}/")]
+    return [incident.name.removeprefix(f"{kind}/") for incident in list_incidents(warehouse, f"{kind}/")]
 
 
 def _alert(context: Context, kind: str, subject: str, severity: Severity, message: ReviewMessage) -> Alert:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow.context import make_warehouse
 from nba_grading.airflow.errors import fail_for_good
+from nba_grading.events import get_logger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 LISTED = 200
 
@@ -27,7 +27,7 @@ def clean_staging(context: Context) -> dict[str, Any]:
         tables = judge_staging_tables(warehouse, float(params["older_than_days"]))
         dropped = 0 if params["dry_run"] else drop_staging_tables(warehouse, tables)
     for table in tables:
-        log.info("staging_judged %s", " ".join(f"{name}={value}" for name, value in asdict(table).items() if value is not None))
+        log.info("staging_table_classified", **asdict(table))
     kept = Counter(table.kept_because for table in tables if not table.is_proven)
     return {
         "tables": len(tables),

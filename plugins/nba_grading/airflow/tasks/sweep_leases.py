@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from datetime import date
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,30 +9,31 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading.airflow.context import make_leases, make_warehouse, run_link
-from nba_grading.airflow.errors import AlreadyTold, fail_for_good
-from nba_grading.airflow.notify import recover, report, tell, tell_lease_store_down
+from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good
+from nba_grading.airflow.notify import alert_lease_store_down, notify_once, raise_alert, resolve
 from nba_grading.alerts import messages as alerts
-from nba_grading.alerts.model import condition_name
+from nba_grading.alerts.model import incident_name
+from nba_grading.events import get_logger
 from nba_grading.leases.store import LeaseKey
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nba_grading.leases.manager import Leases
-    from nba_grading.leases.store import LeaseStore, Record
-    from nba_grading.leases.sweep import Judged
+    from nba_grading.leases.manager import LeaseManager
+    from nba_grading.leases.store import LeaseRecord, LeaseStore
+    from nba_grading.leases.sweep import LeaseVerdict
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
-STORE_DOWN = condition_name(alerts.LEASE_STORE_DOWN)
+STORE_DOWN = incident_name(alerts.LEASE_STORE_DOWN)
 LASTING = (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG)
 # No game was played on it.
 NO_DATE = date(1970, 1, 1)
 
 
-def sweep_leases_and_tell(context: Context) -> dict[str, Any]:
-    """Returns how many leases there are of each verdict of ``stuck_leases.Judged``, and the holder released by hand, if one was.
+def sweep_and_alert(context: Context) -> dict[str, Any]:
+    """Returns how many leases there are of each verdict of ``stuck_leases.LeaseVerdict``, and the holder released by hand, if one was.
 
     BigQuery is asked first what was told before: without its answer nothing is removed that could then not be told.
     """
@@ -53,30 +53,30 @@ def sweep_leases_and_tell(context: Context) -> dict[str, Any]:
     except (StoreUnavailable, LeaseStoreUnavailable) as error:
         _fail_for_store(context, error)
     if is_back:
-        recover(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
+        resolve(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
     judged = [one for one in judged if one.record.key.game_date != NO_DATE]
     _tell(context, judged, raised)
     if problem:
         _fail_for_store(context, problem)
     counts = Counter(one.told for one in judged)
-    log.info("leases_swept %s", dict(counts))
+    log.info("leases_swept", **counts)
     return {"leases": len(judged), **dict(counts.items()), "released_holder": released}
 
 
 def _fail_for_store(context: Context, error: Exception) -> NoReturn:
-    tell_lease_store_down(context, str(error))
-    raise AlreadyTold(f"the lease store does not answer: {error}") from error
+    alert_lease_store_down(context, str(error))
+    raise AlreadyAlerted(f"the lease store does not answer: {error}") from error
 
 
 def _raised(context: Context) -> set[str]:
     """Names of what is told of leases, and not over."""
-    from nba_grading.alerts.incidents import list_conditions
+    from nba_grading.alerts.incidents import list_incidents
 
     with fail_for_good():
-        return {found.name for found in list_conditions(make_warehouse(context), "lease-")}
+        return {found.name for found in list_incidents(make_warehouse(context), "lease-")}
 
 
-def _takes_leases(leases: Leases) -> bool:
+def _takes_leases(leases: LeaseManager) -> bool:
     """Whether the store writes as well as it reads, which an account without the right is refused: a lease of no date is taken and given back.
 
     False when another holds that one, which a later sweep will find gone. Raises LeaseStoreUnavailable.
@@ -107,7 +107,7 @@ def _release_by_hand(context: Context, store: LeaseStore) -> str | None:
     return holder_id
 
 
-def _tell(context: Context, judged: list[Judged], raised: set[str]) -> None:
+def _tell(context: Context, judged: list[LeaseVerdict], raised: set[str]) -> None:
     settings, link = get_settings(), run_link(context)
     lasting: set[str] = set()
     for one in judged:
@@ -123,18 +123,18 @@ def _tell(context: Context, judged: list[Judged], raised: set[str]) -> None:
             if one.is_removed:
                 _report_removed(context, record, by_hand=False)
             continue
-        tell(context, alert)
+        raise_alert(context, alert)
         (raised if one.is_removed else lasting).add(alert.name)
     over = sorted(name for name in raised - lasting if name.startswith(LASTING))
     if over:
-        recover(context, over, "The lease was given back, taken over, removed, or is renewed again.")
+        resolve(context, over, "The lease was given back, taken over, removed, or is renewed again.")
 
 
-def _report_removed(context: Context, record: Record, *, by_hand: bool) -> None:
+def _report_removed(context: Context, record: LeaseRecord, *, by_hand: bool) -> None:
     alert = alerts.lease_removed(run_link(context), lease=str(record.key), holder=_holder(record), silent_s=record.age_s, by_hand=by_hand)
-    report(context, alert)
+    notify_once(context, alert)
 
 
-def _holder(record: Record) -> str:
+def _holder(record: LeaseRecord) -> str:
     owner = ", ".join(f"{name} {value}" for name, value in record.owner.items())
     return f"{record.holder_id} ({owner or 'owner not told'})"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow.assets import GRADES
 from nba_grading.airflow.context import make_warehouse, run_link
-from nba_grading.airflow.errors import RESULT_KEY, AlreadyTold, fail_for_good
-from nba_grading.airflow.notify import recover, tell
+from nba_grading.airflow.errors import RESULT_KEY, AlreadyAlerted, fail_for_good
+from nba_grading.airflow.notify import raise_alert, resolve
 from nba_grading.alerts import messages as alerts
 from nba_grading.settings import get_settings
 
@@ -70,15 +70,15 @@ def settle_findings(
     found = set()
     if findings:
         made = alert(link, table=table, game_date=game_date, findings=findings, counts=counts, repaired_by=REPAIR_DAG if repairs else None)
-        tell(context, made)
+        raise_alert(context, made)
         found = {made.name}
-    recover(context, sorted(set(alerts.finding_conditions(table, game_date)) - found), f"{link.dag_id} wrote the date again ({counts}).")
+    resolve(context, sorted(set(alerts.finding_incidents(table, game_date)) - found), f"{link.dag_id} wrote the date again ({counts}).")
     if surplus:
         with fail_for_good():
             record_duplicates(warehouse, table, date.fromisoformat(game_date), processor=table.operation, investigation_url=link.url)
     fatal = [f for f in findings if f.severity == "fail" and (f.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")]
     if fatal:
-        raise AlreadyTold(f"{game_date}: {told}")
+        raise AlreadyAlerted(f"{game_date}: {told}")
     context["outlet_events"][asset].add_partitions(game_date)
     return repairs
 

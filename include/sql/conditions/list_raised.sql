@@ -1,6 +1,0 @@
--- Which of these conditions are raised.
--- Params: names ARRAY<STRING>
-SELECT DISTINCT name
-FROM nba_predictions.conditions
-WHERE name IN UNNEST(@names) AND raised_at IS NOT NULL
-ORDER BY name;

@@ -1,0 +1,51 @@
+"""The page's connections in Airflow's API server: BigQuery and the lease store by Airflow's connections, waiting runs by its database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from nba_grading.airflow.context import make_leases, make_page_warehouse
+from nba_grading.airflow.triggers import LEASE_FREE_TRIGGER
+from nba_grading.page.sources import Kept, Sources
+
+MOST_WAITING = 200
+
+
+def make_sources() -> Sources:
+    """The page's sources, whose clients are made at the first question."""
+    return Sources(warehouse=Kept(make_page_warehouse), leases=Kept(make_leases), waiting=list_waiting_runs)
+
+
+def list_waiting_runs() -> list[dict[str, Any]]:
+    """Tasks that are deferred until a lease is free, who waits longest first, from Airflow's database.
+
+    The trigger's own arguments say what a task waits for and since when: nothing else knows all waiters, as they leave no trace in the
+    lease store. Aggregates of periods wait in place, inside a running task, and are not among them.
+    """
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.trigger import Trigger
+    from airflow.utils.session import create_session
+    from airflow.utils.state import TaskInstanceState
+    from sqlalchemy import select
+
+    query = (
+        select(TaskInstance.dag_id, TaskInstance.run_id, TaskInstance.task_id, Trigger.encrypted_kwargs)
+        .join(Trigger, TaskInstance.trigger_id == Trigger.id)
+        .where(TaskInstance.state == TaskInstanceState.DEFERRED, Trigger.classpath == LEASE_FREE_TRIGGER)
+        .limit(MOST_WAITING)
+    )
+    with create_session(scoped=False) as session:
+        found = [(row.dag_id, row.run_id, row.task_id, Trigger._decrypt_kwargs(row.encrypted_kwargs)) for row in session.execute(query)]
+    waiting = [
+        {
+            "dag_id": dag_id,
+            "run_id": run_id,
+            "task_id": task_id,
+            "lease": f"{kwargs['operation']}_{kwargs['game_date']}",
+            "since": datetime.fromtimestamp(kwargs["waiting_since"], tz=UTC),
+            "until": datetime.fromtimestamp(kwargs["deadline"], tz=UTC),
+        }
+        for dag_id, run_id, task_id, kwargs in found
+    ]
+    return sorted(waiting, key=lambda each: each["since"])

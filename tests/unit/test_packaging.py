@@ -82,7 +82,7 @@ def imported_modules() -> set[str]:
 
 
 def distributions_of(module: str) -> set[str]:
-    """The packages on PyPI that may bring a module; namespaces of several packages are told apart by their second or third part."""
+    """The packages on PyPI that may bring a module; a namespace is split by its second or third part."""
     parts = module.split(".")
     if module.startswith("airflow.providers."):
         return {f"apache-airflow-providers-{parts[2]}"}

@@ -10,7 +10,10 @@ UV_VERSION := 0.13.9
 SQL := include/sql commands/sql proofs/sql
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
-.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench bench-lease check fix docs vendor lock clean
+# Modules below so many percent are listed after the tests.
+LOW_COVERAGE := 80
+
+.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench bench-lease check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -41,12 +44,14 @@ load: setup ## Load DATA=dir into the local stack (a generated sample without DA
 backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1 grades finished dates again.
 	@$(PYTHON) -m commands.backfill --from "$(FROM)" --to "$(TO)" $(if $(REGRADE),--regrade)
 
-test: setup ## Run every test, with the emulators and a whole stack; TESTS=path for some.
+test: setup ## Run every test, with the emulators and a whole stack, and measure coverage; TESTS=path for some, unmeasured.
 ifdef TESTS
 	@$(PYTHON) -m pytest $(TESTS)
 else
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --ignore tests/e2e
-	@$(PYTHON) -m pytest tests/e2e
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --ignore tests/e2e --cov --cov-report=
+	@$(PYTHON) -m pytest tests/e2e --cov --cov-append --cov-report=
+	@echo "coverage of plugins/nba_grading by both runs, with the modules below $(LOW_COVERAGE) %:"
+	@coverage report --sort=cover | awk '$$NF == "Cover" || $$1 == "TOTAL" || ($$NF ~ /%$$/ && $$NF + 0 < $(LOW_COVERAGE))'
 endif
 
 dirty: setup ## Build the state that history left, at its true size, in the running local stack.
@@ -83,6 +88,10 @@ fix: setup ## Fix what the tools can fix.
 docs: setup ## Write the generated pages of docs/ again.
 	$(PYTHON) -m commands.docs
 
+wheel: setup ## Build dist/nba_grading-<version>-py3-none-any.whl: the package with its SQL, for production.
+	@rm -rf dist
+	@$(PYTHON) -m build --wheel --no-isolation
+
 vendor: setup ## Fetch the charting library of the page Grading again, pinned by its sha512; needs the network.
 	$(PYTHON) -m commands.vendor
 
@@ -93,7 +102,7 @@ lock: $(UV) ## Compile the requirements again.
 
 clean: ## Stop the stack and remove everything that was installed or written.
 	-@test -x $(PYTHON) && $(PYTHON) -m commands.stack down
-	rm -rf .venv .local out
+	rm -rf .venv .local dist out
 
 .local/uv/bin/uv:
 	@echo "installing uv"

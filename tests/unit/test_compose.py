@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from cryptography.fernet import Fernet
 
 from commands.stack_config import StackConfig
 from nba_grading.settings import PREFIXES, read_settings
@@ -53,7 +54,13 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def environment_of(service: dict[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in service.get("environment", {}).items()}
+    """The variables that have a value in the file; one without gets it from .env, or is not set."""
+    return {name: str(value) for name, value in service.get("environment", {}).items() if value is not None}
+
+
+@pytest.fixture
+def env_example(repository: Path) -> str:
+    return (repository / ".env.example").read_text(encoding="utf-8")
 
 
 def test_it_follows_the_compose_specification(repository: Path) -> None:
@@ -152,6 +159,37 @@ def test_the_ui_needs_a_login(services: dict[str, dict[str, Any]]) -> None:
     assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS"] == "False"
     assert environment["ADMIN_PASSWORD"].startswith("${AIRFLOW_ADMIN_PASSWORD:?")
     assert environment["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"] in services["airflow-apiserver"]["command"][-1]
+
+
+def test_the_example_of_env_names_exactly_the_variables_that_the_file_interpolates(repository: Path, env_example: str) -> None:
+    interpolated = re.findall(r"(?<!\$)\$\{(\w+)", (repository / "docker-compose.yaml").read_text(encoding="utf-8"))
+    assert sorted(re.findall(r"^(\w+)=", env_example, re.MULTILINE)) == sorted(set(interpolated))
+
+
+def test_no_value_of_the_example_works_by_accident(repository: Path, env_example: str) -> None:
+    assert re.findall(r"^\w+=.+", env_example, re.MULTILINE) == []
+    compose_file = (repository / "docker-compose.yaml").read_text(encoding="utf-8")
+    for name in re.findall(r"^(\w+)=$", env_example, re.MULTILINE):
+        assert f"${{{name}:?" in compose_file, f"{name} may be empty, and `docker compose` would start"
+
+
+def test_the_command_of_the_example_fills_in_values_that_airflow_takes(tmp_path: Path, env_example: str) -> None:
+    [command] = re.findall(r"^#   (.+ > \.env\))$", env_example, re.MULTILINE)
+    (tmp_path / ".env.example").write_text(env_example, encoding="utf-8")
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    filled = dict(re.findall(r"^(\w+)=(.*)$", (tmp_path / ".env").read_text(encoding="utf-8"), re.MULTILINE))
+    assert filled.keys() == set(re.findall(r"^(\w+)=$", env_example, re.MULTILINE))
+    Fernet(filled.pop("AIRFLOW_FERNET_KEY"))
+    assert all(re.fullmatch(r"[0-9a-f]{24,}", value) for value in filled.values())
+    assert (tmp_path / ".env").stat().st_mode & 0o077 == 0
+
+
+def test_the_optional_settings_of_the_example_are_passed_on_with_their_defaults(services: dict[str, dict[str, Any]], env_example: str) -> None:
+    optional = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", env_example, re.MULTILINE))
+    for name in AIRFLOW_SERVICES:
+        assert {variable for variable, value in services[name]["environment"].items() if value is None} == set(optional), name
+    given = {name: value.strip("'") for name, value in optional.items()}
+    assert read_settings(given) == read_settings({})
 
 
 def test_git_ignores_the_passwords(repository: Path) -> None:

@@ -19,7 +19,7 @@ from nba_grading.airflow.metrics import METRICS, PREFIX
 
 # As Airflow's task runner begins, then what a task does with a lease: wait, hold, lose it to another, be fenced out.
 SCRIPT = """
-import logging, sys
+import sys
 from datetime import date
 from pathlib import Path
 from airflow.sdk.observability import stats
@@ -27,15 +27,17 @@ from airflow.sdk.observability.metrics import stats_utils
 stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
 
 from nba_grading.events import get_logger
-from nba_grading.guard import claim_date
-from nba_grading.lease import LeaseHeld, LeaseLost, LeaseTimes
-from nba_grading.lease_store import LeaseKey
-from nba_grading.lease_store_sqlite import SqliteLeaseStore
-from nba_grading.leases import Leases
-from nba_grading.metrics import start_metrics
+from nba_grading.airflow.metrics import start_metrics
+from nba_grading.guarded_write.claim import claim_date
+from nba_grading.leases.errors import LeaseHeld, LeaseLost
+from nba_grading.leases.manager import LeaseManager
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.store_sqlite import SqliteLeaseStore
+from nba_grading.leases.times import LeaseTimes
 
 start_metrics()
-leases, key = Leases(SqliteLeaseStore(Path(sys.argv[1]), rpc_seconds=5), LeaseTimes()), LeaseKey("consolidation", date(2026, 1, 10))
+log = get_logger("test")
+leases, key = LeaseManager(SqliteLeaseStore(Path(sys.argv[1]), rpc_seconds=5), LeaseTimes()), LeaseKey("consolidation", date(2026, 1, 10))
 with leases.try_acquire(key, {}, waited_s=1.5) as lease:
     try:
         leases.acquire(key, {}, max_wait_s=0)
@@ -47,10 +49,10 @@ with leases.try_acquire(key, {}, waited_s=1.5) as lease:
     except LeaseLost:
         pass
 claim_date(lambda: leases, key, {}, "degrade", switched_off="by the test")
-log_event(logging.getLogger(), "fenced_out", operation="consolidation")
-log_event(logging.getLogger(), "date_published", operation="consolidation", ms=90_000)
+log.info("fenced_out", operation="consolidation")
+log.info("date_published", operation="consolidation", ms=90_000)
 for rows in (0, 7):
-    log_event(logging.getLogger(), "duplicates_counted", operation="consolidation", rows=rows)
+    log.info("duplicates_counted", operation="consolidation", rows=rows)
 """
 
 

@@ -68,8 +68,8 @@ def test_the_dashboard_is_valid_and_has_its_six_widgets_by_operation() -> None:
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
 def test_a_policy_is_valid_and_leads_to_the_runbook(path: Path) -> None:
     policy = parsed(AlertPolicy, path)
-    [incident] = policy.incidents
-    threshold = incident.condition_threshold
+    [condition] = policy.conditions
+    threshold = condition.condition_threshold
     metric, value = CONDITIONS[path.stem]
     assert [exported()[name] for name in METRIC_TYPE.findall(threshold.filter)] == [metric]
     assert "resource.type=" in threshold.filter

@@ -74,7 +74,7 @@ def is_same(found: Any, expected: Any) -> bool:
 
 
 def run(warehouse: Warehouse, name: str, **params: Any) -> list[Row]:
-    return warehouse.query(render_sql(f"review/{name}", win_rates=load_sql("reviews/win_rates_fragment")), {"day": DAY, **params})
+    return warehouse.query(render_sql(f"reviews/{name}", win_rates=load_sql("reviews/win_rates_fragment")), {"day": DAY, **params})
 
 
 @GENERATED

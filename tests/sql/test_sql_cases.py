@@ -19,10 +19,11 @@ import pytest
 import yaml
 from google.cloud import bigquery
 
+from commands.statements import COMMANDS_SQL
 from nba_grading.pipelines.consolidate import Batch, StagingTable
 from nba_grading.quality.after_write import find_duplicates
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql
+from nba_grading.warehouse.sql import identifier, load_sql
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 
 HERE = Path(__file__).parent
@@ -34,7 +35,7 @@ COVERED = (
     *("records/count_failures_in_a_row", "incidents/list_incidents"),
     *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
     *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
-    *("local/summarize_dates", "local/summarize_systems"),
+    *("commands/summarize_dates", "commands/summarize_systems"),
     *("page/list_seasons", "page/summarize_season", "page/list_findings", "page/list_duplicate_keys"),
     *("page/list_runs", "page/list_quality", "page/list_system_days"),
     *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
@@ -47,6 +48,12 @@ Row = Mapping[str, Any]
 
 def name_of(case: Path) -> str:
     return str(case.relative_to(HERE).with_suffix(""))
+
+
+def statement_of(case: Path) -> str:
+    """The statement that a case tries: of include/sql, or of commands/sql for the folder ``commands``."""
+    area, name = case.parts[-3:-1]
+    return COMMANDS_SQL.load(name) if area == "commands" else load_sql(f"{area}/{name}")
 
 
 def literal(value: Any) -> str:
@@ -95,7 +102,7 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
             like = "SELECT * FROM nba_predictions.player_prop_predictions WHERE FALSE"
             bigquery_client.query(f"CREATE TABLE {identifier(table)} AS {like}").result(timeout=60)
         insert_rows(bigquery_client, table, rows)
-    text = load_sql(str(path.parent.relative_to(HERE)))
+    text = statement_of(path)
     parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
     if case.get("batch"):
         columns = PLAYER_PROP_PREDICTIONS.columns
@@ -116,7 +123,7 @@ def test_a_case_is_whole(path: Path) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert case.keys() <= FIELDS
     assert case.keys() >= {"description", "tables", "expect"}
-    assert (SQL_DIR / path.parent.relative_to(HERE)).with_suffix(".sql").is_file()
+    assert statement_of(path)
     assert all(row.keys() == case["expect"][0].keys() for row in case["expect"]), "every expected row names the same columns"
 
 

@@ -1,6 +1,6 @@
 """Reviews of the predicting systems: the milestone check of one, the weekly table of all, and which of them drift. See docs/reviews.md.
 
-The figures and verdicts are the SQL's (include/sql/review); here are the thresholds that settings do not hold, what is due on a day,
+The figures and verdicts are the SQL's (include/sql/reviews); here are the thresholds that settings do not hold, what is due on a day,
 and the names of what a verdict means to people.
 """
 
@@ -97,4 +97,4 @@ def gone_systems(rows: Iterable[Mapping[str, Any]], systems: Iterable[str]) -> l
 
 
 def _run(warehouse: Warehouse, name: str, params: Params) -> list[Row]:
-    return warehouse.query(render_sql(f"review/{name}", win_rates=load_sql("reviews/win_rates_fragment")), params)
+    return warehouse.query(render_sql(f"reviews/{name}", win_rates=load_sql("reviews/win_rates_fragment")), params)

@@ -1,10 +1,10 @@
 """
 Remove duplicate keys from a table, date by date, keeping the row of each key that was written first.
 
-**What.** Counts, per date of the range, rows, keys and the rows that would go. Not on a dry run: takes a snapshot of the whole table
-(its name is in the run's result), asks a person in the UI, then repairs date by date under that date's lease: staged, audited
-(one row per key, no key lost), published by one fenced transaction, looked at again. Announces the changed dates, so that what is
-computed from them follows. Marks what was found as resolved in `grading_duplicate_audit`.
+**What.** Counts, per date of the range, rows, keys and the rows to be removed. Unless it is a dry run, it asks a person in the UI, then
+takes a snapshot of the whole table (its name is in the run's result; it expires after `GRADING_BACKUP_DAYS`), then repairs date by date
+under that date's lease: staged, audited (one row per key, no key lost), published by one fenced transaction, checked again. It announces
+the changed dates to the DAGs that follow, and marks the findings as resolved in `grading_duplicate_audit`.
 
 **When.** By hand, after an alert `duplicates-found`; a dry run first, which is the default. By itself, and without asking, for what a check
 after a write has found, where that is at most `GRADING_AUTO_REPAIR_ROWS` rows of a date.
@@ -28,7 +28,7 @@ from airflow.sdk import Param, dag, get_current_context, task
 from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
 from nba_grading.airflow.operators.repair import RemoveDuplicatesOperator
-from nba_grading.airflow.tasks.repair import ApprovalUnlessAutomated, approval_timeout, back_up_table, plan_duplicates
+from nba_grading.airflow.tasks.repair import ApproveRepairOperator, approval_timeout, back_up_table, plan_duplicates
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
 
 
@@ -53,21 +53,21 @@ def remove_duplicates() -> None:
     def plan() -> dict[str, Any]:
         return plan_duplicates(get_current_context())
 
-    @task
-    def back_up(planned: dict[str, Any]) -> dict[str, Any]:
-        return back_up_table(get_current_context(), planned)
-
-    approve = ApprovalUnlessAutomated(
+    approve = ApproveRepairOperator(
         task_id="approve",
         subject="Remove {{ ti.xcom_pull(task_ids='plan')['duplicates'] }} duplicate rows of {{ params.table }}?",
-        body="Per date: {{ ti.xcom_pull(task_ids='plan')['dates'] }}. Backup: {{ ti.xcom_pull(task_ids='back_up')['backup'] }}.",
+        body="Per date: {{ ti.xcom_pull(task_ids='plan')['dates'] }}. A backup is taken right before the repair.",
         defaults="Reject",
         response_timeout=approval_timeout(),
     )
 
+    @task
+    def back_up() -> dict[str, Any]:
+        return back_up_table(get_current_context())
+
     repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=resolve_on_success)
 
-    back_up(plan()) >> approve >> repair  # type: ignore[arg-type]
+    plan() >> approve >> back_up() >> repair
 
 
 remove_duplicates()

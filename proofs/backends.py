@@ -21,11 +21,12 @@ from commands.clients import make_bigquery_client
 from commands.console import warehouse_of
 from commands.schema import create_schema
 from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.aggregate import aggregate_periods
 from nba_grading.pipelines.consolidate import consolidate_date
 from nba_grading.pipelines.grade import grade_date
-from nba_grading.pipelines.repair import plan_repair, write_without_duplicates
+from nba_grading.pipelines.repair import plan_repair, remove_duplicates
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
@@ -49,7 +50,7 @@ BUCKET = "bench"
 NOT_COMPARED = {"graded_at", "computed_at", "grading_run_id", "fencing_token"}
 # Averages are computed as floating-point numbers by one side and as decimals by the other.
 AVERAGES = {"mae", "bias", "hit_rate", "over_hit_rate", "under_hit_rate"}
-GUARDED: dict[str, Any] = {"grading_run_id": "bench", "max_shrink": 1.0, "allow_shrink": True}
+REQUEST = WriteRequest("bench", allow_shrink=True, params={"batch_id": BATCH})
 
 
 class Side:
@@ -64,25 +65,25 @@ class Side:
 
     def grade(self, game_date: date) -> Sample:
         """Grade a date by the guarded write."""
-        return self._timed(lambda: grade_date(self.warehouse, _claim("grading", game_date), game_date, **GUARDED))
+        return self._timed(lambda: grade_date(self.warehouse, _claim("grading", game_date), REQUEST))
 
     def deduplicate(self) -> Sample:
         """Look for duplicates and remove them, date by date."""
 
         def repair() -> None:
             for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DIRTY[0].game_date, DIRTY[-1].game_date):
-                write_without_duplicates(self.warehouse, _claim("grading", plan.game_date), plan.game_date, table=PREDICTION_ACCURACY.name)
+                remove_duplicates(self.warehouse, _claim("grading", plan.game_date), REQUEST)
 
         return self._timed(repair)
 
     def consolidate(self, game_date: date) -> Sample:
         """Merge the batch of the date, and drop its tables."""
         claim = _claim("consolidation", game_date)
-        return self._timed(lambda: consolidate_date(self.warehouse, claim, game_date, batch_id=BATCH, **GUARDED))
+        return self._timed(lambda: consolidate_date(self.warehouse, claim, REQUEST))
 
     def sum_up_season(self) -> Sample:
         """The partition of the summary that holds a season, and its last month."""
-        return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), SEASON_LAST, **GUARDED))
+        return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), REQUEST))
 
     def copy_grades(self) -> Sample:
         """Copy the whole of prediction_accuracy, as the emulator does before a transaction changes it."""
@@ -152,7 +153,7 @@ class Side:
         self.warehouse.dml(PROOFS_SQL.render("append_table", copy=_copy_of(table), table=table.full_name))
 
     def _forget(self, table: Table) -> None:
-        self.warehouse.query(render_sql("guarded_write/drop_staging", staging=_copy_of(table)))
+        self.warehouse.drop_table(_copy_of(table))
 
     def _timed(self, work: Callable[[], Any]) -> Sample:
         raise NotImplementedError

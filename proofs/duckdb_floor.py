@@ -19,7 +19,8 @@ import sqlglot
 from sqlglot import exp
 
 from nba_grading.warehouse.client import BeforeSubmit, Params, Row, TypedParam, Warehouse
-from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
+from nba_grading.warehouse.sql import SQL_DIR, load_sql
+from proofs import PROOFS_SQL
 
 # It warns of what DuckDB has no word for: partitions, clusters and descriptions.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -69,7 +70,7 @@ class DuckdbWarehouse(Warehouse):
 
     def drop_table(self, name: str) -> None:
         """See Warehouse. Raises duckdb.Error."""
-        self.query(render_sql("guarded_write/drop_staging", staging=name))
+        self.query(PROOFS_SQL.render("drop_table", table=name))
 
     def _run_all(self, text: str, params: Params) -> Done:
         values = {name: given.value if isinstance(given, TypedParam) else given for name, given in params.items()}

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from commands.clients import make_bigquery_client, make_firestore_client
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.publish import FencedOut
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.factory import make_lease_store
 from nba_grading.leases.manager import LeaseManager
@@ -49,13 +50,12 @@ def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Fault | None
             store = make_lease_store(settings.lease_store, settings.lease_rpc_seconds, lambda: make_firestore_client(settings))
             leases = LeaseManager(store, settings.lease_times)
             claim: Any = leases.acquire(key, {"run_id": run_id})
-            claim.on_lost = warehouse.cancel_running
         else:
             claim = UnleasedClaim(key, "asked for")
         with claim:
             return {
                 "ended": "published",
-                **grade_date(warehouse, claim, game_date, grading_run_id=run_id, max_shrink=settings.grading_max_shrink, allow_shrink=False),
+                **grade_date(warehouse, claim, WriteRequest(run_id, settings.grading_max_shrink)).as_facts(),
             }
     except LeaseHeld:
         return {"ended": "lease_held"}

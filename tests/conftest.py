@@ -55,6 +55,8 @@ def bigquery_client(emulators: StackConfig) -> bigquery.Client:
     client = bigquery_client_of(emulators)
     for dataset in ("nba_predictions", "nba_box_scores"):
         for table in client.list_tables(dataset):
+            if table.table_type == "VIEW":
+                continue
             if table.table_id.startswith("_"):
                 client.delete_table(table.reference, not_found_ok=True)
             else:

@@ -68,6 +68,7 @@ class Settings(BaseModel):
     )
     grading_heal_days: int = Field(60, ge=1, description="How far back heal_grading looks for ungraded dates and outdated grades.")
     grading_heal_dates: int = Field(5, ge=0, description="How many dates heal_grading has graded again in one run; the others are listed.")
+    grading_backup_days: int = Field(90, ge=1, description="How many days the backup that a repair takes is kept.")
     grading_approval_hours: float = Field(24, gt=0, description="How long a repair waits for a person's approval before it is rejected.")
     grading_milestones: dict[str, date] = Field(
         {}, description='On which day Slack gets a system\'s milestone check, as JSON: `{"catboost_v9": "2026-03-01"}`.'

@@ -212,9 +212,9 @@ def test_a_table_that_stays_is_named_to_people_and_in_the_record(
     assert states(consolidate())["validate"] == "success"
     row = recorded(bigquery_client)
     assert row["outcome"] == "consolidated"
-    assert f"{table} stays: 1 of its rows" in row["detail"]
+    assert f"{table} is kept: 1 of its rows" in row["detail"]
     [message] = posted(emulators, before)
-    assert f"{table} stays" in message
+    assert f"{table} is kept" in message
     assert "WARNING" in message
 
 

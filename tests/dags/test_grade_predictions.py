@@ -15,7 +15,11 @@ from commands.stack_config import StackConfig
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
+from nba_grading.warehouse.client import Warehouse
+from proofs.publishes import insert_synthetic_date
 from tests.dags.runs import messages, posted, run_in_process, states
+
+DAY = date(2026, 1, 10)
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
@@ -401,3 +405,29 @@ def test_a_few_duplicates_are_handed_to_the_repair_where_the_setting_allows_it(
     assert asked == ([wanted] if starts == "success" else [])
     [message] = posted(emulators, before)
     assert ("removed by remove_duplicates" in message) == (starts == "success")
+
+
+def test_a_scheduled_run_that_waits_for_box_scores_is_given_up_if_the_triggerer_is_down_and_never_resumes_too_early(
+    warehouse: Warehouse, settings_environment: pytest.MonkeyPatch
+) -> None:
+    from datetime import UTC, datetime, timedelta
+    from types import SimpleNamespace
+
+    from airflow.sdk.exceptions import TaskDeferred
+
+    from nba_grading.airflow.operators.check import CheckInputsOperator
+    from nba_grading.airflow.triggers import settle_seconds
+    from nba_grading.settings import get_settings
+
+    settings_environment.setenv("GRADING_BOX_SCORE_POLL_SECONDS", "1")
+    get_settings.cache_clear()
+    insert_synthetic_date(warehouse, DAY, 10)
+    warehouse.dml("DELETE FROM nba_box_scores.player_game_summary WHERE TRUE")
+    ti = SimpleNamespace(dag_id="grade_predictions", run_id="scheduled__1", task_id="check_inputs", xcom_push=lambda **_keywords: None)
+    run = SimpleNamespace(run_type="scheduled", start_date=datetime.now(tz=UTC), run_after=datetime.now(tz=UTC))
+    operator = CheckInputsOperator(task_id="check_inputs", operation="grading")
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.look({"ti": ti, "dag_run": run, "params": {}}, DAY)  # type: ignore[typeddict-item]
+    assert deferred.value.timeout is not None
+    wait = deferred.value.trigger.moment - datetime.now(tz=UTC)  # type: ignore[union-attr]
+    assert timedelta(seconds=settle_seconds() - 1) < wait < deferred.value.timeout

@@ -23,11 +23,12 @@ from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
 from nba_grading.events import get_logger
 from nba_grading.guarded_write import publish as fenced_write
 from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.consolidate import consolidate_date
 from nba_grading.pipelines.repair import backup_name, create_backup
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import tables_read
+from nba_grading.warehouse.sql import tables_named
 from nba_grading.warehouse.tables import DATASETS, PREDICTION_ACCURACY, TABLES
 from proofs.publishes import insert_synthetic_date
 from tests.lineage_receiver import LineageReceiver, names, partitions, receive_lineage
@@ -133,7 +134,7 @@ def test_every_guarded_write_tells_its_inputs_its_output_and_its_date(warehouse:
 
     backup = backup_name(PREDICTION_ACCURACY, datetime(2026, 1, 11, tzinfo=UTC))
     warehouse.dml(COPY)
-    create_backup(warehouse, PREDICTION_ACCURACY, backup)
+    create_backup(warehouse, PREDICTION_ACCURACY, backup, keep_days=90)
     run_dags(
         receiver.transport,
         ("remove_duplicates", {**span, "dry_run": False, "auto_approve": True}),
@@ -175,7 +176,7 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
 
     monkeypatch.setattr("nba_grading.pipelines.consolidate.write_date", remember)
     claim = UnleasedClaim(LeaseKey("consolidation", DAY), "test")
-    consolidate_date(warehouse, claim, DAY, grading_run_id="test", max_shrink=0.2, allow_shrink=False, batch_id="b1")
+    consolidate_date(warehouse, claim, WriteRequest("test", max_shrink=0.2, params={"batch_id": "b1"}))
     for name in ("grading/grade_predictions", "aggregates/aggregate_day"):
         seen.append((ROOT / "include" / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
     assert len(seen) == 3
@@ -183,7 +184,7 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
         parsed = parse([text], dialect="bigquery")
         assert parsed is not None
         assert parsed.errors == []
-        assert sorted(table.qualified_name for table in parsed.in_tables) == list(tables_read(text, DATASETS))
+        assert sorted(table.qualified_name for table in parsed.in_tables) == list(tables_named(text, DATASETS))
 
 
 def publish(day: date, *, holder: str = "h1", rows: int = 10) -> None:

@@ -57,7 +57,7 @@ def recorded(warehouse: Warehouse) -> list[dict[str, Any]]:
 
 def test_a_dry_run_counts_by_date_and_changes_nothing(dirty: Warehouse) -> None:
     run = run_in_process("remove_duplicates", **RANGE)
-    assert states(run) == {"plan": "success", "back_up": "skipped", "approve": "skipped", "repair": "skipped"}
+    assert states(run) == {"plan": "success", "approve": "skipped", "back_up": "skipped", "repair": "skipped"}
     assert result(run, "plan")["dates"] == [
         {"game_date": str(day), "rows": ROWS + SURPLUS, "keys": ROWS, "duplicates": SURPLUS} for day in (DAY, LATER)
     ]
@@ -86,6 +86,33 @@ def test_an_approved_run_backs_up_repairs_records_and_tells_and_a_restore_takes_
     back = run_in_process("restore_from_backup", from_date=str(DAY), to_date=str(DAY), backup=repaired["backup"], dry_run=False)
     assert states(back) == {"restore": "success"}
     assert surplus(dirty) == (SURPLUS, 3)
+
+
+def test_the_backup_is_taken_after_the_approval_so_a_restore_keeps_a_write_that_came_before_it(
+    dirty: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nba_grading.airflow.tasks.repair import ApproveRepairOperator
+
+    def write_then_approve(_self: Any, _context: Any) -> None:
+        dirty.dml(f"UPDATE nba_predictions.prediction_accuracy SET model_version = 'regraded' WHERE game_date = DATE '{DAY}'")
+
+    monkeypatch.setattr(ApproveRepairOperator, "execute", write_then_approve)
+    backup = result(run_in_process("remove_duplicates", **RANGE, dry_run=False), "repair")["backup"]
+    rows = dirty.query(f"SELECT DISTINCT model_version FROM nba_predictions.{backup} WHERE game_date = DATE '{DAY}'")
+    assert [row["model_version"] for row in rows] == ["regraded"]
+
+
+def test_a_rejected_repair_leaves_no_backup(dirty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from nba_grading.airflow.tasks.repair import ApproveRepairOperator
+
+    def reject(_self: Any, _context: Any) -> None:
+        raise AirflowSkipException("rejected")
+
+    monkeypatch.setattr(ApproveRepairOperator, "execute", reject)
+    assert states(run_in_process("remove_duplicates", **RANGE, dry_run=False))["back_up"] == "skipped"
+    assert not [table for table in dirty.client.list_tables("nba_predictions") if table.table_id.startswith("_backup")]
 
 
 def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(dirty: Warehouse) -> None:
@@ -193,6 +220,33 @@ def test_the_staging_cleanup_drops_nothing_on_a_dry_run(dirty: Warehouse) -> Non
         told = result(run, "clean")
         assert (told["tables"], told["proven"], told["dropped"]) == (1, 1, dropped)
     assert not [table for table in dirty.client.list_tables("nba_predictions") if table.table_id.startswith("_staging")]
+
+
+def test_dates_that_fail_each_time_do_not_keep_healing_from_the_others(dirty: Warehouse, settings_environment: pytest.MonkeyPatch) -> None:
+    from datetime import UTC, datetime
+
+    from nba_grading.airflow.tasks.regrade import find_dates_to_heal
+    from nba_grading.runs.record import record_run
+    from nba_grading.settings import get_settings
+
+    settings_environment.setenv("GRADING_HEAL_DAYS", "100000")
+    settings_environment.setenv("GRADING_HEAL_DATES", "1")
+    get_settings.cache_clear()
+    refused, other = date(2026, 1, 12), date(2026, 1, 13)
+    for day in (refused, other):
+        insert_synthetic_date(dirty, day, ROWS)
+    row = {"grading_run_id": "x", "operation": "grading", "game_date": refused, "started_at": datetime.now(tz=UTC), "outcome": "refused"}
+    record_run(dirty, row)
+
+    class Run:
+        run_after = None
+        run_type = "manual"
+
+    class Task:
+        dag_id, run_id, task_id = "heal_grading", "manual__1", "find"
+
+    found = find_dates_to_heal({"dag_run": Run(), "ti": Task()})  # type: ignore[typeddict-item]
+    assert found == [{"game_date": str(other)}]
 
 
 def test_healing_finds_ungraded_and_outdated_dates_and_tells_them_once_a_run(

@@ -9,9 +9,13 @@ from typing import Any
 
 import pytest
 
+from nba_grading.guarded_write.claim import writing_under
+from nba_grading.guarded_write.publish import Published
+from nba_grading.guarded_write.work import WriteReport, WriteRequest
 from nba_grading.leases.lease import Lease
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.times import LeaseTimes
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.unit.fake_store import FakeStore, ManualClock
 
 DAY = date(2026, 1, 10)
@@ -34,9 +38,10 @@ class Warehouse:
 DOING: dict[str, Callable[[Warehouse, Lease], None]] = {}
 
 
-def work(warehouse: Warehouse, claim: Lease, game_date: date, **_keywords: Any) -> dict[str, Any]:
-    DOING["now"](warehouse, claim)
-    return {"graded": 1}
+def work(warehouse: Any, claim: Lease, request: WriteRequest) -> WriteReport:
+    with writing_under(warehouse, claim):
+        DOING["now"](warehouse, claim)
+    return WriteReport(Published(PREDICTION_ACCURACY, claim.key.game_date, 7, 1, 0, 5, ()), {"graded": 1})
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ class Restoring(Scene):
         days = listed(self.days(places))
         warehouse.dml(GRADES.format(days=days, copies=2))
         name = backup_name(PREDICTION_ACCURACY, BACKED_UP_AT + timedelta(days=1, seconds=places[0]))
-        create_backup(warehouse, PREDICTION_ACCURACY, name)
+        create_backup(warehouse, PREDICTION_ACCURACY, name, keep_days=90)
         self._backups.update(dict.fromkeys(places, name))
         warehouse.dml(f"DELETE FROM nba_predictions.prediction_accuracy WHERE grading_run_id != 'run0' AND game_date IN ({days})")
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from google.cloud import bigquery
 
 from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.grade import grade_date
 from nba_grading.warehouse.client import Warehouse
@@ -25,7 +26,7 @@ class Writer(Protocol):
 def grade_unleased(warehouse: Warehouse, day: date, run_id: str) -> None:
     """Grade the date here and now, behind the fence alone."""
     claim = UnleasedClaim(LeaseKey("grading", day), "test")
-    grade_date(warehouse, claim, day, grading_run_id=run_id, max_shrink=0.2, allow_shrink=False)
+    grade_date(warehouse, claim, WriteRequest(run_id, max_shrink=0.2))
 
 
 def stored(client: bigquery.Client, day: date) -> tuple[int, int, set[str]]:

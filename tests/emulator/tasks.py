@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
+from nba_grading.guarded_write.work import GuardedWork, WriteRequest
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines import aggregate as aggregates
@@ -32,21 +33,18 @@ class Desk:
     def day(self, name: str = "game_date") -> date:
         return date.fromisoformat(self.params[name])
 
-    def write(self, operation: str, day: date, work: Callable[..., Any], **more: Any) -> dict[str, Any]:
-        """As GuardedWriteOperator does: claim the date, stop what a dead holder left running, write, give the claim back."""
+    def write(self, operation: str, day: date, work: GuardedWork, **params: Any) -> dict[str, Any]:
+        """As GuardedWriteOperator does: claim the date, write it, release the claim."""
         with self.leases.acquire(LeaseKey(operation, day), {"run_id": "run"}) as claim:
-            claim.on_lost = self.warehouse.cancel_running
-            if claim.taken_over is not None and claim.taken_over.inflight_job:
-                self.warehouse.cancel(claim.taken_over.inflight_job)
-            run_id = uuid.uuid4().hex
-            counts = work(self.warehouse, claim, day, grading_run_id=run_id, max_shrink=0.2, allow_shrink=False, **more)
-        return {"grading_run_id": run_id, "holder_id": claim.holder_id, **counts}
+            request = WriteRequest(uuid.uuid4().hex, max_shrink=0.2, params=params)
+            report = work(self.warehouse, claim, request)
+        return {"grading_run_id": request.grading_run_id, "holder_id": claim.holder_id, **report.as_facts()}
 
-    def write_each(self, operation: str, days: Sequence[date], work: Callable[..., Any], outcome: str, recorded_as: str, **more: Any) -> None:
+    def write_each(self, operation: str, days: Sequence[date], work: GuardedWork, outcome: str, recorded_as: str, **params: Any) -> None:
         """As GuardedBatchOperator does: each date written and recorded before the next."""
         for day in days:
             started_at = datetime.now(tz=UTC)
-            counts = self.write(operation, day, work, **more)
+            counts = self.write(operation, day, work, **params)
             row = {name: value for name, value in counts.items() if name in COLUMN_TYPES}
             record_run(self.warehouse, {**row, "operation": recorded_as, "game_date": day, "started_at": started_at, "outcome": outcome})
 
@@ -60,7 +58,7 @@ def plan_and_back_up(desk: Desk) -> None:
     table = REPAIRABLE[desk.params["table"]]
     plan = repairs.plan_repair(desk.warehouse, table, desk.day("from_date"), desk.day("to_date"))
     assert [str(each.game_date) for each in plan] == desk.params["planned"]
-    repairs.create_backup(desk.warehouse, table, desk.params["backup"])
+    repairs.create_backup(desk.warehouse, table, desk.params["backup"], keep_days=90)
 
 
 def remove_duplicates(desk: Desk) -> None:
@@ -69,7 +67,7 @@ def remove_duplicates(desk: Desk) -> None:
     planned = [date.fromisoformat(day) for day in desk.params["planned"]]
     still = {each.game_date for each in repairs.plan_repair(desk.warehouse, table, planned[0], planned[-1])}
     days = [day for day in planned if day in still]
-    desk.write_each(table.operation, days, repairs.write_without_duplicates, "repaired", "maintenance", table=table.name)
+    desk.write_each(table.operation, days, repairs.remove_duplicates, "repaired", "maintenance")
     assert not [finding for day in planned for finding in find_duplicates(desk.warehouse, table, day)]
     repairs.resolve_repaired(desk.warehouse, table, desk.day("from_date"), desk.day("to_date"))
 
@@ -80,7 +78,7 @@ def restore(desk: Desk) -> None:
     repairs.check_backup(desk.warehouse, table, backup)
     held, now = (repairs.rows_by_date(desk.warehouse, name, first, last) for name in (backup, table.name))
     days = sorted(held.keys() | now.keys())
-    desk.write_each(table.operation, days, repairs.write_as_backed_up, "repaired", "maintenance", table=table.name, backup=backup)
+    desk.write_each(table.operation, days, repairs.restore_date, "repaired", "maintenance", backup=backup)
 
 
 def consolidate(desk: Desk) -> None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from commands.load import load_directory
 from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines import aggregate as aggregates
 from nba_grading.warehouse.client import Warehouse
@@ -94,10 +95,9 @@ def test_sql_and_reference_sum_up_every_generated_batch_alike(
     load_directory(bigquery_client, tmp_path)
     for day in days:
         grade_on_emulator(warehouse, day)
-    keywords: dict[str, Any] = {"grading_run_id": "run-1", "max_shrink": 0.2, "allow_shrink": False}
 
-    aggregates.aggregate_periods(warehouse, claim_of(PREDICTION_PERFORMANCE_SUMMARY, end), end, **keywords)
+    aggregates.aggregate_periods(warehouse, claim_of(PREDICTION_PERFORMANCE_SUMMARY, end), WriteRequest("run"))
     assert_same(stored(bigquery_client, PREDICTION_PERFORMANCE_SUMMARY), summarize(grades, end), "summary_key")
 
-    aggregates.aggregate_day(warehouse, claim_of(SYSTEM_DAILY_PERFORMANCE, days[0]), days[0], **keywords)
+    aggregates.aggregate_day(warehouse, claim_of(SYSTEM_DAILY_PERFORMANCE, days[0]), WriteRequest("run"))
     assert_same(stored(bigquery_client, SYSTEM_DAILY_PERFORMANCE), aggregate_day(grades, predictions, box_scores, days[0]), "system_id")

@@ -12,6 +12,7 @@ from google.cloud import bigquery
 
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.publish import FencedOut
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.consolidate import BatchRefused, consolidate_date, read_batch, staging_prefix
 from nba_grading.quality.after_write import find_duplicates
@@ -76,7 +77,7 @@ def staging_tables(client: bigquery.Client) -> list[str]:
 
 def consolidate(warehouse: Warehouse, batch: str = "b1", day: date = DAY) -> dict[str, Any]:
     claim = UnleasedClaim(LeaseKey("consolidation", day), "test")
-    return consolidate_date(warehouse, claim, day, grading_run_id="run", max_shrink=0.2, allow_shrink=False, batch_id=batch)
+    return consolidate_date(warehouse, claim, WriteRequest("run", max_shrink=0.2, params={"batch_id": batch})).as_facts()
 
 
 def test_a_hundred_staging_tables_are_merged_in_one_write(warehouse: Warehouse) -> None:
@@ -148,7 +149,7 @@ def refused(warehouse: Warehouse, *parts: str) -> None:
     with pytest.raises(BatchRefused) as error:
         consolidate(warehouse)
     assert error.value.permanent
-    for part in (*parts, "Nothing was touched"):
+    for part in (*parts, "Nothing was changed"):
         assert part in str(error.value)
     assert (stored(warehouse.client), staging_tables(warehouse.client)) == before
 
@@ -240,7 +241,7 @@ def test_a_table_that_a_worker_still_writes_to_is_kept_and_named_and_the_next_ru
 
     told = consolidate(disturbed(client, write_late))
     assert told["dropped"] == 1
-    assert told["kept"] == [f"{late} stays: 2 of its rows are not proven to be in player_prop_predictions"]
+    assert told["kept"] == [f"{late} is kept: 2 of its rows are not proven to be in player_prop_predictions"]
     assert staging_tables(client) == [late]
     told = consolidate(warehouse)
     assert (told["kept"], told["new_keys"]) == ([], 1)
@@ -257,7 +258,7 @@ def test_a_table_that_may_not_be_dropped_is_kept_and_named(warehouse: Warehouse)
             raise StatementFailed("BigQuery refused the statement: Access Denied")
 
     told = consolidate(disturbed(client, deny))
-    assert told["kept"] == [f"{table} stays, although it is merged: BigQuery refused the statement: Access Denied"]
+    assert told["kept"] == [f"{table} is kept, although it is merged: BigQuery refused the statement: Access Denied"]
     assert [row["player_lookup"] for row in stored(client)] == ["p"]
 
 

@@ -12,6 +12,7 @@ from google.cloud import bigquery
 
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.publish import AuditFailed, FencedOut
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.errors import LeaseLost
 from nba_grading.leases.lease import Lease
 from nba_grading.leases.manager import LeaseManager
@@ -32,7 +33,7 @@ class Claimed(UnleasedClaim):
 
 def grade(warehouse: Warehouse, day: date, run_id: str, token: int) -> None:
     claim = Claimed(LeaseKey("grading", day), "test", token=token)
-    grade_date(warehouse, claim, day, grading_run_id=run_id, max_shrink=0.2, allow_shrink=False)
+    grade_date(warehouse, claim, WriteRequest(run_id, max_shrink=0.2))
 
 
 def test_an_older_claim_is_fenced_out_and_changes_nothing(warehouse: Warehouse, small_date: date) -> None:
@@ -42,6 +43,14 @@ def test_an_older_claim_is_fenced_out_and_changes_nothing(warehouse: Warehouse, 
     assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"newer"})
     grade(warehouse, small_date, "newest", 201)
     assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"newest"})
+
+
+def test_a_claim_of_another_operation_writes_nothing(warehouse: Warehouse, small_date: date) -> None:
+    grade(warehouse, small_date, "before", 200)
+    claim = Claimed(LeaseKey("consolidation", small_date), "test", token=300)
+    with pytest.raises(ValueError, match="a claim of consolidation cannot write prediction_accuracy"):
+        grade_date(warehouse, claim, WriteRequest("wrong", max_shrink=0.2))
+    assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"before"})
 
 
 def test_rows_that_are_not_as_audited_are_refused_and_change_nothing(warehouse: Warehouse, small_date: date) -> None:
@@ -87,7 +96,7 @@ def leased(warehouse: Warehouse, small_date: date, tmp_path: Path) -> Iterator[t
 
 def test_the_heavy_job_and_the_publish_are_in_the_lease_document_when_they_are_submitted(leased: tuple[Watched, Lease], small_date: date) -> None:
     watched, lease = leased
-    grade_date(watched, lease, small_date, grading_run_id="run", max_shrink=0.2, allow_shrink=False)
+    grade_date(watched, lease, WriteRequest("run", max_shrink=0.2))
     named = [(job, noted) for job, noted in watched.noted if job.startswith(("nba_grading_stage", "nba_grading_publish"))]
     assert len(named) == 2
     assert all(job == noted for job, noted in named)
@@ -111,7 +120,7 @@ def test_a_writer_that_lost_its_lease_submits_nothing_more(leased: tuple[Watched
     lease_check = lease.check
     lease.check = lose  # type: ignore[method-assign]
     with pytest.raises(LeaseLost, match="deleted"):
-        grade_date(watched, lease, small_date, grading_run_id="late", max_shrink=0.2, allow_shrink=False)
+        grade_date(watched, lease, WriteRequest("late", max_shrink=0.2))
     # The drop of the staging table alone asks no lease: it is the writer's own.
     assert len(watched.noted) <= step
     assert not [job for job, _ in watched.noted if job.startswith("nba_grading_publish")]

@@ -11,6 +11,7 @@ import pytest
 
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.publish import FencedOut, Write, write_date
+from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.repair import (
     DatePlan,
@@ -84,11 +85,11 @@ def test_the_plan_counts_rows_keys_and_what_would_go_and_changes_nothing(dirty_d
 
 def test_the_row_of_each_key_that_was_written_first_stays_as_it_is(dirty_date: Warehouse) -> None:
     before = grades(dirty_date)
-    published = remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
-    assert (published.replaced_rows, published.written_rows) == (ROWS + SURPLUS, ROWS)
+    published = remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run")).published
+    assert (published.replaced, published.written) == (ROWS + SURPLUS, ROWS)
     assert grades(dirty_date) == [row for row in before if row["grading_run_id"] == "first"]
     assert plan_repair(dirty_date, PREDICTION_ACCURACY, DAY, DAY) == []
-    remove_duplicates(dirty_date, claim(PLAYER_PROP_PREDICTIONS), PLAYER_PROP_PREDICTIONS, DAY)
+    remove_duplicates(dirty_date, claim(PLAYER_PROP_PREDICTIONS), WriteRequest("run"))
     assert dirty_date.query("SELECT COUNT(*) AS n, COUNTIF(prediction_id = 'copy') AS copies FROM nba_predictions.player_prop_predictions") == [
         {"n": ROWS, "copies": 0}
     ]
@@ -99,7 +100,7 @@ def test_other_dates_are_not_touched(dirty_date: Warehouse) -> None:
         f"INSERT INTO nba_predictions.prediction_accuracy SELECT * REPLACE (DATE '{OTHER}' AS game_date) FROM nba_predictions.prediction_accuracy"
     )
     before = [row for row in grades(dirty_date) if row["game_date"] == OTHER]
-    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run"))
     assert [row for row in grades(dirty_date) if row["game_date"] == OTHER] == before
 
 
@@ -107,7 +108,7 @@ def test_what_was_found_is_marked_as_resolved(dirty_date: Warehouse) -> None:
     from nba_grading.quality.after_write import record_duplicates
 
     record_duplicates(dirty_date, PREDICTION_ACCURACY, DAY, "grading", None)
-    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run"))
     rows = dirty_date.query("SELECT resolved_at, resolution_notes FROM nba_predictions.grading_duplicate_audit")
     assert len(rows) == 20
     assert all(row["resolved_at"] and row["resolution_notes"].startswith(f"{SURPLUS} rows removed") for row in rows)
@@ -116,18 +117,20 @@ def test_what_was_found_is_marked_as_resolved(dirty_date: Warehouse) -> None:
 def test_a_restore_brings_the_date_back_as_the_backup_holds_it(dirty_date: Warehouse) -> None:
     before = grades(dirty_date)
     name = backup_name(PREDICTION_ACCURACY, next(MOMENTS))
-    assert create_backup(dirty_date, PREDICTION_ACCURACY, name) == ROWS + SURPLUS
-    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY)
-    assert create_backup(dirty_date, PREDICTION_ACCURACY, name) == ROWS + SURPLUS, "a second try does not take the repaired table for the backup"
+    assert create_backup(dirty_date, PREDICTION_ACCURACY, name, keep_days=90) == ROWS + SURPLUS
+    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run"))
+    assert create_backup(dirty_date, PREDICTION_ACCURACY, name, keep_days=90) == ROWS + SURPLUS, (
+        "a second try does not take the repaired table for the backup"
+    )
     check_backup(dirty_date, PREDICTION_ACCURACY, name)
     assert rows_by_date(dirty_date, name, DAY, OTHER) == {DAY: ROWS + SURPLUS}
-    restore_date(dirty_date, claim(PREDICTION_ACCURACY), PREDICTION_ACCURACY, DAY, name)
+    restore_date(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run", params={"backup": name}))
     assert grades(dirty_date) == before
 
 
 def test_an_unknown_backup_is_refused_with_the_names_of_those_there_are(dirty_date: Warehouse) -> None:
     known = backup_name(PREDICTION_ACCURACY, next(MOMENTS))
-    create_backup(dirty_date, PREDICTION_ACCURACY, known)
+    create_backup(dirty_date, PREDICTION_ACCURACY, known, keep_days=90)
     for name in ("_backup_prediction_accuracy_20200101000000", "_backup_player_prop_predictions_20260112080000", "prediction_accuracy"):
         with pytest.raises(NoSuchBackup, match=known):
             check_backup(dirty_date, PREDICTION_ACCURACY, name)
@@ -145,7 +148,7 @@ class Late(Warehouse):
 
 def test_a_backup_that_a_killed_try_asked_for_is_taken_for_ones_own(dirty_date: Warehouse) -> None:
     name = backup_name(PREDICTION_ACCURACY, next(MOMENTS))
-    assert create_backup(Late(dirty_date.client, maximum_bytes_billed=BYTES), PREDICTION_ACCURACY, name) == ROWS + SURPLUS
+    assert create_backup(Late(dirty_date.client, maximum_bytes_billed=BYTES), PREDICTION_ACCURACY, name, keep_days=90) == ROWS + SURPLUS
 
 
 def test_a_write_of_what_it_read_is_refused_when_the_date_was_published_since(dirty_date: Warehouse) -> None:
@@ -153,7 +156,7 @@ def test_a_write_of_what_it_read_is_refused_when_the_date_was_published_since(di
         grade_unleased(Warehouse(dirty_date.client, maximum_bytes_billed=BYTES), DAY, "newer")
 
     select = f"SELECT {', '.join(PREDICTION_ACCURACY.columns)} FROM nba_predictions.prediction_accuracy WHERE grading_run_id = 'first'"
-    write = Write(PREDICTION_ACCURACY, DAY, select, {}, max_shrink=0, reads_target=True)
+    write = Write(PREDICTION_ACCURACY, select, {}, max_shrink=0, reads_target=True)
     with pytest.raises(FencedOut):
         write_date(dirty_date, claim(PREDICTION_ACCURACY), write, publish_meanwhile)
     assert {row["grading_run_id"] for row in grades(dirty_date)} == {"newer"}

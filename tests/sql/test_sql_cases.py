@@ -20,7 +20,7 @@ import yaml
 from google.cloud import bigquery
 
 from commands.statements import COMMANDS_SQL
-from nba_grading.pipelines.consolidate import Batch, StagingTable
+from nba_grading.pipelines.consolidate import Batch, BatchTable
 from nba_grading.quality.after_write import find_duplicates
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, load_sql
@@ -40,7 +40,7 @@ COVERED = (
     *("page/list_runs", "page/list_quality", "page/list_system_days"),
     *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
     *("reviews/review_systems", "reviews/calibration", "reviews/review_milestone"),
-    *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging", "consolidation/find_unmerged"),
+    *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging"),
 )
 
 Row = Mapping[str, Any]
@@ -106,7 +106,7 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
     parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
     if case.get("batch"):
         columns = PLAYER_PROP_PREDICTIONS.columns
-        batch = Batch("b1", tuple(StagingTable(name, frozenset(columns)) for name in case["batch"]))
+        batch = Batch("b1", tuple(BatchTable(name, frozenset(columns)) for name in case["batch"]))
         parts["candidates"] = batch.candidates(columns) if path.parent.name == "merge_batch" else batch.candidates()
     parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
     if parts:

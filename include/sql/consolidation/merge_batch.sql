@@ -2,7 +2,8 @@
 -- Read into the staging table of the guarded write, never straight into player_prop_predictions. Merging again gives the same rows.
 -- Params: game_date DATE. Text: candidates, of select_stored and select_staging
 WITH
--- made_at: when the values of a row were made. Those of a staging row when it was created, whatever its update time says.
+-- made_at: when the values of a row were made; for a staging row, when it was created, whatever its update time says. is_gradable is
+-- the view gradable_predictions as an expression, which a test compares with it.
 candidates AS (
     SELECT
         *,
@@ -28,6 +29,7 @@ newest AS (
             ORDER BY created_at IS NULL, created_at, prediction_id
         ) AS first_id
     FROM candidates
+    WHERE TRUE
     QUALIFY ROW_NUMBER() OVER (
         PARTITION BY game_id, player_lookup, system_id, current_points_line, is_stored
         ORDER BY
@@ -44,6 +46,7 @@ merged AS (
         MAX(IF(is_stored, first_id, NULL)) OVER (PARTITION BY game_id, player_lookup, system_id, current_points_line) AS stored_id,
         MAX(IF(is_stored, first_created_at, NULL)) OVER (PARTITION BY game_id, player_lookup, system_id, current_points_line) AS stored_created_at
     FROM newest
+    WHERE TRUE
     QUALIFY ROW_NUMBER() OVER (
         PARTITION BY game_id, player_lookup, system_id, current_points_line
         ORDER BY made_at DESC, is_stored DESC

@@ -7,8 +7,8 @@ gradable AS (
         player_lookup,
         system_id,
         current_points_line
-    FROM nba_predictions.player_prop_predictions
-    WHERE game_date = @game_date AND is_active IS NOT FALSE AND invalidation_reason IS NULL
+    FROM nba_predictions.gradable_predictions
+    WHERE game_date = @game_date
 ),
 
 gradable_games AS (

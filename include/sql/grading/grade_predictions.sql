@@ -5,8 +5,8 @@ WITH
 -- Rule 1: what is gradable, and one row per business key. The tie-breaks behind prediction_id make a rerun give the same rows.
 gradable AS (
     SELECT *
-    FROM nba_predictions.player_prop_predictions
-    WHERE game_date = @game_date AND is_active IS NOT FALSE AND invalidation_reason IS NULL
+    FROM nba_predictions.gradable_predictions
+    WHERE game_date = @game_date
     QUALIFY ROW_NUMBER() OVER (
         PARTITION BY game_id, player_lookup, system_id, current_points_line
         ORDER BY

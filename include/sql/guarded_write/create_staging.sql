@@ -1,4 +1,4 @@
--- An empty table with the columns of the target: the write's staging table. It expires by itself should a crash leave it.
+-- An empty table with the columns of the target: the write's staging table. It expires after 30 days if a crash leaves it.
 -- Identifiers: staging, target, date_column
 CREATE TABLE {staging}
 OPTIONS (

@@ -1,4 +1,4 @@
--- Replaces one date of the target by the staged rows, in one transaction that the fence row serialises. The only script of the project.
+-- Replaces one date of the target with the staged rows, in one transaction that the fence row serialises. The only script of the project.
 -- The UPDATE comes first and always changes a row, so two publishes of one date conflict even when the date is empty:
 -- BigQuery lets appends, and DELETEs that find nothing, commit side by side.
 -- Messages are put together with CONCAT, as the emulator knows no FORMAT of a date; none of their parts may be NULL, or there is no error.
@@ -74,5 +74,4 @@ COMMIT TRANSACTION;
 
 SELECT
     v_token AS fencing_token,
-    v_replaced_rows AS replaced_rows,
-    v_audited_rows AS written_rows;
+    v_replaced_rows AS replaced_rows;

@@ -1,5 +1,6 @@
--- One row per date of the range that should be graded (again), oldest first: how many gradable predictions whose game has a box score
--- have no grade, and how many grades are older than the latest correction of their box score.
+-- One row per date of the range that should be graded (again): how many gradable predictions whose game has a box score have no grade,
+-- and how many grades are older than the latest correction of their box score. Dates whose grading failed or was refused least often in
+-- the last 7 days come first, then the oldest: a date that fails each time does not block the others.
 -- Params: first DATE, last DATE
 WITH gradable AS (
     SELECT DISTINCT
@@ -8,11 +9,9 @@ WITH gradable AS (
         player_lookup,
         system_id,
         current_points_line
-    FROM nba_predictions.player_prop_predictions
+    FROM nba_predictions.gradable_predictions
     WHERE
         game_date BETWEEN @first AND @last
-        AND is_active IS NOT FALSE
-        AND invalidation_reason IS NULL
 ),
 
 played AS (
@@ -58,14 +57,28 @@ outdated AS (
         COUNT(*) AS outdated_grades
     FROM grades
     INNER JOIN nba_box_scores.player_game_summary AS box USING (game_date, game_id, player_lookup)
-    WHERE box.updated_at > grades.graded_at
+    WHERE box.game_date BETWEEN @first AND @last AND box.updated_at > grades.graded_at
     GROUP BY grades.game_date
+),
+
+failed AS (
+    SELECT
+        game_date,
+        COUNT(*) AS failed_runs
+    FROM nba_predictions.grading_runs
+    WHERE
+        started_at >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY)
+        AND operation = 'grading'
+        AND outcome IN ('failed', 'refused')
+    GROUP BY game_date
 )
 
 SELECT
     game_date,
     COALESCE(ungraded.ungraded_predictions, 0) AS ungraded_predictions,
-    COALESCE(outdated.outdated_grades, 0) AS outdated_grades
+    COALESCE(outdated.outdated_grades, 0) AS outdated_grades,
+    COALESCE(failed.failed_runs, 0) AS failed_runs
 FROM ungraded
 FULL OUTER JOIN outdated USING (game_date)
-ORDER BY game_date;
+LEFT JOIN failed USING (game_date)
+ORDER BY failed_runs, game_date;

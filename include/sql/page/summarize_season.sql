@@ -9,11 +9,9 @@ WITH gradable AS (
         player_lookup,
         system_id,
         current_points_line
-    FROM nba_predictions.player_prop_predictions
+    FROM nba_predictions.gradable_predictions
     WHERE
         game_date BETWEEN @first AND @last
-        AND is_active IS NOT FALSE
-        AND invalidation_reason IS NULL
 ),
 
 predicted_games AS (

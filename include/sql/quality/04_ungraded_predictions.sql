@@ -12,8 +12,8 @@ WITH gradable AS (
         player_lookup,
         system_id,
         current_points_line
-    FROM nba_predictions.player_prop_predictions
-    WHERE game_date = @day AND is_active IS NOT FALSE AND invalidation_reason IS NULL
+    FROM nba_predictions.gradable_predictions
+    WHERE game_date = @day
 ),
 
 grades AS (

@@ -14,13 +14,11 @@ gradable AS (
         predicted_points IS NULL
         OR (COALESCE(recommendation, '') IN ('OVER', 'UNDER') AND current_points_line IS NULL)
         OR REGEXP_CONTAINS(UPPER(COALESCE(line_source, '')), 'PLACEHOLDER|DEFAULT|BOOTSTRAP') AS is_placeholder
-    FROM nba_predictions.player_prop_predictions
+    FROM nba_predictions.gradable_predictions
     WHERE
         game_date > DATE_SUB(@day, INTERVAL 7 DAY)
         AND game_date <= @day
         AND system_id = @system_id
-        AND is_active IS NOT FALSE
-        AND invalidation_reason IS NULL
     -- Of several rows of one key, the one that grading takes.
     QUALIFY ROW_NUMBER() OVER (
         PARTITION BY game_date, game_id, player_lookup, current_points_line

@@ -1,4 +1,4 @@
--- What is compared of one staging table: a part of count_unmerged_rows.
+-- Part of count_unmerged_rows and find_staged_dates: what they compare of one staging table.
 -- Literals: table_name. Identifiers: key: its date and its business key, time_column, staging
 SELECT
     {table_name} AS table_name,

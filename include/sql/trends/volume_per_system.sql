@@ -11,12 +11,10 @@ gradable AS (
         player_lookup,
         system_id,
         current_points_line
-    FROM nba_predictions.player_prop_predictions
+    FROM nba_predictions.gradable_predictions
     WHERE
         game_date > DATE_SUB(@day, INTERVAL @days + 7 DAY)
         AND game_date <= @day
-        AND is_active IS NOT FALSE
-        AND invalidation_reason IS NULL
 ),
 
 counted AS (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nba_grading.airflow.context import run_link
-from nba_grading.airflow.errors import RESULT_KEY, AlreadyAlerted, LeaseWaitTimeout
+from nba_grading.airflow.errors import AlreadyAlerted, LeaseWaitTimeout
 from nba_grading.airflow.notify import alert_lease_store_down, raise_alert, resolve
 from nba_grading.airflow.params import switched_off
+from nba_grading.airflow.run_record import FACTS_KEY
 from nba_grading.alerts import messages as alerts
 from nba_grading.events import get_logger
 from nba_grading.leases.errors import LeaseStoreUnavailable
@@ -53,7 +54,7 @@ def _param_date(context: Context) -> str | None:
 
 def _checked_date(context: Context) -> str | None:
     try:
-        checked = context["ti"].xcom_pull(task_ids="check_inputs", key=RESULT_KEY) or {}
+        checked = context["ti"].xcom_pull(task_ids="check_inputs", key=FACTS_KEY) or {}
     except Exception:
         # In the DAG processor, where the callback of a lost worker runs, XCom cannot be read.
         log.warning("run_date_unknown", exc_info=True)

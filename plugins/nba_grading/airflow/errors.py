@@ -1,4 +1,4 @@
-"""How a task fails: for good or to be tried again, told already or not; and what its error is in the record of the run."""
+"""How a task fails: for good or to be retried, with an alert or without; and how the record of the run names its error."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowFailException
 
-# The XCom in which the tasks of a guarded run leave what its record says.
-RESULT_KEY = "run"
-
 
 class AlreadyAlerted(AirflowFailException):
-    """Fails the task for good with what was told before: the failure alert would only repeat it."""
+    """Fails the task for good without an alert: one was sent already, and another would only repeat it."""
 
 
 class AuditRefused(AirflowFailException):
-    """The audit stopped the write, for a reason that trying again cannot mend; the date is as it was."""
+    """The audit stopped the write for a reason that a retry cannot fix; the date is unchanged."""
 
 
 class LeaseWaitTimeout(AirflowFailException):
@@ -28,13 +25,13 @@ class LeaseWaitTimeout(AirflowFailException):
 
 
 def outcome_of(error: Exception) -> dict[str, str]:
-    """What an error is in the record of the run; a refusal is no failure of the operation."""
+    """The outcome and detail of an error in the record of the run; a refusal is not a failure of the operation."""
     return {**({"outcome": "refused"} if isinstance(error, AuditRefused) else {}), "detail": f"{type(error).__name__}: {error}"}
 
 
 @contextmanager
 def fail_for_good() -> Iterator[None]:
-    """Turn errors that a retry cannot mend into a failure without retries; the rest pass, for Airflow to retry."""
+    """Turn errors that a retry cannot fix into a failure without retries; Airflow retries the others."""
     from nba_grading.guarded_write.publish import AuditFailed
     from nba_grading.warehouse.client import StatementFailed
 

@@ -1,18 +1,17 @@
-"""What a guarded write tells OpenLineage: the tables its rows were read from, the table and the dates it published, rows and tokens.
+"""What a guarded write reports to OpenLineage: the tables its rows were read from, the table and dates it published, rows and tokens.
 
-Airflow's OpenLineage provider sends the events, where a transport is configured, and asks the operator of a task for what it knows.
-What that is comes from the write itself, by its log events: the tables are those that its SQL names, so no list of them can be
-out of date. Where no transport is configured nothing here is called but the two lines that remember a write. See docs/lineage.md.
+Airflow's OpenLineage provider sends the events where a transport is configured, and asks the operator of a task for its facts. These
+come from the write itself: the tables are those that its SQL names, so no separate list can be out of date. See docs/lineage.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from nba_grading.events import subscribe
+from nba_grading.game_dates import parse_game_date
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.tables import TABLES
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import RunFacet
+
+    from nba_grading.guarded_write.publish import Published
 
     Lineage = OperatorLineage[Any, Any]
 
@@ -31,64 +32,20 @@ FACET_SCHEMA = "urn:nba-grading:schema:GuardedWritesRunFacet:1-0-0"
 
 @dataclass(frozen=True)
 class TracedWrite:
-    """One date that was published: ``dataset.table``, the date and its column, the tables read, rows written and replaced, and who wrote."""
+    """One published date, and the id of the write."""
 
-    operation: str | None
-    grading_run_id: str | None
-    table: str
-    date_column: str
-    game_date: date
-    fencing_token: int
-    rows: int
-    replaced_rows: int
-    read: Sequence[str] = ()
+    grading_run_id: str
+    published: Published
 
 
-@dataclass
-class Trace:
-    """The writes of this process since its task began, in order."""
-
-    writes: list[TracedWrite] = field(default_factory=list)
-    begun: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    def note(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Remember a write that begins (its operation and run, by the claim's holder) and one that is published."""
-        if event == "write_begun":
-            self.begun[facts["holder"]] = facts
-        elif event == "date_traced":
-            begun = self.begun.get(facts["holder"], {})
-            self.writes.append(
-                TracedWrite(
-                    operation=begun.get("operation"),
-                    grading_run_id=begun.get("grading_run_id"),
-                    table=facts["table"],
-                    date_column=facts["date_column"],
-                    game_date=facts["game_date"],
-                    fencing_token=facts["token"],
-                    rows=facts["rows"],
-                    replaced_rows=facts["replaced"],
-                    read=facts["read"],
-                )
-            )
-
-    def forget(self) -> None:
-        """Another task begins."""
-        self.writes.clear()
-        self.begun.clear()
-
-
-trace = Trace()
-
-
-def start_lineage() -> None:
-    """Remember the writes of this process from now on."""
-    subscribe(trace.note)
+# The writes of this process since its task began, in order.
+trace: list[TracedWrite] = []
 
 
 class LineageMixin:
-    """What OpenLineage's listener asks of an operator of guarded writes; a mixin that stands before BaseOperator.
+    """Answers OpenLineage's listener for an operator of guarded writes; a mixin to be named before BaseOperator.
 
-    The answer to each is None where there is nothing to tell. The listener turns an error into a warning of the task's log.
+    Each answer is None if there is nothing to report. The listener turns an error into a warning in the task's log.
     """
 
     operation: str
@@ -96,32 +53,31 @@ class LineageMixin:
     date_known_at_start = True
 
     def pre_execute(self, context: Context) -> None:
-        """The writes of a task are its own, also where one process runs several."""
-        trace.forget()
+        """Start with no writes, also where one process runs several tasks."""
+        trace.clear()
 
     def get_openlineage_facets_on_start(self) -> Lineage | None:
-        """The table and the date that are about to be written, where the task writes one date."""
+        """The table and the date about to be written, if the task writes one date."""
         table = TABLES.get(self.operation)
         if table is None or not self.date_known_at_start:
             return None
-        return _lineage([], [_output(table.full_name, table.date_column, [date.fromisoformat(self.game_date)], None)], {})
+        return _lineage([], [_output(table.full_name, table.date_column, [parse_game_date(self.game_date)], None)], {})
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Lineage | None:
         """The writes of the task; of one that failed, those that it published before."""
-        return lineage_of(trace.writes) if trace.writes else None
+        return lineage_of(trace) if trace else None
 
 
 def lineage_of(writes: Sequence[TracedWrite]) -> Lineage:
-    """Inputs, outputs and the run facet of the writes of one task: a dataset once, with all its dates."""
+    """Inputs, outputs and the run facet of the writes of one task: each dataset once, with all its dates."""
     from openlineage.client.event_v2 import InputDataset
 
-    inputs: list[InputDataset] = [
-        InputDataset(namespace=NAMESPACE, name=_name(table)) for table in sorted({table for write in writes for table in write.read})
-    ]
+    published = [write.published for write in writes]
+    inputs = [InputDataset(namespace=NAMESPACE, name=_name(table)) for table in sorted({table for each in published for table in each.read})]
     outputs = []
-    for table, date_column in sorted({(write.table, write.date_column) for write in writes}):
-        own = [write for write in writes if write.table == table]
-        outputs.append(_output(table, date_column, sorted({write.game_date for write in own}), sum(write.rows for write in own)))
+    for table in sorted({each.table for each in published}, key=lambda table: table.name):
+        own = [each for each in published if each.table is table]
+        outputs.append(_output(table.full_name, table.date_column, sorted({each.game_date for each in own}), sum(each.written for each in own)))
     return _lineage(inputs, outputs, {FACET: _facet(writes)})
 
 
@@ -155,14 +111,14 @@ def _facet(writes: Sequence[TracedWrite]) -> RunFacet:
     return GuardedWritesRunFacet(
         writes=[
             {
-                "operation": write.operation,
+                "operation": write.published.table.operation,
                 "gradingRunId": write.grading_run_id,
-                "table": _name(write.table),
-                "gameDate": str(write.game_date),
-                # Not "…token": Airflow masks what is called so.
-                "fence": write.fencing_token,
-                "rows": write.rows,
-                "replacedRows": write.replaced_rows,
+                "table": _name(write.published.table.full_name),
+                "gameDate": str(write.published.game_date),
+                # Not "…token": Airflow masks values of that name.
+                "fence": write.published.fencing_token,
+                "rows": write.published.written,
+                "replacedRows": write.published.replaced,
             }
             for write in writes
         ]

@@ -26,11 +26,13 @@ def switched_off(context: Context) -> str | None:
     return None if wanted else "the run's parameter use_lease is off"
 
 
-def _table_of(context: Context) -> Table:
+def table_of(context: Context) -> Table:
+    """The table named by the parameter ``table``."""
     return REPAIRABLE[context["params"]["table"]]
 
 
-def _range_of(context: Context) -> tuple[date, date]:
+def range_of(context: Context) -> tuple[date, date]:
+    """The parameters from_date and to_date; raises AirflowFailException if they are no range of past dates."""
     try:
         return parse_range(context["params"]["from_date"], context["params"]["to_date"])
     except GameDateError as error:

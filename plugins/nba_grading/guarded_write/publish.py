@@ -1,12 +1,12 @@
 """Write, audit, publish: how one game_date of a guarded table is replaced, atomically and fenced.
 
-1. **write** the fresh rows to a staging table of this claim: the heavy part, in conflict with nobody;
-2. **audit** the staging table: keys unique and not NULL, one date only, and not a suspicious loss of keys; then the caller's own audit;
+1. **write** the fresh rows to a staging table of this claim: the expensive part, which conflicts with no other writer;
+2. **audit** the staging table: keys unique and not NULL, one date only, no suspicious loss of keys; then the caller's own audit;
 3. **publish**: one transaction that first updates the date's fence row, refuses an older token, and replaces the date's rows;
-4. drop the staging table. What a crash leaves is found by the staging cleanup.
+4. drop the staging table. The staging cleanup finds what a crash leaves.
 
-Why the fence: BigQuery lets two writers of an empty date append side by side, in a MERGE or a transaction too. See docs/decisions.md.
-The claim is checked before every statement, so a writer that lost its lease stops; one that cannot know it is refused by the fence.
+Why the fence: BigQuery lets two writers append to an empty date side by side, even in a MERGE or a transaction. See docs/decisions.md.
+The claim is checked before every statement, so a writer that lost its lease stops; the fence refuses one that cannot know it.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from datetime import date
 from typing import Any
 
 from nba_grading.events import get_logger
-from nba_grading.guarded_write.claim import Claim
+from nba_grading.guarded_write.claim import Claim, writing_under
 from nba_grading.warehouse.client import AssertionRefused, Params, Warehouse
-from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql, tables_read
-from nba_grading.warehouse.tables import DATASETS, Table
+from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
+from nba_grading.warehouse.tables import Table, source_tables
 
 log = get_logger(__name__)
 
 UNLEASED_TOKEN = 0
-
 ANY_TOKEN = -1
 
 
 class AuditFailed(RuntimeError):
-    """The staged rows were stopped before publishing; the date is as it was. ``permanent`` means that trying again finds the same."""
+    """The audit stopped the staged rows; the date is unchanged. ``permanent`` means that a retry would find the same."""
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -39,20 +38,19 @@ class AuditFailed(RuntimeError):
 
 
 class FencedOut(RuntimeError):
-    """A newer claim has published this date, or anybody has since this write read it; the date is as that one left it."""
+    """A newer claim has published this date, or anybody has since this write read it; the date keeps the newer rows."""
 
 
 @dataclass(frozen=True)
 class Write:
-    """One date to replace: ``rows`` is the text of a SELECT of the table's columns, with its parameters.
+    """The rows that replace a date of a table: ``rows`` is the text of a SELECT of the table's columns, with its parameters.
 
-    ``reads_target``: the rows are made of those that the date holds, as in a merge or a repair. A token orders writers, not what they
-    have read, so such a write is refused as well when anybody published the date since. ``allow_duplicates`` is for bringing a date
-    back as it was.
+    ``max_shrink`` is the share of its keys that the date may lose, unless ``allow_shrink``. ``reads_target``: the rows are made from
+    those that the date holds, as in a merge or a repair. A token orders writers, not what they have read, so such a write is also
+    refused when anybody has published the date since. ``allow_duplicates`` is for restoring a date exactly as it was.
     """
 
     table: Table
-    game_date: date
     rows: str
     params: Params
     max_shrink: float
@@ -63,155 +61,154 @@ class Write:
 
 @dataclass(frozen=True)
 class Published:
-    """What a write left: its token, the rows it wrote and replaced, and how long it took in milliseconds."""
+    """A published date: its token, the rows written and replaced, the milliseconds it took, and the tables that were read."""
 
+    table: Table
+    game_date: date
     fencing_token: int
-    written_rows: int
-    replaced_rows: int
+    written: int
+    replaced: int
     duration_ms: int
+    read: tuple[str, ...]
 
 
-def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable[[str], None]) -> Published:
-    """Replace one date of a guarded table. ``audit`` gets the staging table's name and raises AuditFailed to stop the write.
+def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable[[str], None] = lambda staging: None) -> Published:
+    """Replace the claim's date of a guarded table. ``audit`` gets the staging table's name and raises AuditFailed to stop the write.
 
-    Raises LeaseLost, AuditFailed, FencedOut, or the warehouse's errors; in each case the date is as it was. Idempotent.
+    Raises LeaseLost, AuditFailed, FencedOut, or the warehouse's errors; in each case the date is unchanged. Idempotent.
+    ValueError if the claim is not one on this table: another operation's lease does not guard it.
     """
+    key, table = claim.key, write.table
+    if key.operation != table.operation:
+        raise ValueError(f"a claim of {key.operation} cannot write {table.name}, which is guarded by leases of {table.operation}")
     started = time.monotonic()
-    staging = write.table.staging_name(write.game_date, claim.holder_id)
-    warehouse.before_attempt = claim.check
+    staging = table.staging_name(key.game_date, claim.holder_id)
     try:
-        _seed_fence(warehouse, write)
-        seen_token = _read_fence(warehouse, write) if write.reads_target else ANY_TOKEN
-        _stage(warehouse, claim, write, staging)
-        rows, keys = _audit(warehouse, write, staging)
-        audit(staging)
-        published = _publish(warehouse, claim, write, staging, rows, keys, seen_token)
+        with writing_under(warehouse, claim):
+            _seed_fence(warehouse, table, key.game_date)
+            seen_token = _read_fence(warehouse, table, key.game_date) if write.reads_target else ANY_TOKEN
+            _stage(warehouse, claim, write, staging)
+            rows, keys = _audit(warehouse, write, key.game_date, staging)
+            audit(staging)
+            found = _publish(warehouse, claim, table, staging, rows, keys, seen_token)
     finally:
-        warehouse.before_attempt = lambda: None
         _drop(warehouse, staging)
     duration_ms = round((time.monotonic() - started) * 1000)
+    published = Published(table, key.game_date, found["fencing_token"], rows, found["replaced_rows"], duration_ms, source_tables(write.rows))
     log.info(
         "date_published",
-        operation=claim.key.operation,
-        table=write.table.name,
-        game_date=write.game_date,
+        operation=key.operation,
+        table=table.name,
+        game_date=key.game_date,
         holder=claim.holder_id,
-        token=published["fencing_token"],
+        token=published.fencing_token,
         rows=rows,
-        replaced=published["replaced_rows"],
+        replaced=published.replaced,
         ms=duration_ms,
     )
-    log.debug(
-        "date_traced",
-        table=write.table.full_name,
-        date_column=write.table.date_column,
-        game_date=write.game_date,
-        holder=claim.holder_id,
-        token=published["fencing_token"],
-        rows=rows,
-        replaced=published["replaced_rows"],
-        read=tables_read(write.rows, DATASETS),
-    )
-    return Published(published["fencing_token"], rows, published["replaced_rows"], duration_ms)
+    return published
 
 
-def _seed_fence(warehouse: Warehouse, write: Write) -> None:
+def _seed_fence(warehouse: Warehouse, table: Table, game_date: date) -> None:
     text = render_sql(
         "guarded_write/seed_fence",
-        target=identifier(write.table.full_name),
-        date_column=identifier(write.table.date_column),
-        stored_token="MAX(fencing_token)" if write.table.has_token else "MAX(0)",
+        target=identifier(table.full_name),
+        date_column=identifier(table.date_column),
+        stored_token="MAX(fencing_token)" if table.has_token else "MAX(0)",
     )
-    warehouse.dml(text, {"table_name": write.table.name, "game_date": write.game_date})
+    warehouse.dml(text, {"table_name": table.name, "game_date": game_date})
 
 
-def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> None:
-    parts = {"staging": identifier(staging), "target": identifier(write.table.full_name), "date_column": identifier(write.table.date_column)}
-    warehouse.query(render_sql("guarded_write/create_staging", **parts))
-    text = render_sql(
-        "guarded_write/insert_staging", staging=identifier(staging), columns=identifiers(write.table.columns), rows=write.rows.rstrip().rstrip(";")
-    )
-    warehouse.dml(text, write.params, job_name=_job_name("stage", claim, write), before_submit=claim.note_job)
-    log.info("date_staged", table=write.table.name, game_date=write.game_date, staging=staging)
-
-
-def _audit(warehouse: Warehouse, write: Write, staging: str) -> tuple[int, int]:
-    """Rows and keys staged, once nothing is wrong with them."""
-    text = render_sql(
-        "guarded_write/audit_staging",
-        staging=identifier(staging),
-        target=identifier(write.table.full_name),
-        date_column=identifier(write.table.date_column),
-        key=identifiers(write.table.key),
-        null_key=" OR ".join(f"{identifier(name)} IS NULL" for name in write.table.required_key),
-    )
-    [found] = warehouse.query(text, {"game_date": write.game_date})
-    where = f"{write.table.name} {write.game_date}"
-    if found["null_keys"]:
-        raise AuditFailed(
-            f"{where}: {found['null_keys']} staged rows lack a part of their key {write.table.required_key}; nothing was published", permanent=True
-        )
-    if found["foreign_rows"]:
-        raise AuditFailed(f"{where}: {found['foreign_rows']} staged rows are of another date; nothing was published", permanent=True)
-    if found["staged_rows"] != found["staged_keys"] and not write.allow_duplicates:
-        raise AuditFailed(
-            f"{where}: {found['staged_rows']} staged rows share {found['staged_keys']} keys; nothing was published. "
-            "The usual cause is an input row that stands twice: look for it in the box scores of that date",
-            permanent=True,
-        )
-    allowed = found["stored_keys"] * (1 - write.max_shrink)
-    if found["staged_keys"] < allowed and not write.allow_shrink:
-        raise AuditFailed(
-            f"{where} would shrink from {found['stored_keys']} keys to {found['staged_keys']}, more than the {write.max_shrink:.0%} allowed; "
-            "nothing was published. If that is right, run it again with allow_shrink",
-            permanent=True,
-        )
-    return int(found["staged_rows"]), int(found["staged_keys"])
-
-
-def _read_fence(warehouse: Warehouse, write: Write) -> int:
-    [row] = warehouse.query_file("guarded_write/read_fence", {"table_name": write.table.name, "game_date": write.game_date})
+def _read_fence(warehouse: Warehouse, table: Table, game_date: date) -> int:
+    [row] = warehouse.query_file("guarded_write/read_fence", {"table_name": table.name, "game_date": game_date})
     return int(row["fencing_token"])
 
 
-def _publish(warehouse: Warehouse, claim: Claim, write: Write, staging: str, rows: int, keys: int, seen_token: int) -> dict[str, Any]:
-    parts = {
-        "target": identifier(write.table.full_name),
-        "date_column": identifier(write.table.date_column),
-        "columns": identifiers(write.table.columns),
-        "token_column": ", fencing_token" if write.table.has_token else "",
-        "token_value": ", v_token" if write.table.has_token else "",
-    }
+def _stage(warehouse: Warehouse, claim: Claim, write: Write, staging: str) -> None:
+    table = write.table
+    parts = {"staging": identifier(staging), "target": identifier(table.full_name), "date_column": identifier(table.date_column)}
+    warehouse.query(render_sql("guarded_write/create_staging", **parts))
+    text = render_sql(
+        "guarded_write/insert_staging", staging=identifier(staging), columns=identifiers(table.columns), rows=write.rows.rstrip().rstrip(";")
+    )
+    warehouse.dml(text, write.params, job_name=_job_name("stage", claim, table), before_submit=claim.note_job)
+    log.info("date_staged", table=table.name, game_date=claim.key.game_date, staging=staging)
+
+
+def _audit(warehouse: Warehouse, write: Write, game_date: date, staging: str) -> tuple[int, int]:
+    """Rows and keys staged, if nothing is wrong with them."""
+    table = write.table
+    text = render_sql(
+        "guarded_write/audit_staging",
+        staging=identifier(staging),
+        target=identifier(table.full_name),
+        date_column=identifier(table.date_column),
+        key=identifiers(table.key),
+        null_key=" OR ".join(f"{identifier(name)} IS NULL" for name in table.required_key),
+    )
+    [found] = warehouse.query(text, {"game_date": game_date})
+    problem = _problem_of(found, write, f"{table.name} {game_date}")
+    if problem:
+        raise AuditFailed(problem, permanent=True)
+    return int(found["staged_rows"]), int(found["staged_keys"])
+
+
+def _problem_of(found: dict[str, Any], write: Write, where: str) -> str | None:
+    rows, keys, stored_keys = found["staged_rows"], found["staged_keys"], found["stored_keys"]
+    if found["null_keys"]:
+        return f"{where}: {found['null_keys']} staged rows lack a part of their key ({', '.join(write.table.required_key)}); nothing was published"
+    if found["foreign_rows"]:
+        return f"{where}: {found['foreign_rows']} staged rows are of another date; nothing was published"
+    if rows != keys and not write.allow_duplicates:
+        return (
+            f"{where}: {rows} staged rows have only {keys} keys; nothing was published. The usual cause is a duplicate input row: "
+            "look for it in the box scores of that date"
+        )
+    if keys < stored_keys * (1 - write.max_shrink) and not write.allow_shrink:
+        return (
+            f"{where} would shrink from {stored_keys} keys to {keys}, more than the {write.max_shrink:.0%} allowed; nothing was published. "
+            "If that is right, run it again with allow_shrink"
+        )
+    return None
+
+
+def _publish(warehouse: Warehouse, claim: Claim, table: Table, staging: str, rows: int, keys: int, seen_token: int) -> dict[str, Any]:
+    game_date = claim.key.game_date
     text = render_sql(
         "guarded_write/publish_staging",
-        game_date=literal(write.game_date),
+        game_date=literal(game_date),
         token=literal(UNLEASED_TOKEN if claim.token is None else claim.token),
         seen_token=literal(seen_token),
         audited_rows=literal(rows),
         audited_keys=literal(keys),
-        table_name=literal(write.table.name),
+        table_name=literal(table.name),
         holder_id=literal(claim.holder_id),
         staging=identifier(staging),
-        key=identifiers(write.table.key),
-        **parts,
+        key=identifiers(table.key),
+        target=identifier(table.full_name),
+        date_column=identifier(table.date_column),
+        columns=identifiers(table.columns),
+        token_column=", fencing_token" if table.has_token else "",
+        token_value=", v_token" if table.has_token else "",
     )
     try:
-        [published] = warehouse.query(text, job_name=_job_name("publish", claim, write), before_submit=claim.note_job)
+        [published] = warehouse.query(text, job_name=_job_name("publish", claim, table), before_submit=claim.note_job)
     except AssertionRefused as error:
         if error.assertion != "fenced_out":
             raise AuditFailed(f"{error}; nothing was published") from error
-        log.error("fenced_out", operation=claim.key.operation, game_date=write.game_date, holder=claim.holder_id, token=claim.token, told=error)
+        facts = {"operation": claim.key.operation, "game_date": game_date, "holder": claim.holder_id, "token": claim.token}
+        log.error("fenced_out", **facts, reason=str(error))
         raise FencedOut(f"{error}; nothing was published") from error
     return published
 
 
 def _drop(warehouse: Warehouse, staging: str) -> None:
     try:
-        warehouse.query(render_sql("guarded_write/drop_staging", staging=identifier(staging)))
+        warehouse.drop_table(staging)
     except Exception as error:
-        log.warning("staging_not_dropped", staging=staging, error=error)
+        log.warning("staging_not_dropped", staging=staging, error=str(error))
 
 
-def _job_name(step: str, claim: Claim, write: Write) -> str:
+def _job_name(step: str, claim: Claim, table: Table) -> str:
     token = "unleased" if claim.token is None else str(claim.token)
-    return f"nba_grading_{step}_{write.table.name}_{write.game_date:%Y%m%d}_{token}_{claim.holder_id[:8]}"
+    return f"nba_grading_{step}_{table.name}_{claim.key.game_date:%Y%m%d}_{token}_{claim.holder_id[:8]}"

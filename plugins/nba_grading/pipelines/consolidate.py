@@ -1,11 +1,11 @@
 """One batch of staging tables, merged into one game date of player_prop_predictions. The rules are in include/sql/consolidation.
 
-Prediction workers each write ``_staging_batch_<batch>_<worker>``. A batch's tables are looked at first, and refused by name when they
-cannot be merged whole; then all of them are merged by the one guarded write; then those whose rows are proven to be in the table are
-dropped. A crash at any point leaves a whole date and every row that is not in it yet, so the batch can be consolidated again.
+Prediction workers each write ``_staging_batch_<batch>_<worker>``. A batch's tables are checked first, and refused by name if they
+cannot be merged whole; then the guarded write merges all of them; then those whose rows are proven to be in the table are dropped. A
+crash at any point leaves a whole date and every row that is not in it yet, so the batch can be consolidated again.
 
-What it does not promise: that no worker writes any more. Rows that come between the proof and the drop of their table go with it
-(BigQuery keeps a dropped table for seven days), so a batch is consolidated once its workers are done.
+It does not promise that the workers are done. Rows that a worker writes between the proof and the drop of its table are dropped with
+it (BigQuery keeps a dropped table for seven days), so consolidate a batch once its workers have finished.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import Any
 from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
 from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
+from nba_grading.guarded_write.work import WriteReport, WriteRequest
+from nba_grading.pipelines.merged import count_unmerged_rows
 from nba_grading.quality.after_write import Finding, find_duplicates, log_findings
 from nba_grading.warehouse.client import Row, StatementFailed, Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
@@ -27,23 +29,23 @@ from nba_grading.warehouse.tables import BATCH_ID_PATTERN, DATASET, PLAYER_PROP_
 log = get_logger(__name__)
 
 WORKER_PATTERN = "^[A-Za-z0-9_]+$"
-# Without these a row has no place in the table; a newer column that an older worker does not know is NULL.
+# A row without these cannot be stored; a newer column that an older worker does not write is NULL.
 REQUIRED_COLUMNS = (*PLAYER_PROP_PREDICTIONS.key, PLAYER_PROP_PREDICTIONS.date_column, PLAYER_PROP_PREDICTIONS.time_column)
-# What the checks look at. The merge alone reads every column.
+# The columns that the checks read. Only the merge reads every column.
 KEYS_AND_TIMES = (*REQUIRED_COLUMNS, "updated_at")
 SHOWN_DATES = 5
 SHOWN_CHARACTERS = 200
 
 
 class BatchRefused(AuditFailed):
-    """Staging tables that cannot be merged whole; nothing was touched. The message names table, column or dates, and what to do."""
+    """Staging tables that cannot be merged whole; nothing was changed. The message names table, column or dates, and what to do."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems) + ". Nothing was touched", permanent=True)
+        super().__init__("; ".join(problems) + ". Nothing was changed", permanent=True)
 
 
 @dataclass(frozen=True)
-class StagingTable:
+class BatchTable:
     """A staging table of a batch and the columns it has."""
 
     name: str
@@ -64,10 +66,10 @@ class StagingTable:
 
 @dataclass(frozen=True)
 class Batch:
-    """The staging tables of a batch, each of which can be merged, and how many rows they held when they were looked at."""
+    """The staging tables of a batch, all of which can be merged, and how many rows they held when they were checked."""
 
     batch_id: str
-    tables: tuple[StagingTable, ...]
+    tables: tuple[BatchTable, ...]
     rows: int = 0
 
     def candidates(self, columns: tuple[str, ...] = KEYS_AND_TIMES) -> str:
@@ -80,8 +82,8 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What a merge is made of and what it gave, in rows and business keys."""
+class MergeCounts:
+    """Rows and business keys that go into a merge, and the rows that it staged."""
 
     expected_keys: int
     stored_rows: int
@@ -93,7 +95,7 @@ class Figures:
 
 
 def staging_prefix(batch_id: str) -> str:
-    """What the names of a batch's tables begin with; ValueError for a batch id with other characters than letters and digits."""
+    """The prefix of the names of a batch's tables; ValueError for a batch id with other characters than letters and digits."""
     if not re.fullmatch(BATCH_ID_PATTERN, batch_id):
         raise ValueError(f"batch_id {batch_id!r} has other characters than letters and digits")
     return f"_staging_batch_{batch_id}_"
@@ -109,7 +111,7 @@ def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
         problems += _problems_of(name, prefix, columns, target)
     if problems:
         raise BatchRefused(problems)
-    batch = Batch(batch_id, tuple(StagingTable(name, frozenset(columns)) for name, columns in types.items()))
+    batch = Batch(batch_id, tuple(BatchTable(name, frozenset(columns)) for name, columns in types.items()))
     if not batch.tables:
         return batch
     described = warehouse.query(render_sql("consolidation/describe_staging", candidates=batch.candidates()), {"game_date": game_date})
@@ -119,49 +121,41 @@ def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
     return replace(batch, rows=sum(int(row["staged_rows"]) for row in described))
 
 
-def consolidate_date(
-    warehouse: Warehouse, claim: Claim, game_date: date, *, grading_run_id: str, max_shrink: float, allow_shrink: bool, batch_id: str
-) -> dict[str, Any]:
-    """Merge a batch into a date under a claim, and drop the staging tables that are proven merged. Idempotent, also after a crash.
+def consolidate_date(warehouse: Warehouse, claim: Claim, request: WriteRequest) -> WriteReport:
+    """Merge the batch ``batch_id`` into the claim's date, and drop the staging tables that are proven merged. Idempotent, also after a crash.
 
-    Returns counts of tables, rows and keys, ``kept`` (a sentence per table that was not dropped), and the write's fencing_token,
-    written, replaced and duration_ms. Raises BatchRefused and what ``fenced_write.write_date`` raises.
+    The report counts tables, rows and keys, and has ``kept``: a sentence per table that was not dropped. Raises BatchRefused and what
+    ``write_date`` raises.
     """
+    game_date, batch_id = claim.key.game_date, str(request.params["batch_id"])
     batch = read_batch(warehouse, batch_id, game_date)
-    counted: list[Figures] = []
-    published = write_date(
-        warehouse,
-        claim,
-        Write(
-            table=PLAYER_PROP_PREDICTIONS,
-            game_date=game_date,
-            rows=render_sql("consolidation/merge_batch", candidates=batch.candidates(PLAYER_PROP_PREDICTIONS.columns)),
-            params={"game_date": game_date},
-            max_shrink=max_shrink,
-            allow_shrink=allow_shrink,
-            reads_target=True,
-        ),
-        lambda staging: counted.append(_audit_keys(warehouse, batch, game_date, staging)),
+    counted: list[MergeCounts] = []
+    write = Write(
+        table=PLAYER_PROP_PREDICTIONS,
+        rows=render_sql("consolidation/merge_batch", candidates=batch.candidates(PLAYER_PROP_PREDICTIONS.columns)),
+        params={"game_date": game_date},
+        max_shrink=request.max_shrink,
+        allow_shrink=request.allow_shrink,
+        reads_target=True,
     )
-    [figures] = counted
-    kept = _drop_merged(warehouse, claim, batch, game_date)
+    published = write_date(warehouse, claim, write, lambda staging: counted.append(_audit_keys(warehouse, batch, game_date, staging)))
+    [merged] = counted
+    kept = _drop_merged(warehouse, claim, batch)
     counts = {
         "tables": len(batch.tables),
         "dropped": len(batch.tables) - len(kept),
-        "batch_rows": figures.batch_rows,
-        "batch_keys": figures.batch_keys,
-        "new_keys": figures.expected_keys - figures.stored_keys,
-        "collapsed": figures.stored_rows - figures.stored_keys,
-        "written": published.written_rows,
-        "replaced": published.replaced_rows,
+        "batch_rows": merged.batch_rows,
+        "batch_keys": merged.batch_keys,
+        "new_keys": merged.expected_keys - merged.stored_keys,
+        "collapsed": merged.stored_rows - merged.stored_keys,
     }
-    log.info("batch_consolidated", game_date=game_date, batch=batch_id, run=grading_run_id, **counts)
-    return {**counts, "kept": kept, "fencing_token": published.fencing_token, "duration_ms": published.duration_ms}
+    log.info("batch_consolidated", game_date=game_date, batch=batch_id, run=request.grading_run_id, written=published.written, **counts)
+    return WriteReport(published, {**counts, "kept": kept})
 
 
 def validate_consolidation(warehouse: Warehouse, game_date: date, reported: Mapping[str, Any]) -> list[Finding]:
-    """Findings after a consolidation; none is a pass. ``reported`` is what ``consolidate_date`` returned."""
-    kept = [Finding("staging_kept", "warn", told) for told in reported["kept"]]
+    """Findings after a consolidation; none is a pass. ``reported`` has the counts that ``consolidate_date`` reported."""
+    kept = [Finding("staging_kept", "warn", sentence) for sentence in reported["kept"]]
     findings = [*find_duplicates(warehouse, PLAYER_PROP_PREDICTIONS, game_date), *kept]
     log_findings(findings, game_date)
     return findings
@@ -170,15 +164,15 @@ def validate_consolidation(warehouse: Warehouse, game_date: date, reported: Mapp
 def _read_columns(warehouse: Warehouse, prefix: str) -> dict[str, dict[str, str]]:
     """Table → column → type, of the batch's tables and of the target; types without their precision."""
     tables: dict[str, dict[str, str]] = {PLAYER_PROP_PREDICTIONS.name: {}}
-    for row in warehouse.query_file("consolidation/list_staging_columns", {"prefix": prefix, "target": PLAYER_PROP_PREDICTIONS.name}):
+    for row in warehouse.query_file("staging/list_columns", {"prefix": prefix, "target": PLAYER_PROP_PREDICTIONS.name}):
         tables.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"].partition("(")[0]
     return tables
 
 
 def _problems_of_target(columns: Mapping[str, str]) -> list[str]:
     # The guarded write replaces whole rows: a column it does not know would be emptied.
-    strangers = sorted(columns.keys() - set(PLAYER_PROP_PREDICTIONS.columns))
-    return [f"{PLAYER_PROP_PREDICTIONS.name} has the column {name}, which this code does not know: add it to tables.py" for name in strangers]
+    unknown = sorted(columns.keys() - set(PLAYER_PROP_PREDICTIONS.columns))
+    return [f"{PLAYER_PROP_PREDICTIONS.name} has the column {name}, which this code does not know: add it to tables.py" for name in unknown]
 
 
 def _problems_of(table: str, prefix: str, columns: Mapping[str, str], target: Mapping[str, str]) -> Iterator[str]:
@@ -186,7 +180,7 @@ def _problems_of(table: str, prefix: str, columns: Mapping[str, str], target: Ma
         yield f"the name {table!r} has other characters after its batch than letters, digits and underscores: copy the table to another name"
     for name in sorted(columns.keys() - set(PLAYER_PROP_PREDICTIONS.columns)):
         yield (
-            f"{table} has the column {name}, which {PLAYER_PROP_PREDICTIONS.name} has not: add it to that table and to tables.py, "
+            f"{table} has the column {name}, which {PLAYER_PROP_PREDICTIONS.name} does not have: add it to that table and to tables.py, "
             "or drop it from the staging table"
         )
     for name in (name for name in REQUIRED_COLUMNS if name not in columns):
@@ -202,43 +196,42 @@ def _problems_of_rows(row: Row, game_date: date) -> Iterator[str]:
         shown = ", ".join(dates[:SHOWN_DATES]) + (f" and {len(dates) - SHOWN_DATES} more dates" if len(dates) > SHOWN_DATES else "")
         yield (
             f"{row['staging_table']} has {row['foreign_rows']} of its {row['staged_rows']} rows on other dates than {game_date} ({shown}): "
-            "give the batch's own date, or mend the table"
+            "give the batch's own date, or fix the table"
         )
     if row["null_keys"]:
-        yield f"{row['staging_table']} has {row['null_keys']} rows without one of {', '.join(PLAYER_PROP_PREDICTIONS.required_key)}: mend the table"
+        yield f"{row['staging_table']} has {row['null_keys']} rows without one of {', '.join(PLAYER_PROP_PREDICTIONS.required_key)}: fix the table"
 
 
-def _audit_keys(warehouse: Warehouse, batch: Batch, game_date: date, staging: str) -> Figures:
+def _audit_keys(warehouse: Warehouse, batch: Batch, game_date: date, staging: str) -> MergeCounts:
     text = render_sql("consolidation/count_merge", candidates=batch.candidates(), staging=identifier(staging))
     [row] = warehouse.query(text, {"game_date": game_date})
-    figures = Figures(**{name: int(value) for name, value in row.items()})
-    if figures.lost_keys or figures.staged_rows != figures.expected_keys:
+    merged = MergeCounts(**{name: int(value) for name, value in row.items()})
+    if merged.lost_keys or merged.staged_rows != merged.expected_keys:
         raise AuditFailed(
-            f"{game_date}: {figures.staged_rows} rows were staged for the {figures.expected_keys} keys of the date and batch {batch.batch_id}, "
-            f"{figures.lost_keys} are missing; nothing was published. A worker still writes, or the merge's SQL is wrong"
+            f"{game_date}: {merged.staged_rows} rows were staged for the {merged.expected_keys} keys of the date and batch {batch.batch_id}, "
+            f"{merged.lost_keys} are missing; nothing was published. A worker is still writing, or the merge's SQL is wrong"
         )
-    return figures
+    return merged
 
 
-def _drop_merged(warehouse: Warehouse, claim: Claim, batch: Batch, game_date: date) -> list[str]:
-    """Drop what is proven merged; a sentence for each table that stays."""
+def _drop_merged(warehouse: Warehouse, claim: Claim, batch: Batch) -> list[str]:
+    """Drop the tables that are proven merged; returns a sentence for each table that is kept, by name."""
     if not batch.tables:
         return []
     claim.check()
-    unmerged = warehouse.query(render_sql("consolidation/find_unmerged", candidates=batch.candidates()), {"game_date": game_date})
+    game_date, target = claim.key.game_date, PLAYER_PROP_PREDICTIONS
+    staged = count_unmerged_rows(warehouse, target, [table.name for table in batch.tables], game_date, game_date)
     kept = {
-        row["staging_table"]: f"{row['staging_table']} stays: {row['unmerged_rows']} of its rows are not proven to be in "
-        f"{PLAYER_PROP_PREDICTIONS.name}"
-        for row in unmerged
+        name: f"{name} is kept: {rows.unmerged} of its rows are not proven to be in {target.name}" for name, rows in staged.items() if rows.unmerged
     }
     for table in batch.tables:
         if table.name in kept:
             continue
         claim.check()
         try:
-            # A call, not a statement: of a hundred tables, a hundred query jobs would be most of what a merge takes.
+            # A call, not a statement: a hundred tables would need a hundred query jobs, most of the time of a merge.
             warehouse.drop_table(table.full_name)
         except StatementFailed as error:
-            # Its rows are in the table, so nothing is lost by keeping it, nor by merging it again.
-            kept[table.name] = f"{table.name} stays, although it is merged: {str(error)[:SHOWN_CHARACTERS]}"
+            # Its rows are in the table, so keeping it or merging it again loses nothing.
+            kept[table.name] = f"{table.name} is kept, although it is merged: {str(error)[:SHOWN_CHARACTERS]}"
     return [kept[name] for name in sorted(kept)]

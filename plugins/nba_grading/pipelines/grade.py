@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import date
-from typing import Any
 
 from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim
 from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
+from nba_grading.guarded_write.work import WriteReport, WriteRequest
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, load_sql, render_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 
 log = get_logger(__name__)
 
-OPERATION = "grading"
-
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a date holds before grading: gradable predictions, their games, those with a box score, and rows graded earlier."""
+    """The inputs of a date: gradable predictions, their games, those with a box score, and the rows graded earlier."""
 
     gradable: int
     games: int
@@ -29,7 +27,7 @@ class Inputs:
 
     @property
     def outcome(self) -> str:
-        """ready, no_predictions or no_box_scores. A date whose predictions all went but that has grades is ready: the audit decides."""
+        """ready, no_predictions or no_box_scores. A date that has grades but no predictions any more is ready: the audit decides."""
         if self.gradable == 0:
             return "ready" if self.stored_rows else "no_predictions"
         return "ready" if self.games_with_box_score else "no_box_scores"
@@ -52,16 +50,17 @@ class Outcomes:
 
 
 def count_inputs(warehouse: Warehouse, game_date: date) -> Inputs:
-    """Figures of a date's inputs, from one query."""
+    """Count a date's inputs, in one query."""
     [row] = warehouse.query_file("grading/count_inputs", {"game_date": game_date})
     return Inputs(**{name: int(value) for name, value in row.items()})
 
 
-def grade_date(warehouse: Warehouse, claim: Claim, game_date: date, *, grading_run_id: str, max_shrink: float, allow_shrink: bool) -> dict[str, Any]:
-    """Grade a date under a claim and publish it; returns the counts of Outcomes plus fencing_token, replaced and duration_ms.
+def grade_date(warehouse: Warehouse, claim: Claim, request: WriteRequest) -> WriteReport:
+    """Grade the claim's date and publish it; the report's counts are those of Outcomes.
 
-    Raises what ``fenced_write.write_date`` raises; AuditFailed also when the counts do not balance.
+    Raises what ``write_date`` raises; AuditFailed also when the counts do not balance.
     """
+    game_date = claim.key.game_date
     outcomes: list[Outcomes] = []
 
     def audit_balance(staging: str) -> None:
@@ -74,25 +73,14 @@ def grade_date(warehouse: Warehouse, claim: Claim, game_date: date, *, grading_r
             )
         outcomes.append(found)
 
-    published = write_date(
-        warehouse,
-        claim,
-        Write(
-            table=PREDICTION_ACCURACY,
-            game_date=game_date,
-            rows=load_sql("grading/grade_predictions"),
-            params={"game_date": game_date, "grading_run_id": grading_run_id},
-            max_shrink=max_shrink,
-            allow_shrink=allow_shrink,
-        ),
-        audit_balance,
+    write = Write(
+        table=PREDICTION_ACCURACY,
+        rows=load_sql("grading/grade_predictions"),
+        params={"game_date": game_date, "grading_run_id": request.grading_run_id},
+        max_shrink=request.max_shrink,
+        allow_shrink=request.allow_shrink,
     )
+    published = write_date(warehouse, claim, write, audit_balance)
     [found] = outcomes
-    log.info("date_graded", game_date=game_date, graded=found.graded, voided=found.voided, pending=found.pending, replaced=published.replaced_rows)
-    return {
-        **asdict(found),
-        "fencing_token": published.fencing_token,
-        "written": published.written_rows,
-        "replaced": published.replaced_rows,
-        "duration_ms": published.duration_ms,
-    }
+    log.info("date_graded", game_date=game_date, graded=found.graded, voided=found.voided, pending=found.pending, replaced=published.replaced)
+    return WriteReport(published, asdict(found))

@@ -1,9 +1,9 @@
-"""One row in grading_runs for every run of a guarded write, whatever became of it."""
+"""One row in grading_runs for every run of a guarded write, whatever its outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from nba_grading.warehouse.client import TypedParam, Warehouse
@@ -51,8 +51,4 @@ def record_run(warehouse: Warehouse, run: Mapping[str, Any]) -> None:
     row = {"finished_at": datetime.now(tz=UTC), **run}
     if row.get("detail"):
         row["detail"] = str(row["detail"])[:DETAIL_CHARACTERS]
-    if isinstance(row.get("game_date"), str):
-        row["game_date"] = date.fromisoformat(row["game_date"])
-    if isinstance(row.get("started_at"), str):
-        row["started_at"] = datetime.fromisoformat(row["started_at"])
     warehouse.dml(load_sql("records/merge_grading_run"), {name: TypedParam(type_, row.get(name)) for name, type_ in COLUMN_TYPES.items()})

@@ -81,7 +81,7 @@ def literal(value: date | int | str) -> str:
     return f"'{value}'"
 
 
-def tables_read(text: str, datasets: tuple[str, ...]) -> tuple[str, ...]:
-    """The tables of these datasets that a SELECT names, as ``dataset.table``, each once and in order."""
+def tables_named(text: str, datasets: tuple[str, ...]) -> tuple[str, ...]:
+    """The tables and views of these datasets that a SELECT names, as ``dataset.table``, each once and in order."""
     named = re.compile(rf"\b(?:{'|'.join(map(re.escape, datasets))})\.\w+")
     return tuple(sorted(set(named.findall(_COMMENT.sub("", text)))))

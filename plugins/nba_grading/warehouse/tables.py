@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from nba_grading.warehouse.sql import tables_named
+
 DATASET = "nba_predictions"
 # Where the tables are that this project reads: its own, and the box scores.
 DATASETS = (DATASET, "nba_box_scores")
@@ -94,7 +96,7 @@ PLAYER_PROP_PREDICTIONS = Table(
     line_column="current_points_line",
     time_column="created_at",
     tie_column="prediction_id",
-    value_time="GREATEST(created_at, COALESCE(updated_at, created_at))",
+    value_time="GREATEST(COALESCE(updated_at, created_at), COALESCE(created_at, updated_at))",
     columns=(
         "prediction_id",
         "system_id",
@@ -201,3 +203,10 @@ TABLES = {
 }
 REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}
 GUARDED = {table.name: table for table in (*REPAIRABLE.values(), SYSTEM_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY)}
+# What reads a view reads the table behind it.
+VIEWS = {f"{DATASET}.gradable_predictions": PLAYER_PROP_PREDICTIONS.full_name}
+
+
+def source_tables(text: str) -> tuple[str, ...]:
+    """The tables that a SELECT reads, as ``dataset.table``, each once and in order; a view counts as the table behind it."""
+    return tuple(sorted({VIEWS.get(name, name) for name in tables_named(text, DATASETS)}))

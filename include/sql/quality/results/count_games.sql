@@ -6,8 +6,8 @@ WITH games AS (
     WHERE game_date = @day
     UNION DISTINCT
     SELECT game_id
-    FROM nba_predictions.player_prop_predictions
-    WHERE game_date = @day AND is_active IS NOT FALSE AND invalidation_reason IS NULL
+    FROM nba_predictions.gradable_predictions
+    WHERE game_date = @day
 )
 
 SELECT COUNT(*) AS games

@@ -1,4 +1,4 @@
-"""The operators with which a guarded run begins: resolve its date, pass the circuit breaker, look at the inputs, and wait for them deferred."""
+"""The operators that begin a guarded run: resolve its date, pass the circuit breaker, check the inputs, and wait for them deferred."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse, run_type
-from nba_grading.airflow.errors import RESULT_KEY, AlreadyAlerted, fail_for_good, outcome_of
+from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good, outcome_of
+from nba_grading.airflow.run_record import leave_facts
+from nba_grading.airflow.triggers import settle_seconds
 from nba_grading.events import get_logger
 from nba_grading.game_dates import GameDateError, resolve_game_date, resolve_predicted_date
 from nba_grading.settings import get_settings
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+DEFERRAL_GRACE_SECONDS = 120
+
 
 class CheckOperator(BaseOperator):
-    """How every guarded run begins: resolve its game_date, pass the circuit breaker, look at the inputs; returns the date and their figures.
+    """Resolve the run's game_date, pass the circuit breaker, and check the inputs; returns the date and the counts of its inputs.
 
-    An open circuit breaker of the operation refuses the run, unless its parameter override_breaker says otherwise. What stops the run
-    is in XCom ``run`` (outcome, detail) for its record. A subclass looks at more than the date, or knows another date.
+    An open circuit breaker of the operation refuses the run, unless its parameter override_breaker is on. The facts left for the
+    run's record say what stopped it. A subclass checks more than the date, or resolves it in another way.
     """
 
     def __init__(self, *, operation: str, **kwargs: Any) -> None:
@@ -44,22 +48,22 @@ class CheckOperator(BaseOperator):
         )
 
     def look(self, context: Context, game_date: date) -> dict[str, Any]:
-        """Figures of the inputs, all that a run which can go on returns beside its date; others skip or fail."""
+        """Counts of the inputs, for a run that can continue; otherwise skip or fail."""
         return {}
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Returns game_date (ISO) and the figures of its inputs."""
+        """Returns game_date (ISO) and the counts of its inputs."""
         game_date = self._game_date(context)
         self._pass_breaker(context, game_date)
         return self._check(context, game_date)
 
     def resume(self, context: Context, event: Any) -> dict[str, Any]:
-        """Look again after a while of waiting for inputs."""
+        """Check again after waiting for inputs."""
         return self._check(context, self._game_date(context))
 
     def skip(self, context: Context, game_date: date, outcome: str, detail: str, **facts: Any) -> NoReturn:
-        """End the run here: nothing to do, for this reason."""
-        context["ti"].xcom_push(key=RESULT_KEY, value={"game_date": str(game_date), **facts, "outcome": outcome, "detail": detail})
+        """End the run here: there is nothing to do, for this reason."""
+        leave_facts(context, game_date=str(game_date), **facts, outcome=outcome, detail=detail)
         raise AirflowSkipException(detail)
 
     def _pass_breaker(self, context: Context, game_date: date) -> None:
@@ -75,40 +79,41 @@ class CheckOperator(BaseOperator):
                 override=bool(context["params"].get("override_breaker")),
             )
         except BreakerOpen as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, "outcome": "refused", "detail": str(error)})
+            leave_facts(context, **facts, outcome="refused", detail=str(error))
             raise AlreadyAlerted(str(error)) from None
         except Exception as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **outcome_of(error)})
+            leave_facts(context, **facts, **outcome_of(error))
             raise
 
     def _check(self, context: Context, game_date: date) -> dict[str, Any]:
         facts = {"game_date": str(game_date)}
-        context["ti"].xcom_push(key=RESULT_KEY, value=facts)
+        leave_facts(context, **facts)
         try:
             with fail_for_good():
                 return {**facts, **self.look(context, game_date)}
         except AirflowSkipException:
             raise
         except Exception as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={**facts, **outcome_of(error)})
+            leave_facts(context, **facts, **outcome_of(error))
             raise
 
     def _game_date(self, context: Context) -> date:
         try:
             return self.resolve_date(context)
         except GameDateError as error:
-            context["ti"].xcom_push(key=RESULT_KEY, value={"outcome": "refused", "detail": str(error)})
+            leave_facts(context, outcome="refused", detail=str(error))
             raise AirflowFailException(str(error)) from None
 
 
 class CheckInputsOperator(CheckOperator):
-    """Look whether a date can be graded; returns the date and the counts of ``grading.Inputs``.
+    """Check whether a date can be graded; returns the date and the counts of ``grade.Inputs``.
 
-    No predictions: skipped. No box score yet: a scheduled run waits, deferred, up to the setting; any other is skipped.
+    Without predictions the run is skipped. Without a box score a scheduled run waits, deferred, for as long as the setting says; any
+    other run is skipped.
     """
 
     def look(self, context: Context, game_date: date) -> dict[str, Any]:
-        """The counts, once there is something to grade and a box score to grade it by."""
+        """The counts, if there are predictions and a box score."""
         from nba_grading.pipelines.grade import count_inputs
 
         inputs = count_inputs(make_warehouse(context), game_date)
@@ -129,15 +134,18 @@ class CheckInputsOperator(CheckOperator):
         left_s = settings.grading_box_score_wait_seconds - (datetime.now(tz=UTC) - since).total_seconds()
         if left_s <= 0:
             return
-        pause = timedelta(seconds=min(left_s, settings.grading_box_score_poll_seconds))
-        log.info("box_scores_awaited", left_s=round(left_s), next_look_s=pause.total_seconds())
-        self.defer(trigger=DateTimeTrigger(moment=datetime.now(tz=UTC) + pause), method_name="resume")
+        # Not sooner than the end of this task's process is noticed: see settle_seconds.
+        pause = timedelta(seconds=max(min(left_s, settings.grading_box_score_poll_seconds), settle_seconds()))
+        log.info("box_scores_awaited", left_s=round(left_s), next_check_s=pause.total_seconds())
+        trigger = DateTimeTrigger(moment=datetime.now(tz=UTC) + pause)
+        # A triggerer that is down must not keep the run waiting for ever.
+        self.defer(trigger=trigger, method_name="resume", timeout=pause + timedelta(seconds=DEFERRAL_GRACE_SECONDS))
 
 
 class CheckBatchOperator(CheckOperator):
-    """Look whether the batch of the run's parameter batch_id can be merged into its game_date; returns the date, its tables and their rows.
+    """Check whether the batch of the parameter batch_id can be merged into the run's game_date; returns the date, its tables and their rows.
 
-    A batch without tables is skipped; one that cannot be merged whole is refused, before anything is touched.
+    A batch without tables is skipped; one that cannot be merged whole is refused before anything is changed.
     """
 
     def resolve_date(self, context: Context) -> date:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,13 @@ from nba_grading.airflow.assets import GRADES
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.notify import notify_once, resolve
 from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
-from nba_grading.airflow.params import _range_of, _table_of
-from nba_grading.alerts import messages as alerts
+from nba_grading.airflow.params import range_of, table_of
+from nba_grading.alerts import messages
+from nba_grading.game_dates import parse_game_date
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY, Table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
 
 MAINTENANCE = "maintenance"
 
@@ -26,17 +26,15 @@ MAINTENANCE = "maintenance"
 class RepairOperator(GuardedBatchOperator):
     """Writes the dates of a repair, each under the lease of its table's operation; announces the changed dates of the grades.
 
-    The run's parameter ``table`` says which. A date that fails stops it, with nothing of that date changed.
+    The run's parameter ``table`` names the table. A date that fails stops the repair, with nothing of that date changed.
     """
 
-    def __init__(self, *, work_params: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(
-            operation=MAINTENANCE, recorded_as=MAINTENANCE, success="repaired", game_date="", work_params=work_params, outlets=[GRADES], **kwargs
-        )
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(operation=MAINTENANCE, recorded_as=MAINTENANCE, success="repaired", game_date="", outlets=[GRADES], **kwargs)
 
     def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Returns table, the dates changed, and what ``finish`` adds."""
-        table = _table_of(context)
+        table = table_of(context)
         self.operation = table.operation
         self.changed: list[date] = []
         super().execute(context, event)
@@ -45,60 +43,57 @@ class RepairOperator(GuardedBatchOperator):
         return {"table": table.name, "changed": [str(day) for day in self.changed], **self.finish(context, table)}
 
     def finish(self, context: Context, table: Table) -> dict[str, Any]:
-        """What is left to do once all dates are written."""
+        """Called once after all dates are written."""
         return {}
 
 
 class RemoveDuplicatesOperator(RepairOperator):
-    """Removes the duplicates of the planned dates, and looks again."""
+    """Removes the duplicates of the planned dates, and checks them again."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(work="nba_grading.pipelines.repair:write_without_duplicates", work_params=("table",), **kwargs)
+        super().__init__(work="nba_grading.pipelines.repair:remove_duplicates", **kwargs)
 
     def find(self, context: Context) -> list[date]:
-        """The planned dates that still hold duplicates: a try before this one may have repaired some."""
+        """The planned dates that still hold duplicates: an earlier attempt may have repaired some."""
         from nba_grading.pipelines.repair import plan_repair
 
-        self.changed = [date.fromisoformat(each["game_date"]) for each in self._plan(context)["dates"]]
-        still = {each.game_date for each in plan_repair(make_warehouse(context), _table_of(context), self.changed[0], self.changed[-1])}
+        planned = context["ti"].xcom_pull(task_ids="plan")["dates"]
+        self.changed = [parse_game_date(each["game_date"]) for each in planned]
+        still = {each.game_date for each in plan_repair(make_warehouse(context), table_of(context), self.changed[0], self.changed[-1])}
         return [day for day in self.changed if day in still]
 
     def finish(self, context: Context, table: Table) -> dict[str, Any]:
-        """Fail if a duplicate is left; note what earlier tries repaired; tell what was removed, and where the backup is."""
-        from nba_grading.pipelines.repair import resolve_repaired
+        """Fail if a duplicate is left; resolve the findings; report how many rows fewer than in the backup there are."""
+        from nba_grading.pipelines.repair import resolve_repaired, rows_by_date
         from nba_grading.quality.after_write import find_duplicates
 
         warehouse = make_warehouse(context)
         left = [finding for day in self.changed for finding in find_duplicates(warehouse, table, day)]
         if left:
-            raise AirflowFailException(f"duplicates are still there after the repair: {left[0].sentence}; somebody else inserts into {table.name}")
-        resolve_repaired(warehouse, table, *_range_of(context))
-        removed, backup = self._plan(context)["duplicates"], context["ti"].xcom_pull(task_ids="back_up")
-        names = [name for day in self.changed for name in alerts.finding_incidents(table, day)]
-        told = alerts.duplicates_removed(
-            run_link(context), table=table, dates=[str(day) for day in self.changed], removed=removed, backup=backup["backup"]
-        )
-        if not resolve(context, names, f"{told.title}. {told.done} restore_from_backup takes it back."):
-            notify_once(context, told)
+            raise AirflowFailException(f"there are duplicates again after the repair: {left[0].sentence}; another writer inserts into {table.name}")
+        resolve_repaired(warehouse, table, *range_of(context))
+        backup = context["ti"].xcom_pull(task_ids="back_up")
+        before, after = (rows_by_date(warehouse, name, self.changed[0], self.changed[-1]) for name in (backup["backup"], table.name))
+        removed = sum(before.get(day, 0) - after.get(day, 0) for day in self.changed)
+        names = [name for day in self.changed for name in messages.finding_incidents(table, day)]
+        dates = [str(day) for day in self.changed]
+        alert = messages.duplicates_removed(run_link(context), table=table, dates=dates, removed=removed, backup=backup["backup"])
+        if not resolve(context, names, f"{alert.title}. {alert.done} restore_from_backup takes it back."):
+            notify_once(context, alert)
         return {"removed": removed, **backup}
-
-    @staticmethod
-    def _plan(context: Context) -> dict[str, Any]:
-        plan: dict[str, Any] = context["ti"].xcom_pull(task_ids="plan")
-        return plan
 
 
 class RestoreOperator(RepairOperator):
-    """Brings the dates of the range back from the backup; dates that neither table nor backup has are left alone."""
+    """Restores the dates of the range from the backup; leaves out dates that neither the table nor the backup has."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(work="nba_grading.pipelines.repair:write_as_backed_up", work_params=("table", "backup"), **kwargs)
+        super().__init__(work="nba_grading.pipelines.repair:restore_date", work_params=("backup",), **kwargs)
 
     def find(self, context: Context) -> list[date]:
         """The dates of the range; skipped on a dry run, with what would change."""
         from nba_grading.pipelines.repair import NoSuchBackup, check_backup, rows_by_date
 
-        table, (first, last), backup = _table_of(context), _range_of(context), str(context["params"]["backup"])
+        table, (first, last), backup = table_of(context), range_of(context), str(context["params"]["backup"])
         warehouse = make_warehouse(context)
         try:
             check_backup(warehouse, table, backup)

@@ -84,7 +84,7 @@ def _audit_duplicates(context: Context, warehouse: Warehouse, day: date, results
         found = {each.game_date: each.surplus_rows for each in plan_repair(warehouse, table, week[-1], day)} if result.figure else {}
         for game_date in found:
             record_duplicates(warehouse, table, game_date, processor="data_quality", investigation_url=link.url)
-        repairs += small_repairs(table, {str(game_date): rows for game_date, rows in found.items()})
+        repairs += small_repairs(table, found)
         clean = [incident_name(alerts.DUPLICATES_FOUND, table.name, str(each)) for each in week if each not in found]
         resolve(context, clean, f"The date holds no duplicate key any more, by {link.dag_id}.")
     return repairs

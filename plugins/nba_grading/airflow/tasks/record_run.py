@@ -1,13 +1,14 @@
-"""The last task of a guarded run: its row in grading_runs, and what follows from its outcome."""
+"""The last task of a guarded run: its row in grading_runs, and the consequences of its outcome."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from nba_grading.airflow.context import make_warehouse, run_facts, run_link
-from nba_grading.airflow.errors import RESULT_KEY, fail_for_good
+from nba_grading.airflow.context import make_warehouse, run_link
+from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import raise_alert, resolve
+from nba_grading.airflow.run_record import FACTS_KEY, collect_facts, store_record
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import incident_name
 from nba_grading.events import get_logger
@@ -16,7 +17,6 @@ from nba_grading.settings import get_settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nba_grading.warehouse.client import Warehouse
 
 log = get_logger(__name__)
 
@@ -24,25 +24,20 @@ log = get_logger(__name__)
 def record_guarded_run(
     context: Context, operation: str, *, write_task: str = "grade", last_task: str = "validate", success: str = "graded"
 ) -> dict[str, Any]:
-    """Write the run's row of grading_runs, from what its tasks left in XCom; returns that row for the API's readers.
+    """Write the run's row of grading_runs from the facts that its tasks left; returns that row as plain values.
 
     The tasks are check_inputs, ``write_task`` and ``last_task``; ``success`` is the outcome of a run whose last task succeeded.
     """
-    from nba_grading.runs.record import COLUMN_TYPES, record_run
-
     ti, dag_run = context["ti"], context["dag_run"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-
-    def told(task_id: str, key: str, ended: tuple[str, ...] = ("success", "failed")) -> dict[str, Any]:
-        # A task that did not start this time keeps the XCom of the time before, when the run was cleared.
-        return (ti.xcom_pull(task_ids=task_id, key=key) or {}) if str(states.get(task_id)) in ended else {}
-
-    facts = {
-        **told("check_inputs", RESULT_KEY, ("success", "failed", "skipped")),
-        **told(write_task, RESULT_KEY),
-        **told(write_task, "return_value", ("success",)),
-        **told(last_task, RESULT_KEY),
-    }
+    tasks = (
+        ("check_inputs", FACTS_KEY, ("success", "failed", "skipped")),
+        (write_task, FACTS_KEY, ("success", "failed")),
+        (write_task, "return_value", ("success",)),
+        (last_task, FACTS_KEY, ("success", "failed")),
+    )
+    # The id is the same for every try of this task, and another one when the run is cleared and starts again.
+    facts = {"grading_run_id": f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}", **collect_facts(context, tasks, states)}
     if str(states.get(last_task)) == "success":
         facts["outcome"] = success
     elif "outcome" not in facts:
@@ -51,25 +46,15 @@ def record_guarded_run(
             facts["detail"] = "a task was killed before it could say why: see its log"
             killed = alerts.task_failed(run_link(context), game_date=facts.get("game_date"), task_id="of the run", tries=1, error=facts["detail"])
             raise_alert(context, killed)
-    # The same for every try of this task, another one when the run is cleared and starts again.
-    facts.setdefault("grading_run_id", f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}")
-    row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
-    row |= {
-        **run_facts(context),
-        "operation": operation,
-        "started_at": (dag_run.start_date or datetime.now(tz=UTC)).isoformat(),
-    }
-    warehouse = make_warehouse(context)
-    with fail_for_good():
-        record_run(warehouse, row)
+    row = store_record(context, operation, facts, dag_run.start_date or datetime.now(tz=UTC))
     if row["outcome"] == success:
-        _tell_success(context, row)
+        _resolve_failures(context, row)
     elif row["outcome"] == "failed":
-        _count_failure(context, warehouse, row)
-    return row
+        _count_failure(context, row)
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
 
 
-def _tell_success(context: Context, row: dict[str, Any]) -> None:
+def _resolve_failures(context: Context, row: dict[str, Any]) -> None:
     dag_id, operation = context["ti"].dag_id, row["operation"]
     names = alerts.closed_by_success(dag_id, row.get("game_date"), leased=bool(row.get("leased")))
     breaker = incident_name(alerts.BREAKER_OPENED, operation)
@@ -77,13 +62,13 @@ def _tell_success(context: Context, row: dict[str, Any]) -> None:
         log.info("breaker_closed", operation=operation, game_date=row.get("game_date"))
 
 
-def _count_failure(context: Context, warehouse: Warehouse, row: dict[str, Any]) -> None:
+def _count_failure(context: Context, row: dict[str, Any]) -> None:
     from nba_grading.runs.breaker import failures_that_open
 
     settings, operation = get_settings(), row["operation"]
     limit, pause_s = settings.grading_breaker_failures, settings.grading_breaker_seconds
     with fail_for_good():
-        failures = failures_that_open(warehouse, operation, failures_to_open=limit)
+        failures = failures_that_open(make_warehouse(context), operation, failures_to_open=limit)
     if failures:
         error = str(row.get("detail") or "see the log of the run")
         raise_alert(

@@ -1,4 +1,4 @@
-"""The task of heal_grading: find the dates to grade (again), say so, and hand a bounded number of them to grade_predictions."""
+"""The task of heal_grading: find the dates to grade (again), raise an alert, and start a bounded number of runs of grade_predictions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,20 @@ from nba_grading.game_dates import NEW_YORK
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
 log = get_logger(__name__)
 
 
 def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
-    """The params of the runs of grade_predictions to start, oldest date first; skipped when no date needs one."""
+    """The params of the runs of grade_predictions to start; skipped when no date needs one.
+
+    Dates that failed least often in the last week come first, then the oldest, so that dates which always fail do not block the others.
+    """
     settings, run_after = get_settings(), context["dag_run"].run_after
-    # Yesterday is the scheduled run's affair, which may still wait for its box scores.
+    # The scheduled run grades yesterday, and may still be waiting for its box scores.
     last = (run_after.astimezone(NEW_YORK) if run_after else datetime.now(tz=NEW_YORK)).date() - timedelta(days=2)
     with fail_for_good():
         found = make_warehouse(context).query_file(
@@ -36,7 +41,12 @@ def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
     if not found:
         resolve(context, [incident_name(alerts.DATES_TO_HEAL)], "Every date with predictions and box scores is graded, and up to date.")
         raise AirflowSkipException("every date with predictions and box scores is graded, and no box score was corrected since")
-    told = [f"{row['game_date']}: {row['ungraded_predictions']} ungraded, {row['outdated_grades']} outdated" for row in found]
+    dates = [_describe(row) for row in found]
     most = settings.grading_heal_dates
-    raise_alert(context, alerts.dates_to_heal(run_link(context), regraded=told[:most], listed=told[most:], limit=most))
+    raise_alert(context, alerts.dates_to_heal(run_link(context), regraded=dates[:most], listed=dates[most:], limit=most))
     return [{"game_date": str(row["game_date"])} for row in found[:most]]
+
+
+def _describe(row: Mapping[str, Any]) -> str:
+    failed = f", failed {row['failed_runs']} times this week" if row["failed_runs"] else ""
+    return f"{row['game_date']}: {row['ungraded_predictions']} ungraded, {row['outdated_grades']} outdated{failed}"

@@ -1,4 +1,4 @@
-"""The tasks of remove_duplicates and restore_from_backup: plan, back up, ask, write date by date under each date's lease."""
+"""The tasks of remove_duplicates before its write: plan, ask a person, and back up right before the change."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse
 from nba_grading.airflow.errors import fail_for_good
-from nba_grading.airflow.params import _range_of, _table_of
+from nba_grading.airflow.params import range_of, table_of
 from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
-from nba_grading.warehouse.tables import REPAIRABLE
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,12 +20,21 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
-class ApprovalUnlessAutomated(ApprovalOperator):
-    """Asks a person in the UI, without a worker slot; no answer is a no. The run's parameter auto_approve answers for it."""
+class ApproveRepairOperator(ApprovalOperator):
+    """Asks a person in the UI, without a worker slot; no answer is a no. The run's parameter auto_approve answers for the person.
+
+    Skipped, with all that follows, on a dry run or if there is nothing to remove.
+    """
 
     def execute(self, context: Context) -> Any:
-        """Nothing when auto_approve is on."""
-        if context["params"].get("auto_approve"):
+        """None if auto_approve is on; otherwise waits for the answer."""
+        plan = context["ti"].xcom_pull(task_ids="plan")
+        if not plan["dates"]:
+            raise AirflowSkipException(f"{plan['table']} holds no duplicate key in the range: nothing to remove")
+        if context["params"]["dry_run"]:
+            would_go = f"{plan['duplicates']} rows on {len(plan['dates'])} date(s) would be removed"
+            raise AirflowSkipException(f"a dry run: {would_go}; set dry_run to false to remove them")
+        if context["params"]["auto_approve"]:
             log.info("approved_by_parameter", parameter="auto_approve")
             return None
         return super().execute(context)
@@ -38,30 +46,27 @@ def approval_timeout() -> timedelta:
 
 
 def plan_duplicates(context: Context) -> dict[str, Any]:
-    """What would go: table, dates (game_date, rows, keys, duplicates each) and their sum. Changes nothing."""
-    from nba_grading.pipelines.repair import plan_repair, told
+    """The rows to be removed: table, dates (game_date, rows, keys, duplicates each) and their sum. Changes no rows.
 
-    table, (first, last) = _table_of(context), _range_of(context)
+    Findings about dates of the range without duplicates are marked as resolved, unless it is a dry run.
+    """
+    from nba_grading.pipelines.repair import as_rows, plan_repair, resolve_repaired
+
+    table, (first, last), warehouse = table_of(context), range_of(context), make_warehouse(context)
     with fail_for_good():
-        plan = plan_repair(make_warehouse(context), table, first, last)
+        plan = plan_repair(warehouse, table, first, last)
+        if not plan and not context["params"]["dry_run"]:
+            resolve_repaired(warehouse, table, first, last)
     for each in plan:
         log.info("duplicates_planned", table=table.name, **vars(each))
-    return {"table": table.name, "dates": told(plan), "duplicates": sum(each.surplus_rows for each in plan)}
+    return {"table": table.name, "dates": as_rows(plan), "duplicates": sum(each.surplus_rows for each in plan)}
 
 
-def back_up_table(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
-    """Name and rows of the snapshot; skipped, with all that follows, for a dry run or a range that is right."""
-    from nba_grading.pipelines.repair import backup_name, create_backup, resolve_repaired
+def back_up_table(context: Context) -> dict[str, Any]:
+    """Name and rows of the snapshot, taken after the approval: a write that came before it is in the backup."""
+    from nba_grading.pipelines.repair import backup_name, create_backup
 
-    if not plan["dates"]:
-        if not context["params"]["dry_run"]:
-            with fail_for_good():
-                resolve_repaired(make_warehouse(context), REPAIRABLE[plan["table"]], *_range_of(context))
-        raise AirflowSkipException(f"{plan['table']} holds no duplicate key in the range: nothing to remove")
-    if context["params"]["dry_run"]:
-        raise AirflowSkipException(
-            f"a dry run: {plan['duplicates']} rows on {len(plan['dates'])} date(s) would go; set dry_run to false to remove them"
-        )
-    name = backup_name(REPAIRABLE[plan["table"]], context["dag_run"].start_date or datetime.now(tz=UTC))
+    table, settings = table_of(context), get_settings()
+    name = backup_name(table, context["ti"].start_date or datetime.now(tz=UTC))
     with fail_for_good():
-        return {"backup": name, "rows": create_backup(make_warehouse(context), REPAIRABLE[plan["table"]], name)}
+        return {"backup": name, "rows": create_backup(make_warehouse(context), table, name, keep_days=settings.grading_backup_days)}

@@ -1,5 +1,5 @@
--- One row per column of the staging tables of a batch, and of the table they are merged into.
--- Params: prefix STRING: what the names of the batch's tables begin with, target STRING
+-- One row per column of the staging tables whose name starts with a prefix, and of one other table.
+-- Params: prefix STRING, target STRING: the other table, empty for none
 SELECT
     table_name,
     column_name,

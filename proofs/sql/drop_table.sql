@@ -1,0 +1,3 @@
+-- Drops a table, if it exists.
+-- Identifiers: table
+DROP TABLE IF EXISTS {table};

@@ -20,9 +20,9 @@ from openlineage_sql import parse
 from commands.stack_config import PROJECT, ROOT
 from nba_grading.airflow import lineage
 from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
-from nba_grading.events import get_logger
 from nba_grading.guarded_write import publish as fenced_write
 from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.publish import Published
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.consolidate import consolidate_date
@@ -34,8 +34,6 @@ from proofs.publishes import insert_synthetic_date
 from tests.lineage_receiver import LineageReceiver, names, partitions, receive_lineage
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
-
-log = get_logger(__name__)
 
 DAY = date(2026, 1, 10)
 ROWS = 120
@@ -187,13 +185,10 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
         assert sorted(table.qualified_name for table in parsed.in_tables) == list(tables_named(text, DATASETS))
 
 
-def publish(day: date, *, holder: str = "h1", rows: int = 10) -> None:
-    """The two events of a guarded write of the summary, as the operator and the write tell them."""
-    told = {"game_date": day, "holder": holder}
-    log.info("write_begun", operation="performance_summary", grading_run_id=f"run-{day}", **told)
-    table = TABLES["performance_summary"]
-    facts = {"table": table.full_name, "date_column": table.date_column, "token": 7, "rows": rows, "replaced": 0}
-    log.info("date_traced", read=("nba_predictions.prediction_accuracy",), **facts, **told)
+def publish(day: date, *, rows: int = 10) -> None:
+    """A write of the summary, as the operator traces it."""
+    read = ("nba_predictions.prediction_accuracy",)
+    lineage.trace.append(lineage.TracedWrite(f"run-{day}", Published(TABLES["performance_summary"], day, 7, rows, 0, 5, read)))
 
 
 def a_batch() -> GuardedBatchOperator:
@@ -211,17 +206,17 @@ def test_a_task_that_writes_several_dates_has_one_output_with_all_of_them() -> N
     operator = a_batch()
     operator.pre_execute({})  # type: ignore[arg-type]
     assert operator.get_openlineage_facets_on_start() is None, "which dates it writes is not known yet"
-    for number, day in enumerate((date(2026, 1, 31), DAY), start=1):
-        publish(day, holder=f"h{number}")
-    told = operator.get_openlineage_facets_on_complete(None)
-    assert told is not None
-    [output] = told.outputs
+    for day in (date(2026, 1, 31), DAY):
+        publish(day)
+    reported = operator.get_openlineage_facets_on_complete(None)
+    assert reported is not None
+    [output] = reported.outputs
     assert [partition.identifier for partition in output.outputFacets["subset"].outputCondition.partitions] == ["20260110", "20260131"]
     assert output.outputFacets["outputStatistics"].rowCount == 20
-    assert [write["gradingRunId"] for write in told.run_facets[lineage.FACET].writes] == ["run-2026-01-31", "run-2026-01-10"]
+    assert [write["gradingRunId"] for write in reported.run_facets[lineage.FACET].writes] == ["run-2026-01-31", "run-2026-01-10"]
 
 
-def test_the_writes_of_one_task_are_not_told_by_the_next_one_of_the_process() -> None:
+def test_the_writes_of_one_task_are_not_reported_by_the_next_one_of_the_process() -> None:
     publish(DAY)
     operator = a_batch()
     operator.pre_execute({})  # type: ignore[arg-type]

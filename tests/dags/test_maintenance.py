@@ -93,7 +93,7 @@ def test_the_backup_is_taken_after_the_approval_so_a_restore_keeps_a_write_that_
 ) -> None:
     from nba_grading.airflow.tasks.repair import ApproveRepairOperator
 
-    def write_then_approve(_self: Any, _context: Any) -> None:
+    def write_then_approve(_self: Any, context: Any) -> None:
         dirty.dml(f"UPDATE nba_predictions.prediction_accuracy SET model_version = 'regraded' WHERE game_date = DATE '{DAY}'")
 
     monkeypatch.setattr(ApproveRepairOperator, "execute", write_then_approve)
@@ -107,7 +107,7 @@ def test_a_rejected_repair_leaves_no_backup(dirty: Warehouse, monkeypatch: pytes
 
     from nba_grading.airflow.tasks.repair import ApproveRepairOperator
 
-    def reject(_self: Any, _context: Any) -> None:
+    def reject(_self: Any, context: Any) -> None:
         raise AirflowSkipException("rejected")
 
     monkeypatch.setattr(ApproveRepairOperator, "execute", reject)

@@ -27,7 +27,7 @@ from commands.sample import FIRST_DATE, WRONG_CONFIDENCES, write_sample
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.grade import OPERATION, grade_date
+from nba_grading.pipelines.grade import grade_date
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.reference_grader import NOT_COMPARED, Graded, grade
@@ -121,7 +121,7 @@ def write_files(directory: Path, predictions: Sequence[Row], box_scores: Sequenc
 
 def grade_on_emulator(warehouse: Warehouse, game_date: date) -> dict[str, Any]:
     """Grade through the whole guarded write, and return its report."""
-    claim = UnleasedClaim(LeaseKey(OPERATION, game_date), "a test of the grading rules")
+    claim = UnleasedClaim(LeaseKey("grading", game_date), "a test of the grading rules")
     return grade_date(warehouse, claim, WriteRequest(f"run-{game_date}", max_shrink=0.2)).as_facts()
 
 

@@ -1,14 +1,13 @@
-"""Grades NBA player-prop predictions against box scores, one game_date at a time, and never writes a date twice.
+"""Grades NBA player-prop predictions against box scores, one game_date at a time, so that no date is ever corrupted.
 
 Read in this order:
 
-- ``grading``: one game date, from predictions and box scores to published grades;
-- ``fenced_write``: write, audit, publish: the only way rows reach a guarded table;
-- ``lease``, ``leases`` (on ``lease_store_firestore`` or ``lease_store_sqlite``): who may write a date now;
-- ``guard``: what happens when the lease is held, lost or its store is down;
-- ``validation``, ``runs``, ``alerts``: what is checked after the write, recorded, and told to people;
-- ``warehouse``, ``sql``, ``tables``, ``settings``, ``clients``: how statements reach BigQuery;
-- ``page``: the page "Grading" in Airflow's navigation.
+- ``pipelines.grade``: one game date, from predictions and box scores to published grades;
+- ``guarded_write.publish``: write, audit, publish: the only way in which rows reach a guarded table;
+- ``leases.lease``: who may write a date now, and ``guarded_write.claim``: what happens without a lease;
+- ``quality``, ``runs``, ``alerts``: the checks after the write, its record, and what people are alerted to;
+- ``warehouse``: how statements reach BigQuery;
+- ``airflow``: the operators and tasks, and the only code that imports Airflow.
 
-Airflow is imported by ``airflow_context``, ``operators``, ``triggers``, ``slack`` and ``dag_defaults`` alone.
+docs/architecture.md draws the packages and their direction.
 """

@@ -1,7 +1,7 @@
 """Aggregates of the grades: values per date and system, and the summary by period, player and confidence tier.
 
 Both tables are replaced one partition at a time by the guarded write. A partition of the summary is the last day of its periods, and
-holds all periods that end on that day. ``grades_version`` tells which partitions are stale; see aggregates/find_stale_periods.sql.
+holds all periods that end on that day. ``grades_version`` shows which partitions are stale; see aggregates/find_stale_periods.sql.
 """
 
 from __future__ import annotations

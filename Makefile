@@ -13,7 +13,7 @@ INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill test dirty repair stress incident bench bench-lease check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test test-full dirty repair stress incident bench bench-lease check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -54,6 +54,10 @@ else
 	@coverage report --sort=cover | awk '$$NF == "Cover" || $$1 == "TOTAL" || ($$NF ~ /%$$/ && $$NF + 0 < $(LOW_COVERAGE))'
 endif
 
+test-full: setup ## The same with every kill point, larger properties and a longer stress run: about an hour.
+	@FULL_TESTS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 3600 --ignore tests/e2e
+	@$(PYTHON) -m pytest tests/e2e
+
 dirty: setup ## Build the state that history left, at its true size, in the running local stack.
 	@$(PYTHON) -m proofs.seed_incident
 
@@ -66,11 +70,11 @@ stress: setup ## Prove the lease and the fenced write under fire, in full size: 
 incident: setup ## Replay the incident at its true size: the old recipe's duplicates, and none of ours.
 	@$(PYTHON) -m proofs.incident
 
-bench: setup ## Measure grading, repair, consolidation and aggregates against DuckDB itself and row by row; SIZES=--quick, PLOT=file.svg.
-	@$(PYTHON) -m proofs.bench $(SIZES) $(if $(PLOT),--plot "$(PLOT)")
+bench: setup ## Measure grading, repair, consolidation and aggregates against DuckDB itself and row by row; SIZES=--quick, PLOT=file.svg; fails when a target is missed, but for NO_CHECK=1.
+	@$(PYTHON) -m proofs.bench $(SIZES) $(if $(NO_CHECK),--no-check) $(if $(PLOT),--plot "$(PLOT)")
 
-bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json.
-	@$(PYTHON) -m proofs.bench_lease
+bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json; fails as bench does.
+	@$(PYTHON) -m proofs.bench_lease $(if $(NO_CHECK),--no-check)
 
 check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit run.
 	ruff check .

@@ -151,11 +151,20 @@ class Target:
         return f"{'met' if self.met else 'missed':6}  {self.promise}: {self.figure}"
 
 
+def exit_code(results: Sequence[Target], *, no_check: bool) -> int:
+    """A benchmark's exit code: 1 when a target is missed, unless the targets are not to be checked."""
+    return 0 if no_check or all(target.met for target in results) else 1
+
+
 def targets(figures: Figures) -> list[Target]:
     """Every promise. The ratios are judged at the longest round trip measured, as the figures are rounded: to hundredths."""
     round_trip_ms = max(cost.round_trip_ms for cost in figures.operations)
     ratios = [
-        Target(f"{name} ≤ {RATIO}x a raw commit, at a round trip of {round_trip_ms:g} ms", f"{ratio:.2f}x", round(ratio, 2) <= RATIO)
+        Target(
+            f"{name} ≤ {RATIO}x a raw commit, at a round trip of {round_trip_ms:g} ms",
+            f"{ratio:.2f}x{_missed_by(round(ratio, 2) - RATIO, '.2f', 'x')}",
+            round(ratio, 2) <= RATIO,
+        )
         for name in ("acquire", "renew", "release")
         for ratio in [figures.ratio(name)]
     ]
@@ -163,16 +172,29 @@ def targets(figures: Figures) -> list[Target]:
     limit_s, bound_s = SECONDS_PER_WAITER * waiters, recovery.promised_s + RECOVERY_SLACK_S
     return [
         *ratios,
-        Target(f"handoff in ≤ {HANDOFF_MS:g} ms, median", f"{figures.handoff_ms.p50:.1f} ms", figures.handoff_ms.p50 <= HANDOFF_MS),
+        Target(
+            f"handoff in ≤ {HANDOFF_MS:g} ms, median",
+            f"{figures.handoff_ms.p50:.1f} ms{_missed_by(figures.handoff_ms.p50 - HANDOFF_MS, '.1f', ' ms')}",
+            figures.handoff_ms.p50 <= HANDOFF_MS,
+        ),
         Target(
             f"{waiters} waiters all served in ≤ {limit_s:.1f} s, median of {len(figures.contentions)} rounds",
-            f"{figures.served} in {figures.drain_s:.2f} s",
+            f"{figures.served} in {figures.drain_s:.2f} s{_missed_by(figures.drain_s - limit_s, '.2f', ' s')}",
             all(each.served == each.waiters for each in figures.contentions) and figures.drain_s <= limit_s,
         ),
-        Target(f"≤ {RPCS_PER_GRANT:g} calls a grant there, median", f"{figures.rpcs_per_grant:.1f}", figures.rpcs_per_grant <= RPCS_PER_GRANT),
+        Target(
+            f"≤ {RPCS_PER_GRANT:g} calls a grant there, median",
+            f"{figures.rpcs_per_grant:.1f}{_missed_by(figures.rpcs_per_grant - RPCS_PER_GRANT, '.1f', '')}",
+            figures.rpcs_per_grant <= RPCS_PER_GRANT,
+        ),
         Target(
             f"a crashed holder's lease is held again ≤ {bound_s:.2f} s after its last renewal (lease + grace + {RECOVERY_SLACK_S} s)",
-            f"{recovery.seconds.max:.3f} s at most, of {recovery.seconds.n}",
+            f"{recovery.seconds.max:.3f} s at most, of {recovery.seconds.n}{_missed_by(recovery.seconds.max - bound_s, '.3f', ' s')}",
             recovery.seconds.max <= bound_s,
         ),
     ]
+
+
+def _missed_by(over: float, form: str, unit: str) -> str:
+    """How far a figure is beyond its limit; nothing when it is within."""
+    return f", {over:{form}}{unit} too many" if over > 0 else ""

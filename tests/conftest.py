@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery, firestore
@@ -53,15 +54,25 @@ def bigquery_client_of(config: StackConfig) -> bigquery.Client:
 def bigquery_client(emulators: StackConfig) -> bigquery.Client:
     """A client of BigQuery with every table empty and no staging table left."""
     client = bigquery_client_of(emulators)
-    for dataset in ("nba_predictions", "nba_box_scores"):
-        for table in client.list_tables(dataset):
-            if table.table_type == "VIEW":
-                continue
-            if table.table_id.startswith("_"):
-                client.delete_table(table.reference, not_found_ok=True)
-            else:
-                client.query(f"DELETE FROM {dataset}.{table.table_id} WHERE TRUE").result(timeout=60)
+    empty_tables(client, emulators.url("bigquery"))
     return client
+
+
+def empty_tables(client: bigquery.Client, url: str) -> None:
+    """Empty every table and drop staging tables and backups.
+
+    Most tables are empty, and a DELETE costs three times what asking for a row does. Without the client library, which asks for the
+    schema first; ``num_rows`` of a table does not follow DML on the emulator.
+    """
+    with httpx.Client(base_url=f"{url}/bigquery/v2/projects/{PROJECT}/") as http:
+        for dataset in ("nba_predictions", "nba_box_scores"):
+            for table in client.list_tables(dataset):
+                if table.table_type == "VIEW":
+                    continue
+                if table.table_id.startswith("_"):
+                    client.delete_table(table.reference, not_found_ok=True)
+                elif http.get(f"datasets/{dataset}/tables/{table.table_id}/data?maxResults=1").raise_for_status().json()["totalRows"] != "0":
+                    client.query(f"DELETE FROM {dataset}.{table.table_id} WHERE TRUE").result(timeout=60)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The aggregates a second time, one grade after another in plain Python: what the SQL is held against.
 
 Written from the rules (docs/architecture.md, Aggregates) and not from the SQL, so that a slip in one shows in the other.
-Means are rounded to nine digits, which is what a NUMERIC keeps.
+Means are rounded to the nine decimals that a NUMERIC keeps, a half away from zero, as AVG(NUMERIC) rounds in BigQuery.
 """
 
 from __future__ import annotations
@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 Row = dict[str, Any]
+
+# The last decimal of a NUMERIC.
+NUMERIC_UNIT = Decimal("1e-9")
 
 
 def aggregate_day(grades: Iterable[Row], predictions: Iterable[Row], box_scores: Iterable[Row], game_date: date) -> list[Row]:
@@ -141,4 +144,4 @@ def _share(part: int, whole: int) -> float | None:
 
 def _mean(values: Iterable[Decimal | None]) -> Decimal | None:
     known = [value for value in values if value is not None]
-    return round(sum(known, Decimal(0)) / len(known), 9) if known else None
+    return (sum(known, Decimal(0)) / len(known)).quantize(NUMERIC_UNIT, ROUND_HALF_UP) if known else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +18,9 @@ import pytest
 from commands.stack import Stack
 from commands.stack_config import ROOT, StackConfig, StackError, free_port_base, port_base
 
-UP = "import sys; from pathlib import Path; from commands.stack import Stack; from commands.stack_config import StackConfig; "
+# A shell starts its background jobs with SIGINT ignored, which children inherit: without the first line a Ctrl-C would not arrive.
+UP = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+UP += "import sys; from pathlib import Path; from commands.stack import Stack; from commands.stack_config import StackConfig; "
 UP += "Stack(StackConfig(Path(sys.argv[1]), int(sys.argv[2]), persistent=False), print).up(); print('UP', flush=True)"
 
 
@@ -29,6 +33,23 @@ def processes_of(state: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return [process for process in found if process.pid != os.getpid()]
+
+
+def kill_all(state: Path) -> None:
+    """Kill every process of the stacks below a directory."""
+    while left := processes_of(state):
+        # In the order in which they were started: supervisord before what it would start again.
+        for process in sorted(left, key=lambda each: each.pid):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=5)
+
+
+@pytest.fixture(autouse=True)
+def leave_no_process(tmp_path: Path) -> Iterator[None]:
+    """A test that fails half way leaves no stack running for hours."""
+    yield
+    kill_all(tmp_path)
 
 
 def test_a_taken_port_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -51,13 +72,11 @@ def test_two_stacks_run_side_by_side_and_stop_without_leaving_a_process(tmp_path
     first = Stack(StackConfig(tmp_path / "first", free_port_base(), persistent=False))
     first.up(airflow=False)
     second = Stack(StackConfig(tmp_path / "second", free_port_base(), persistent=False))
-    try:
-        second.up(airflow=False)
-        assert processes_of(tmp_path / "first")
-        assert processes_of(tmp_path / "second")
-    finally:
-        assert first.down()
-        assert second.down()
+    second.up(airflow=False)
+    assert processes_of(tmp_path / "first")
+    assert processes_of(tmp_path / "second")
+    assert first.down()
+    assert second.down()
     assert processes_of(tmp_path) == []
 
 
@@ -73,3 +92,10 @@ def test_ctrl_c_while_starting_leaves_no_process(tmp_path: Path, after_seconds: 
     assert process.returncode != 0
     assert "UP" not in out
     assert processes_of(tmp_path / "stack") == []
+
+
+def test_a_stack_that_a_failing_test_leaves_running_is_killed(tmp_path: Path) -> None:
+    Stack(StackConfig(tmp_path / "stack", free_port_base(), persistent=False)).up(airflow=False)
+    assert processes_of(tmp_path)
+    kill_all(tmp_path)
+    assert processes_of(tmp_path) == []

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import date
 
 import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import ROOT, StackConfig
+from tests.emulator.kills import Nurseries, Run
 from tests.emulator.small_date import Writer
 
 GAME_DATE = date(2026, 1, 10)
@@ -44,7 +46,7 @@ def small_date(bigquery_client: bigquery.Client) -> date:
 
 @pytest.fixture
 def start_writer(emulators: StackConfig) -> Writer:
-    """Start commands/proof/writer.py with arguments; leases are on Firestore where it runs, else in SQLite."""
+    """Start proofs/writer.py with arguments; leases are on Firestore where it runs, else in SQLite."""
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
@@ -53,3 +55,11 @@ def start_writer(emulators: StackConfig) -> Writer:
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     return start
+
+
+@pytest.fixture(scope="module")
+def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs a task of tests/emulator/tasks.py in a process of its own, which may be killed; from several threads."""
+    nurseries = Nurseries(emulators, tmp_path_factory.mktemp("leases") / "leases.db")
+    yield nurseries.run
+    nurseries.close()

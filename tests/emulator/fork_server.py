@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +23,35 @@ from nba_grading.leases.manager import LeaseManager
 from nba_grading.settings import get_settings
 from proofs.fault_injection import Fault, MortalLeaseStore, MortalWarehouse
 
+# A statement that only reads, after its comments. A script begins with DECLARE or BEGIN.
+READING = re.compile(r"(\s|--[^\n]*\n)*(SELECT|WITH)\b")
+
 
 @dataclass(frozen=True)
 class End:
-    """How a child ended: ``status`` as Popen.returncode tells it, -9 after SIGKILL; the rest is of one that lived to tell."""
+    """How a child ended: ``status`` as Popen.returncode, -9 after SIGKILL; the rest is of one that was not killed.
+
+    ``changes`` are the numbers of those of its statements that are no SELECT.
+    """
 
     status: int
     statements: int = 0
+    changes: Sequence[int] = ()
     lease_writes: int = 0
     error: str | None = None
+
+
+class NotingWarehouse(MortalWarehouse):
+    """Notes which of its statements change something: all but a SELECT."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.changes: list[int] = []
+
+    def _run(self, text: str, *arguments: Any, **keywords: Any) -> Any:
+        if not READING.match(text):
+            self.changes.append(self.statements + 1)
+        return super()._run(text, *arguments, **keywords)
 
 
 class Nursery:
@@ -78,11 +99,11 @@ def _live(request: dict[str, Any]) -> dict[str, Any]:
     try:
         misfortune = Fault(**request["misfortune"]) if request["misfortune"] else None
         settings = get_settings()
-        warehouse = MortalWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=30)
+        warehouse = NotingWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=30)
         store = MortalLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=5, late_s=request["late_s"])
         warehouse.misfortune = store.misfortune = misfortune
         TASKS[request["task"]](Desk(warehouse, LeaseManager(store, settings.lease_times), request["params"]))
-        return {"statements": warehouse.statements, "lease_writes": store.writes}
+        return {"statements": warehouse.statements, "changes": warehouse.changes, "lease_writes": store.writes}
     except BaseException:
         return {"error": traceback.format_exc()}
 

@@ -1,4 +1,4 @@
-"""The scenes of tests/emulator/test_kills.py: each task that writes, what it finds, and what an undisturbed run makes of it."""
+"""The scenes of tests/emulator/test_kills_*.py: each task that writes, what it finds, and what an undisturbed run makes of it."""
 
 from __future__ import annotations
 
@@ -285,4 +285,11 @@ class CleaningStaging(Scene):
         assert after == {"date": before["date"], "w1": False, "w2": False, "write": False, "newer": True}
 
 
-SCENES = (*(Grading, BackingUp, RemovingDuplicates, Restoring, Consolidating, AggregatingADay, AggregatingPeriods, CleaningStaging),)
+# By the end of the name of the test file that plays them, so that files of about the same length run side by side.
+SCENES: dict[str, tuple[type[Scene], ...]] = {
+    "aggregates": (AggregatingADay, AggregatingPeriods),
+    "consolidation": (Consolidating,),
+    "grading": (Grading, BackingUp, Restoring),
+    "repairs": (RemovingDuplicates,),
+    "staging": (CleaningStaging,),
+}

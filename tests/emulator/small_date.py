@@ -18,7 +18,7 @@ ROWS = 120
 
 
 class Writer(Protocol):
-    """Starts a writer process with the arguments of commands/proof/writer.py."""
+    """Starts a writer process with the arguments of proofs/writer.py."""
 
     def __call__(self, *arguments: str) -> subprocess.Popen[str]: ...
 

@@ -31,6 +31,7 @@ from nba_grading.pipelines.grade import grade_date
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.reference_grader import NOT_COMPARED, Graded, grade
+from tests.sizes import examples
 
 Row = dict[str, Any]
 
@@ -145,7 +146,7 @@ def assert_same(found: Sequence[Row], expected: Graded) -> None:
 
 # A batch drawn value by value would be beyond what Hypothesis makes in one go, and mostly noughts: it draws the seed and the size.
 @settings(
-    max_examples=25,
+    max_examples=examples(25, full=100),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

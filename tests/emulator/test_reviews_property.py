@@ -16,6 +16,7 @@ from nba_grading.reviews.trends import trend
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import load_sql, render_sql
 from tests.reference_reviews import calibration, percentile, review_systems
+from tests.sizes import examples
 from tests.sql.test_sql_cases import insert_rows
 
 Row = dict[str, Any]
@@ -26,7 +27,7 @@ WIN_RATE = Decimal("0.524")
 SYSTEMS = ("steady_v1", "lucky_v1", "wild_v1")
 
 GENERATED = settings(
-    max_examples=15,
+    max_examples=examples(15, full=60),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

@@ -23,25 +23,77 @@ from commands.statements import COMMANDS_SQL
 from nba_grading.pipelines.consolidate import Batch, BatchTable
 from nba_grading.quality.after_write import find_duplicates
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import identifier, load_sql
+from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
+from proofs import PROOFS_SQL
 
 HERE = Path(__file__).parent
-CASES = sorted(HERE.glob("*/*/*.yaml"))
+CASES = sorted(HERE.rglob("*.yaml"))
+OTHER_FOLDERS = {"commands": COMMANDS_SQL, "proofs": PROOFS_SQL}
 FIELDS = {"description", "tables", "params", "identifiers", "queries", "batch", "expect"}
-COVERED = (
-    *("grading/grade_predictions", "grading/count_outcomes", "grading/count_inputs"),
-    "healing/list_dates_to_heal",
-    *("records/count_failures_in_a_row", "incidents/list_incidents"),
-    *("validation/find_duplicate_keys", "validation/find_unbalanced_date"),
-    *("aggregates/aggregate_day", "aggregates/aggregate_periods", "aggregates/find_stale_periods"),
-    *("commands/summarize_dates", "commands/summarize_systems"),
-    *("page/list_seasons", "page/summarize_season", "page/list_findings", "page/list_duplicate_keys"),
-    *("page/list_runs", "page/list_quality", "page/list_system_days"),
-    *("trends/duplicate_rate", "trends/grading_duration", "trends/lease_wait", "trends/volume_per_system"),
-    *("reviews/review_systems", "reviews/calibration", "reviews/review_milestone"),
-    *("consolidation/merge_batch", "consolidation/count_merge", "consolidation/describe_staging"),
-)
+# Every other SQL file has a case. The reasons say what runs these instead.
+WITHOUT_CASE: Mapping[str, Sequence[str]] = {
+    "No statement of its own: a part of the queries that have cases, which put it in.": (
+        *(
+            "aggregates/periods_fragment",
+            "consolidation/staging_rows_fragment",
+            "consolidation/stored_rows_fragment",
+            "reviews/win_rates_fragment",
+            "staging/staged_rows_fragment",
+        ),
+    ),
+    "Changes incidents, with times of the server's clock: tests/emulator/test_incidents.py compares the table before and after.": (
+        *("incidents/claim_probe", "incidents/claim_delivery", "incidents/resolve_incidents", "incidents/escalate_incidents"),
+        *("incidents/mark_delivered", "incidents/prune_incidents", "incidents/open_incident", "incidents/record_event"),
+        *("incidents/record_occurrence", "incidents/seed_incident"),
+    ),
+    "A step of the guarded write, which makes sense with the others alone: tests/emulator/test_fence.py, test_kills_*.py and test_races.py.": (
+        *("guarded_write/audit_staging", "guarded_write/create_staging", "guarded_write/insert_staging"),
+        *("guarded_write/publish_staging", "guarded_write/seed_fence"),
+    ),
+    "Repairs a table, from a backup or under a lease: tests/emulator/test_repairs.py.": (
+        *("repair/create_backup", "repair/keep_earliest_rows", "repair/resolve_duplicate_audit", "repair/resolve_repaired_dates"),
+        "repair/rows_of_backup",
+    ),
+    "Reads the catalog, or compares staging tables of several kinds: tests/emulator/test_staging_cleanup.py.": (
+        *("staging/count_bytes", "staging/count_unmerged_rows", "staging/find_staged_dates", "staging/list_columns", "staging/list_staging_tables"),
+    ),
+    "Reads the catalog, whose times no case can set: tests/dags/test_page.py.": ("page/list_orphans",),
+    "Reads the catalog, whose times no case can set: tests/dags/test_check_data_quality.py.": ("quality/10_orphaned_staging_tables",),
+    "Stores or previews results: tests/dags/test_check_data_quality.py.": ("quality/results/count_rows", "quality/results/merge_results"),
+    "Records a run: tests/unit/test_schema.py compares its columns with the table's, and tests/dags reads what each DAG recorded.": (
+        "records/merge_grading_run",
+    ),
+    "Writes the audit of duplicates that were found: tests/dags/test_grade_predictions.py.": ("validation/insert_duplicate_audit",),
+    "Creates or changes a table: tests/unit/test_schema.py, tests/emulator/test_schema.py, and every test on the emulator.": (
+        *("schema/01_create_nba_predictions", "schema/02_create_nba_box_scores", "schema/create_incidents"),
+        *("schema/create_data_quality_results", "schema/create_grading_duplicate_audit", "schema/create_grading_runs"),
+        *("schema/create_player_game_summary", "schema/create_player_prop_predictions", "schema/create_prediction_accuracy"),
+        *(
+            "schema/create_prediction_performance_summary",
+            "schema/create_system_daily_performance",
+            "schema/create_write_fences",
+            "schema/view_gradable_predictions",
+        ),
+        *("schema_change/add_column", "schema_change/list_columns"),
+    ),
+    "Fills or empties tables for the benchmark, which compares every row with DuckDB's: tests/emulator/test_bench.py.": (
+        *(
+            "proofs/append_table",
+            "proofs/drop_table",
+            "proofs/copy_table",
+            "proofs/create_batch_staging",
+            "proofs/delete_date",
+            "proofs/delete_every_second_prediction",
+        ),
+        *("proofs/empty_table", "commands/export_table", "proofs/insert_duplicate_grades", "proofs/insert_synthetic_box_scores"),
+        *("proofs/insert_synthetic_grades", "proofs/insert_synthetic_predictions", "proofs/select_rows_of_date"),
+    ),
+    "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates",),
+    "Makes or counts what `make repair` repairs, which fails when the numbers are not those of the incident.": (
+        *("proofs/count_lost_keys_of_backup", "proofs/create_orphaned_staging", "proofs/insert_duplicate_predictions"),
+    ),
+}
 
 Row = Mapping[str, Any]
 
@@ -50,10 +102,16 @@ def name_of(case: Path) -> str:
     return str(case.relative_to(HERE).with_suffix(""))
 
 
+def query_of(case: Path) -> str:
+    """``area/query``: the case's folder. The areas ``commands`` and ``proofs`` are those programs' own statements."""
+    return str(case.parent.relative_to(HERE))
+
+
 def statement_of(case: Path) -> str:
-    """The statement that a case tries: of include/sql, or of commands/sql for the folder ``commands``."""
-    area, name = case.parts[-3:-1]
-    return COMMANDS_SQL.load(name) if area == "commands" else load_sql(f"{area}/{name}")
+    """The statement that a case tries."""
+    area, _, name = query_of(case).partition("/")
+    folder = OTHER_FOLDERS.get(area)
+    return folder.load(name) if folder else load_sql(f"{area}/{name}")
 
 
 def literal(value: Any) -> str:
@@ -127,8 +185,42 @@ def test_a_case_is_whole(path: Path) -> None:
     assert all(row.keys() == case["expect"][0].keys() for row in case["expect"]), "every expected row names the same columns"
 
 
-def test_no_covered_query_has_lost_its_cases() -> None:
-    assert {str(path.parent.relative_to(HERE)) for path in CASES} >= set(COVERED)
+def queries_in(sql_dir: Path) -> set[str]:
+    """``area/query`` of every SQL file below a folder."""
+    return {str(path.relative_to(sql_dir).with_suffix("")) for path in sql_dir.rglob("*.sql")}
+
+
+def every_query() -> set[str]:
+    others = {f"{area}/{name}" for area, folder in OTHER_FOLDERS.items() for name in queries_in(folder.path)}
+    return queries_in(SQL_DIR) | others
+
+
+def names_without_case() -> list[str]:
+    return [name for names in WITHOUT_CASE.values() for name in names]
+
+
+def untested(queries: set[str]) -> set[str]:
+    """Those that have neither a case nor a reason in WITHOUT_CASE."""
+    return queries - set(map(query_of, CASES)) - set(names_without_case())
+
+
+def test_every_query_has_a_case_or_a_reason_to_have_none() -> None:
+    assert untested(every_query()) == set(), "give each a case beside this file, or a reason in WITHOUT_CASE"
+
+
+def test_the_reasons_name_files_that_exist_once_each_and_have_no_case() -> None:
+    names = names_without_case()
+    assert len(names) == len(set(names))
+    assert set(names) - every_query() == set()
+    assert set(names) & set(map(query_of, CASES)) == set()
+
+
+def test_a_new_file_without_a_case_is_found(tmp_path: Path) -> None:
+    for name in ("grading/grade_predictions", "grading/a_new_query", "records/merge_grading_run"):
+        file = tmp_path / f"{name}.sql"
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    assert untested(queries_in(tmp_path)) == {"grading/a_new_query"}
 
 
 def grades(count: int, *, copies: int) -> list[Row]:

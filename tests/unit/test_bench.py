@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nba_grading.warehouse.sql import load_sql
+from proofs import bench
 from proofs.bench import figures_table, main, remarks, report_of
 from proofs.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample, targets
 from proofs.bench_plot import draw
@@ -72,8 +73,8 @@ def test_figures_within_their_bounds_meet_every_target() -> None:
         (changed("grade", ours_samples=samples(3.5)), "grade of 263,274 rows", "3.50x, 0.50x too many"),
         (changed("dedup", ours_samples=samples(3.1)), "dedup of 497,304 rows", "3.10x, 0.10x too many"),
         (changed("consolidate", ours_samples=samples(9.0)), "consolidate of 263,274 rows", "9.00x, 6.00x too many"),
-        (changed("grade", 3_000_000, ours_samples=samples(4.4)), "grade costs no more", "+2.40 s, the copy +2.30 s"),
-        (changed("regrade", 3_000_000, ours_samples=samples(4.5)), "regrade costs no more", "+2.40 s, the copy +2.30 s"),
+        (changed("grade", 3_000_000, ours_samples=samples(4.4)), "grade costs no more", "+2.40 s, the copy +2.30 s, 0.10 s too many"),
+        (changed("regrade", 3_000_000, ours_samples=samples(4.5)), "regrade costs no more", "+2.40 s, the copy +2.30 s, 0.10 s too many"),
         (dataclasses.replace(FIGURES, row_by_row=[RowByRow(ROWS, {"fetch": 39.0}, 2.0, 0)]), "≥ 20x faster", "19.5x, 0.5x too few"),
         (changed("season", different_rows=2), "every row equal", "2 differ"),
     ],
@@ -82,6 +83,24 @@ def test_a_figure_beyond_its_bound_misses_its_target_and_says_by_how_much(figure
     [missed] = [target for target in targets(figures) if not target.met]
     assert missed.promise.startswith(promise)
     assert missed.figure == told
+
+
+@pytest.mark.parametrize(
+    ("figures", "options", "code"),
+    [
+        (FIGURES, [], 0),
+        (changed("grade", ours_samples=samples(3.5)), [], 1),
+        (changed("grade", ours_samples=samples(3.5)), ["--no-check"], 0),
+        (changed("grade", ours_samples=samples(3.5)), ["--quick"], 0),
+        (changed("season", different_rows=2), ["--no-check"], 1),
+    ],
+)
+def test_a_missed_target_fails_the_command_unless_it_is_not_checked_and_different_rows_always_do(
+    figures: BenchFigures, options: list[str], code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bench, "measure", lambda *_arguments: figures)
+    monkeypatch.setattr(bench, "preload", lambda: None)
+    assert main([*options, "--out", str(tmp_path / "bench.json")]) == code
 
 
 def test_small_dates_have_no_promised_ratio() -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
+from proofs import bench_lease
 from proofs.bench_lease import main
 from proofs.contention import Turn, summarize
 from proofs.figures import FLOOR, Contention, Figures, Recovery, Spread, jain_index, operation_costs, overtakers, percentile, targets
@@ -84,6 +87,27 @@ def test_a_figure_beyond_its_bound_misses_its_target_alone(worse: dict[str, obje
     assert len(missed) == 1
     assert missed[0].promise.startswith(promise)
     assert str(missed[0]).startswith("missed")
+    assert "too many" in missed[0].figure or "49/50" in missed[0].figure
+
+
+@pytest.mark.parametrize(
+    ("handoff_ms", "options", "code", "shown"),
+    [
+        (24.0, [], 0, "met     handoff in ≤ 25 ms, median: 24.0 ms\n"),
+        (26.5, [], 1, "missed  handoff in ≤ 25 ms, median: 26.5 ms, 1.5 ms too many\n"),
+        (26.5, ["--no-check"], 0, "missed  handoff in ≤ 25 ms, median: 26.5 ms, 1.5 ms too many\n"),
+    ],
+)
+def test_a_missed_target_fails_the_command_unless_it_is_not_checked(
+    handoff_ms: float, options: list[str], code: int, shown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = dataclasses.replace(FIGURES, handoff_ms=Spread.of([handoff_ms]))
+    monkeypatch.setattr(bench_lease, "firestore_emulator", lambda _state: nullcontext(0))
+    monkeypatch.setattr(bench_lease, "measure", lambda *_arguments: figures)
+    for name in ("preload", "hide_lease_warnings"):
+        monkeypatch.setattr(bench_lease, name, lambda: None)
+    assert main([*options, "--out", str(tmp_path / "bench.json")]) == code
+    assert shown in capsys.readouterr().out
 
 
 def test_arguments_that_cannot_work_are_refused_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,24 +1,30 @@
-"""The vendored front-end library: what is committed is what the pinned tarball holds."""
+"""The vendored front-end library: what is committed is what commands/vendor.py pins."""
 
 from __future__ import annotations
-
-import hashlib
 
 import pytest
 
 from commands.console import CommandError
-from commands.vendor import FILES, TARGET, extract
-
-SHA256 = {
-    "uPlot.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
-    "uPlot.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
-    "uPlot.LICENSE": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
-}
+from commands.vendor import FILES, SHA256, committed, extract, verify
 
 
 def test_the_committed_files_are_the_pinned_ones() -> None:
-    assert {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in TARGET.iterdir()} == SHA256
+    verify(committed())
     assert set(FILES.values()) == SHA256.keys()
+
+
+@pytest.mark.parametrize("name", sorted(SHA256))
+def test_a_change_of_a_committed_file_is_found(name: str) -> None:
+    files = committed()
+    with pytest.raises(CommandError, match=rf"commands/vendor.py: {name} \(sha256 [0-9a-f]{{64}}\)\. Run `make vendor`"):
+        verify({**files, name: files[name] + b" "})
+
+
+def test_a_missing_and_a_foreign_file_are_found() -> None:
+    files = committed()
+    files["other.js"] = files.pop("uPlot.min.css")
+    with pytest.raises(CommandError, match=r"other\.js \(sha256 [0-9a-f]{64}\), uPlot\.min\.css \(sha256 missing\)"):
+        verify(files)
 
 
 def test_another_tarball_is_refused_with_a_sentence() -> None:

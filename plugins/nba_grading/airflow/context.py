@@ -109,7 +109,7 @@ def _make_bigquery() -> bigquery.Client:
     from airflow.providers.google.cloud.hooks.bigquery import BigQueryHook
 
     settings = get_settings()
-    hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, location=settings.grading_location)
+    hook = BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, use_legacy_sql=False, location=settings.grading_location)
     return hook.get_client(project_id=settings.grading_project, location=settings.grading_location)
 
 
@@ -121,7 +121,7 @@ def _make_firestore() -> firestore.Client:
     return firestore.Client(
         project=settings.grading_project,
         database=settings.lease_firestore_database,
-        credentials=BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id).get_credentials(),
+        credentials=BigQueryHook(gcp_conn_id=settings.grading_gcp_conn_id, use_legacy_sql=False).get_credentials(),
     )
 
 

@@ -1,21 +1,22 @@
-"""Every task that writes, killed with SIGKILL between any two of its steps and inside each statement: run again, it finishes, and nothing is lost.
+"""Every task that writes, killed with SIGKILL at each of its steps: run again, it finishes, and nothing is lost.
 
 The steps of a task are not listed here: an undisturbed run counts them. They are its statements and its writes of leases. Inside a
-statement is once it is submitted, before it is answered: BigQuery goes on with it. A kill after it, or before the next, leaves the same
-tables and leases, so those are tried with EVERY_KILL=1 in the environment alone: they double the time.
+statement is once it is submitted, before it is answered: BigQuery goes on with it. A kill inside a SELECT, after a statement or before
+the next one leaves the same tables and leases as one inside the last statement that changed something, so those are tried with
+FULL_TESTS=1 in the environment alone (`make test-full`).
+
+The scenes are divided among several files (test_kills_*.py), which pytest runs side by side.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from queue import SimpleQueue
 from signal import SIGKILL
 from typing import Any
-
-import pytest
 
 from commands.stack_config import StackConfig
 from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
@@ -23,7 +24,7 @@ from nba_grading.warehouse.client import Warehouse
 from proofs.fault_injection import Fault
 from tests.emulator.fork_server import End, Nursery
 from tests.emulator.scenario import Parts, Scene, tables
-from tests.emulator.scenarios import SCENES
+from tests.sizes import FULL
 
 # The emulator runs a statement at a time: while it does, the other's client works.
 SIDE_BY_SIDE = 2
@@ -36,44 +37,45 @@ WRITES_OF_A_LEASE = 3
 Run = Callable[..., End]
 
 
-@pytest.fixture(scope="module")
-def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """Runs a task in a process of its own; from several threads."""
-    leases = tmp_path_factory.mktemp("leases") / "leases.db"
-    free: SimpleQueue[Nursery] = SimpleQueue()
-    nurseries = [Nursery(emulators, leases) for _ in range(SIDE_BY_SIDE)]
-    for nursery in nurseries:
-        free.put(nursery)
+class Nurseries:
+    """Runs tasks in processes of their own, SIDE_BY_SIDE at a time; from several threads."""
 
-    def run(*arguments: Any, **more: Any) -> End:
-        nursery = free.get()
+    def __init__(self, emulators: StackConfig, leases: Path) -> None:
+        self._all = [Nursery(emulators, leases) for _ in range(SIDE_BY_SIDE)]
+        self._free: SimpleQueue[Nursery] = SimpleQueue()
+        for nursery in self._all:
+            self._free.put(nursery)
+
+    def run(self, *arguments: Any, **more: Any) -> End:
+        """See Nursery.run."""
+        nursery = self._free.get()
         try:
             return nursery.run(*arguments, **more)
         finally:
-            free.put(nursery)
+            self._free.put(nursery)
 
-    yield run
-    for nursery in nurseries:
-        nursery.close()
+    def close(self) -> None:
+        """End the processes."""
+        for nursery in self._all:
+            nursery.close()
 
 
 def deaths_of(scene: Scene, undisturbed: End) -> list[Fault]:
-    """A kill before the first step, inside each statement, after each write of the first lease; with EVERY_KILL after each statement, too."""
+    """A kill before the first step, inside each statement that changes something, after each write of the first lease; or all of them."""
     statements = range(1, undisturbed.statements + 1)
-    inside = [Fault("inside", number) for number in statements]
+    inside = [Fault("inside", number) for number in (statements if FULL else undisturbed.changes)]
     leased = [Fault("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scene.kills_leases else 0)]
-    after = [Fault("after", number) for number in statements] if os.environ.get("EVERY_KILL") else []
+    after = [Fault("after", number) for number in statements] if FULL else []
     return [Fault("before", 1), *inside, *leased, *after]
 
 
-# Some hundred statements each, a minute at most on an idle machine.
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("scene", [scene() for scene in SCENES], ids=lambda scene: scene.task)
-def test_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehouse: Warehouse, run: Run) -> None:
+def assert_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehouse: Warehouse, run: Run) -> None:
+    """Run the scene's task undisturbed, then die its deaths at one place each, and run it again at each."""
     scene.prepare(warehouse, [PLACE_OF_UNDISTURBED])
     before = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
     undisturbed = run(scene.task, scene.params(PLACE_OF_UNDISTURBED))
     assert undisturbed.status == 0, undisturbed.error
+    assert undisturbed.changes
     after = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
     scene.assert_right(before, after)
 

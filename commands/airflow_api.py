@@ -1,6 +1,6 @@
-"""Airflow's REST API, the few calls that the commands need.
+"""The part of Airflow's REST API that the commands use.
 
-409 (another backfill runs), 503 and a database error (SQLite was busy) are tried again.
+409 (another backfill runs), 503 and a database error (SQLite was busy) are retried.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -42,12 +42,12 @@ class AirflowApi:
         self._client = httpx.Client(base_url=url, timeout=30, transport=transport)
         self._logged_in = False
 
-    def has_dag(self, dag_id: str) -> bool:
-        """Whether the DAG is known and parsed."""
-        return self._get(f"/api/v2/dags/{dag_id}", ok=(200, 404)).status_code == httpx.codes.OK
+    def dag_files(self) -> set[str]:
+        """The paths of the files that define the known DAGs."""
+        return {entry["fileloc"] for entry in self._pages("/api/v2/dags", "dags")}
 
     def is_paused(self, dag_id: str) -> bool:
-        """Whether the DAG is paused: its runs are then created and never started. AirflowApiError when there is no such DAG."""
+        """Whether the DAG is paused, so that its runs are created and not started. Raises AirflowApiError for an unknown DAG."""
         return bool(self._get(f"/api/v2/dags/{dag_id}").json()["is_paused"])
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
@@ -60,11 +60,11 @@ class AirflowApi:
         return [f"{entry['filename']}: {entry['stack_trace'].strip().splitlines()[-1]}" for entry in entries]
 
     def pool_slots(self, name: str) -> int:
-        """Slots of a pool; AirflowApiError when there is none."""
+        """Slots of a pool; raises AirflowApiError for an unknown one."""
         return int(self._get(f"/api/v2/pools/{name}").json()["slots"])
 
     def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
-        """Start a manual run with params; returns its run id. The id is chosen here, so that trying again cannot start two."""
+        """Start a manual run with params; returns its run id. The id is chosen here, so that a retry cannot start a second run."""
         run_id = f"manual__{datetime.now(tz=UTC).isoformat()}__{uuid.uuid4().hex[:8]}"
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         answer = self._retrying(BUSY_SECONDS, lambda reason: None)(
@@ -95,15 +95,18 @@ class AirflowApi:
         return self._runs(dag_id, {})
 
     def _runs(self, dag_id: str, filters: dict[str, Any]) -> list[DagRun]:
-        found: list[DagRun] = []
+        return [_dag_run(entry) for entry in self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", **filters)]
+
+    def _pages(self, path: str, key: str, **filters: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
         while True:
-            page = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params={**filters, "limit": 100, "offset": len(found)}).json()
-            found += [_dag_run(entry) for entry in page["dag_runs"]]
-            if len(found) >= page["total_entries"] or not page["dag_runs"]:
+            page = self._get(path, params={**filters, "limit": 100, "offset": len(found)}).json()
+            found += page[key]
+            if len(found) >= page["total_entries"] or not page[key]:
                 return found
 
     def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
-        """What a task returned, or None while it has not."""
+        """What a task returned, or None before it did."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
         answer = self._get(path, params={"deserialize": "false"}, ok=(200, 404))
         if answer.status_code == httpx.codes.NOT_FOUND:
@@ -114,9 +117,15 @@ class AirflowApi:
         return dict(value)
 
     def create_backfill(self, dag_id: str, first: datetime, last: datetime, *, reprocess: str, wait_s: float, on_wait: Callable[[str], None]) -> None:
-        """Create a backfill, waiting up to ``wait_s`` for another one of the DAG to end; ``on_wait`` gets why it waits."""
+        """Create a backfill, waiting up to ``wait_s`` for another one of the DAG to end; ``on_wait`` gets the reason."""
         body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), "reprocess_behavior": reprocess, "max_active_runs": 16}
         self._retrying(wait_s, on_wait)(self._create_backfill, body)
+
+    def clear_runs(self, dag_id: str, run_ids: Sequence[str]) -> None:
+        """Run finished runs again, under their own ids; nothing for an empty list."""
+        if run_ids:
+            body = {"dry_run": False, "dag_runs": [{"dag_run_id": run_id} for run_id in run_ids]}
+            self._retrying(BUSY_SECONDS, lambda reason: None)(self._send, "POST", f"/api/v2/dags/{dag_id}/clearDagRuns", json=body)
 
     def _retrying(self, wait_s: float, on_wait: Callable[[str], None]) -> tenacity.Retrying:
         return tenacity.Retrying(
@@ -157,7 +166,7 @@ class AirflowApi:
             answer = self._client.post("/auth/token", json=credentials) if credentials else self._client.get("/auth/token")
             if not answer.is_success:
                 raise AirflowApiError(
-                    f"Airflow at {self._url} did not log us in ({answer.status_code}): set AIRFLOW_API_TOKEN, or AIRFLOW_API_USER and "
+                    f"Airflow at {self._url} refused the login ({answer.status_code}): set AIRFLOW_API_TOKEN, or AIRFLOW_API_USER and "
                     "AIRFLOW_API_PASSWORD."
                 )
             token = str(answer.json()["access_token"])

@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Protocol
 
+import typer
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 from google.cloud import bigquery
@@ -42,7 +45,7 @@ class Outcome:
 
 @contextmanager
 def sentences() -> Iterator[Outcome]:
-    """Run a command's body; errors a user can mend become a sentence on stderr and exit code 1, Ctrl-C and SIGTERM 130."""
+    """Run a command's body; errors a user can fix become a sentence on stderr and exit code 1, Ctrl-C and SIGTERM 130."""
     outcome = Outcome()
     previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -51,21 +54,66 @@ def sentences() -> Iterator[Outcome]:
         errors.print(str(error), markup=False)
         outcome.code = 1
     except (StatementFailed, AssertionRefused, GoogleAPICallError, GoogleAuthError, *LOST_CONNECTION) as error:
-        errors.print(f"BigQuery did not do it: {error}", markup=False)
+        errors.print(f"BigQuery request failed: {error}", markup=False)
         outcome.code = 1
     except (OSError, xmlrpc.client.Error, subprocess.CalledProcessError) as error:
-        errors.print(f"It could not be done: {error}", markup=False)
+        errors.print(f"Command failed: {error}", markup=False)
         outcome.code = 1
-    except KeyboardInterrupt:
-        errors.print("interrupted")
+    except KeyboardInterrupt as interrupt:
+        errors.print(str(interrupt) or "Interrupted.", markup=False)
         outcome.code = 130
     finally:
         signal.signal(signal.SIGTERM, previous)
 
 
+class Main(Protocol):
+    """A command line: takes the arguments, the process's own when None, and returns the exit code."""
+
+    def __call__(self, arguments: Sequence[str] | None = None) -> int:
+        """Run it."""
+
+
+def command(**settings: Any) -> Callable[[Callable[..., int | None]], Main]:
+    """Make a function the ``main`` of its module: its parameters are the options, by typer, its module's docstring is the help.
+
+    The exit code is what the function returns (None is 0), that of ``sentences``, or 2 for a usage error. ``settings`` are typer's
+    context_settings.
+    """
+
+    def decorate(function: Callable[..., int | None]) -> Main:
+        module = sys.modules[function.__module__]
+        name = module.__spec__.name if module.__spec__ else function.__module__
+        # \b keeps the lines of a paragraph as they are written.
+        text = "\n\n".join(f"\b\n{paragraph}" for paragraph in str(module.__doc__).strip().split("\n\n"))
+        app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+        @app.command(help=text, context_settings=settings)
+        @wraps(function)
+        def run(*arguments: Any, **options: Any) -> None:
+            with sentences() as outcome:
+                outcome.code = function(*arguments, **options) or 0
+            raise typer.Exit(outcome.code)
+
+        def main(arguments: Sequence[str] | None = None) -> int:
+            try:
+                app(arguments, prog_name=f"python -m {name}")
+            except SystemExit as end:
+                return int(end.code or 0)
+            return 0
+
+        return main
+
+    return decorate
+
+
 def warehouse_of(client: bigquery.Client) -> Warehouse:
     """A warehouse for a person who waits: it gives up after half a minute of errors that may pass."""
     return Warehouse(client, maximum_bytes_billed=get_settings().grading_max_bytes_billed, retry_seconds=RETRY_SECONDS)
+
+
+def count_of(number: int, noun: str) -> str:
+    """``1 date``, ``2 dates``, ``1,200 dates``: for nouns whose plural ends in s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def progress_bar() -> Progress:

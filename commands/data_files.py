@@ -1,12 +1,17 @@
 """Reads and checks the two input files of a directory, before anything is loaded.
 
-``player_prop_predictions`` and ``player_game_summary``, each as .parquet or .csv (with a header). Optional columns may be
-missing and become NULL. Everything wrong is collected and told in sentences: file, column, how many values, the first one.
+``player_prop_predictions`` and ``player_game_summary``, each as .parquet or .csv (with a header). Optional columns may be missing and become
+NULL, other columns are ignored; both is noted, and a name that is nearly a missing column's is refused. All problems are collected, each
+in a sentence: file, column, how many values, the first one and where it is.
 """
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,11 +19,12 @@ import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
-from commands.console import CommandError
+from commands.console import CommandError, count_of
+from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 
 NUMERIC = pa.decimal128(38, 9)
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-# NUMERIC keeps nine decimals; noughts behind them cost nothing. No figure here needs more than 20 digits, and Arrow parses 38 in all.
+# NUMERIC keeps nine decimals; zeros after them are harmless. No value here needs more than 20 digits, and Arrow parses 38 in all.
 NUMBER_PATTERN = r"^[+-]?(\d{1,20}(\.\d{0,9}0{0,9})?|\.\d{1,9}0{0,9})$"
 INTEGER_PATTERN = r"^[+-]?\d{1,18}$"
 DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
@@ -81,23 +87,32 @@ NULLABLE_REQUIRED = {"points"}
 
 @dataclass(frozen=True)
 class InputFiles:
-    """Both inputs, checked, with every column of their tables in table order."""
+    """Both inputs, checked, with every column of their tables in table order; ``notes`` says which columns were ignored or filled."""
 
     predictions: pa.Table
     box_scores: pa.Table
+    notes: tuple[str, ...] = ()
 
 
 def read_inputs(directory: Path) -> InputFiles:
     """The two files of a directory; raises CommandError with a sentence per problem, found in both files."""
     problems: list[str] = []
-    tables = [_read(directory, spec, problems) for spec in (PREDICTIONS, BOX_SCORES)]
+    notes: list[str] = []
+    tables = [_read(directory, spec, problems, notes) for spec in (PREDICTIONS, BOX_SCORES)]
+    if tables[0] is not None and not tables[0].num_rows:
+        problems.append(f"{_path(directory, PREDICTIONS)}: there are no predictions, only a header.")
     if problems:
         raise CommandError("\n".join([*problems, "Nothing was loaded."]))
-    return InputFiles(*tables)
+    predictions, box_scores = tables
+    return InputFiles(predictions, box_scores, tuple(notes))
 
 
-def _read(directory: Path, spec: InputTable, problems: list[str]) -> pa.Table:
-    path = next((p for p in (directory / f"{spec.stem}.parquet", directory / f"{spec.stem}.csv") if p.is_file()), None)
+def _path(directory: Path, spec: InputTable) -> Path | None:
+    return next((path for path in (directory / f"{spec.stem}.parquet", directory / f"{spec.stem}.csv") if path.is_file()), None)
+
+
+def _read(directory: Path, spec: InputTable, problems: list[str], notes: list[str]) -> pa.Table:
+    path = _path(directory, spec)
     if path is None:
         problems.append(f"{directory}: there is no {spec.stem}.parquet or {spec.stem}.csv; put one there, or name another directory by DATA=.")
         return None
@@ -106,20 +121,38 @@ def _read(directory: Path, spec: InputTable, problems: list[str]) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         problems.append(f"{path}: cannot be read as {path.suffix[1:]}: {str(error).splitlines()[0]}")
         return None
-    missing = [name for name in spec.required if name not in raw.column_names]
-    if missing:
-        problems.append(f"{path}: required column {', '.join(missing)} is missing; the file has {', '.join(raw.column_names)}.")
-        return None
-    doubled = [name for name in spec.columns if raw.column_names.count(name) > 1]
-    if doubled:
-        problems.append(f"{path}: column {', '.join(doubled)} stands more than once; the file has {', '.join(raw.column_names)}.")
+    wrong = _check_names(path, spec, raw.column_names, notes)
+    if wrong:
+        problems += wrong
         return None
     columns = {name: _column(path, raw, name, type_, problems) for name, type_ in spec.columns.items()}
     if any(column is None for column in columns.values()):
         return None
     table = pa.table(columns)
     _check_keys(path, spec, table, problems)
+    _check_dates(path, table["game_date"], problems)
     return table
+
+
+def _check_names(path: Path, spec: InputTable, names: Sequence[str], notes: list[str]) -> list[str]:
+    """What is wrong with a file's column names; ``notes`` gets which of them are ignored, and which columns are filled with NULL."""
+    absent = [name for name in spec.columns if name not in names]
+    unknown = [name for name in names if name not in spec.columns]
+    likely = {name: match for name in unknown for match in difflib.get_close_matches(name.lower(), absent, n=1)}
+    wrong = [
+        f"{path}: column {name} is unknown: did you mean {match}? Rename the column, or remove it from the file." for name, match in likely.items()
+    ]
+    missing = [name for name in spec.required if name in absent]
+    if missing:
+        wrong.append(f"{path}: required column {', '.join(missing)} is missing; the file has {', '.join(names)}.")
+    doubled = [name for name in spec.columns if names.count(name) > 1]
+    if doubled:
+        wrong.append(f"{path}: column {', '.join(doubled)} occurs more than once; the file has {', '.join(names)}.")
+    if unknown:
+        notes.append(f"{path}: {count_of(len(unknown), 'column')} ignored, as the table has none of that name: {', '.join(unknown)}.")
+    if absent:
+        notes.append(f"{path}: {count_of(len(absent), 'column')} not in the file and filled with NULL: {', '.join(absent)}.")
+    return wrong
 
 
 def _read_csv(path: Path) -> pa.Table:
@@ -138,7 +171,7 @@ def _column(path: Path, raw: pa.Table, name: str, type_: pa.DataType, problems: 
         return _from_text(path, values.cast(pa.string()), name, type_, problems)
     if not _is_kin(values.type, type_):
         first = next(iter(values.drop_null()[:1].to_pylist()), None)
-        problems.append(f"{path}: column {name} holds {values.type} values where {_word(type_)} are needed; the first is {first!r}.")
+        problems.append(f"{path}: column {name} holds {values.type} values, not {_word(type_)}; the first is {first!r}.")
         return None
     try:
         return _to_type(values, type_)
@@ -168,7 +201,16 @@ def _from_text(path: Path, text: pa.ChunkedArray, name: str, type_: pa.DataType,
 
 
 def _misfits(path: Path, name: str, type_: pa.DataType, count: int, first: object, index: int) -> str:
-    return f"{path}: column {name} has {count} value(s) that are not {_word(type_)}; the first is {first!r} in row {index + 1}."
+    return f"{path}: column {name}: {count_of(count, 'value')} cannot be read as {_word(type_)}; the first is {first!r} in {_place(path, index)}."
+
+
+def _place(path: Path, index: int) -> str:
+    """Where a row is: its line in a CSV file, in which the header counts and empty lines are skipped, and its number in a Parquet file."""
+    if path.suffix != ".csv":
+        return f"row {index + 1}"
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        filled = (number for number, line in enumerate(lines, 1) if line.rstrip("\r\n"))
+        return f"line {next(islice(filled, index + 1, None))}"
 
 
 def _parse_dates(text: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -222,16 +264,28 @@ def _check_keys(path: Path, spec: InputTable, table: pa.Table, problems: list[st
         nulls = pc.is_null(table[name])
         count = pc.sum(nulls).as_py() or 0
         if count:
-            row = pc.index(nulls, True).as_py() + 1
-            problems.append(f"{path}: column {name} is NULL in {count} row(s), the first is row {row}; it is part of the key.")
+            place = _place(path, pc.index(nulls, True).as_py())
+            problems.append(f"{path}: column {name} is NULL in {count_of(count, 'row')}, the first in {place}; it is part of the key.")
     if not spec.unique:
         return
     counts = table.group_by(list(spec.unique)).aggregate([([], "count_all")])
     doubled = counts.filter(pc.greater(counts["count_all"], 1))
     if doubled.num_rows:
         first = ", ".join(f"{name} {doubled[name][0].as_py()!r}" for name in spec.unique)
+        times = doubled["count_all"][0].as_py()
+        keys = count_of(doubled.num_rows, "combination")
+        problems.append(f"{path}: {keys} of {' and '.join(spec.unique)} more than once; the first is {first}, {times} times.")
+
+
+def _check_dates(path: Path, game_dates: pa.ChunkedArray, problems: list[str]) -> None:
+    latest = datetime.now(tz=NEW_YORK).date() + timedelta(days=PREDICTED_DAYS_AHEAD)
+    late = pc.fill_null(pc.greater(game_dates, pa.scalar(latest)), False)
+    count = pc.sum(late).as_py() or 0
+    if count:
+        index = pc.index(late, True).as_py()
         problems.append(
-            f"{path}: {doubled.num_rows} key(s) {spec.unique} stand more than once; the first is {first}, {doubled['count_all'][0].as_py()} times."
+            f"{path}: column game_date: {count_of(count, 'value')} more than {PREDICTED_DAYS_AHEAD} days ahead, after {latest}; "
+            f"the first is {game_dates[index]} in {_place(path, index)}."
         )
 
 

@@ -3,15 +3,14 @@
 Usage: python -m commands.demo [--data DIRECTORY] [--out DIRECTORY] [--keep]
 
 Starts the stack, loads the directory (a generated sample by default), backfills every date through Airflow and, at the same time,
-triggers one of them twice over the API: the race of the incident. Waits until every date is summed up in the aggregates. Then prints a
+triggers one of them twice over the API: the race of the incident. Waits until every date is aggregated. Then prints a
 table by date and one by system, stops everything, and ends with one line ``demo: dates=… gradable=… graded=… voided=… pending=…
-duplicates=… seconds=…``. Exit code 0 only if graded + voided + pending = gradable, no key stands twice, every run succeeded and is
-recorded, and the aggregates show the grades as they are.
+duplicates=… seconds=…``. Exit code 0 only if graded + voided + pending = gradable, no key is duplicated, every run succeeded and is
+recorded, and the aggregates match the grades.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
@@ -22,11 +21,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+import typer
 from google.cloud import bigquery
 from rich.table import Table
 
@@ -34,7 +34,7 @@ from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
 from commands.backfill import DAG_ID, DateResult, latest_date, results_table, run_with_progress
 from commands.clients import make_bigquery_client
-from commands.console import CommandError, console, sentences, warehouse_of
+from commands.console import CommandError, command, console, count_of, warehouse_of
 from commands.data_files import read_inputs
 from commands.load import SAMPLE_DIRECTORY, load_directory
 from commands.sample import write_sample
@@ -53,7 +53,7 @@ BUCKET = "demo"
 
 @dataclass(frozen=True)
 class Totals:
-    """The demo's figures over all dates with predictions."""
+    """The demo's counts over all dates with predictions."""
 
     dates: int
     gradable: int
@@ -76,15 +76,15 @@ class Totals:
 
 
 def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals, list[str]]:
-    """Load, backfill and race on a stack that runs; returns the totals and what went wrong, in sentences."""
+    """Load, backfill and race on a stack that runs; returns the totals and the problems, in sentences."""
     client = make_bigquery_client(get_settings())
     create_schema(client)
     with timed("loading"):
         loaded = load_directory(client, data or _sample())
-    console.print(f"loaded {loaded.predictions:,} predictions and {loaded.box_scores:,} box-score rows of {len(loaded.dates)} dates")
+    console.print(loaded.line)
     dates = [day for day in loaded.dates if day <= latest_date()]
     if len(dates) < len(loaded.dates):
-        console.print(f"{len(loaded.dates) - len(dates)} date(s) after {latest_date()} are not over yet and left out")
+        console.print(f"{count_of(len(loaded.dates) - len(dates), 'date')} after {latest_date()} left out, as they are not over yet")
     if not dates:
         raise CommandError(f"{data}: there are no predictions of a date that can be graded.")
     api = AirflowApi(stack.config.url("airflow"))
@@ -94,7 +94,7 @@ def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals,
         problems = racer.finish()
     console.print(results_table(results, "runs by date"))
     problems += [f"{result.game_date}: {result.outcome}" for result in results if result.failed]
-    with timed("aggregates, behind the grading"):
+    with timed("aggregates, after the grading"):
         problems += wait_for_aggregates(api, warehouse_of(client), dates)
     totals = _summaries(client)
     problems += _unrecorded(client, results, racer)
@@ -230,41 +230,41 @@ def timed(step: str) -> Iterator[None]:
     console.print(f"{step}: {time.monotonic() - started:.1f} s", style="dim")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
+@command()
+def main(
+    data: Annotated[
+        Path | None, typer.Option(help="Directory with player_prop_predictions and player_game_summary; a generated sample if left out.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help=f"Directory to export {', '.join(EXPORTED)} to, each as .parquet.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running, to look at it in the browser.")] = False,
+) -> int:
+    """Command line; exit code 0 only if everything is graded, once, and nothing went wrong."""
     started = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="directory with player_prop_predictions and player_game_summary; a generated sample if left out")
-    parser.add_argument("--out", type=Path, help=f"directory to export {', '.join(EXPORTED)} to, each as .parquet")
-    parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it in the browser")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        config = demo_config()
-        stack = Stack(config, say=lambda line: console.print(line, style="dim"))
-        if stack.is_running():
-            raise CommandError("A demo is running already: `make down` stops it.")
-        if given.data:
-            read_inputs(given.data)
-        if given.out:
-            given.out.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(config.state, ignore_errors=True)
-        os.environ.update(config.client_environment())
-        with timed("starting the stack"):
-            stack.up()
-        try:
-            with PeakMemory(stack) as memory:
-                totals, problems = run_demo(stack, given.data, given.out)
-            console.print(f"peak memory of the stack: {memory.mib:.0f} MiB", style="dim")
-            if given.keep:
-                console.print(f"Airflow: {config.url('airflow')}   Slack: {config.url('slack')}   stop: make down", style="bold")
-        finally:
-            if not given.keep:
-                stack.down()
-        for problem in problems:
-            console.print(problem, style="red", markup=False)
-        console.print(totals.line(time.monotonic() - started), markup=False)
-        outcome.code = 0 if totals.balanced and not problems else 1
-    return outcome.code
+    config = demo_config()
+    stack = Stack(config, say=lambda line: console.print(line, style="dim"))
+    if stack.is_running():
+        raise CommandError("A demo is running already: `make down` stops it.")
+    if data:
+        read_inputs(data)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(config.state, ignore_errors=True)
+    os.environ.update(config.client_environment())
+    with timed("starting the stack"):
+        stack.up()
+    try:
+        with PeakMemory(stack) as memory:
+            totals, problems = run_demo(stack, data, out)
+        console.print(f"peak memory of the stack: {memory.mib:.0f} MiB", style="dim")
+        if keep:
+            console.print(stack.addresses, style="bold")
+    finally:
+        if not keep:
+            stack.down()
+    for problem in problems:
+        console.print(problem, style="red", markup=False)
+    console.print(totals.line(time.monotonic() - started), markup=False)
+    return 0 if totals.balanced and not problems else 1
 
 
 if __name__ == "__main__":

@@ -1,39 +1,39 @@
-"""Write the pages of docs/ that repeat what the code says: settings.md, dags.md, alerts.md and the table of checks in quality.md.
+"""Write the pages of docs/ that are generated from the code: settings.md, dags.md, alerts.md and the table of checks in quality.md.
 
 Usage: python -m commands.docs [--check]      (--check writes nothing and fails when a page is out of date)
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import inspect
 import json
 import sys
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from commands.console import CommandError, console, sentences
+import typer
+
+from commands.console import CommandError, command, console
 from commands.stack_config import ROOT
 from nba_grading.settings import Settings
 
 HEAD = "<!-- Written by `make docs`; change the source instead. -->\n"
 
 TABLE_MARK = "<!-- The table below is written by `make docs` from include/sql/quality. -->"
-ALERTS_INTRO = """What Slack is told, rendered from the payloads of the tests (`tests/alert_examples.py`). `alerting` alone decides what is sent.
+ALERTS_INTRO = """The messages in Slack, rendered from the payloads of the tests (`tests/alert_examples.py`). `alerting` alone decides what is sent.
 
-- The same finding on the same subject is one **thread**. Repeats are counted in its first message, and told in the thread once in
+- The same finding on the same subject is one **thread**. Repeats are counted in its first message, and posted in the thread once in
   `GRADING_ALERT_REPEAT_MINUTES`, or at once when the severity changes.
 - An ERROR or CRITICAL that is open for `GRADING_ALERT_ESCALATE_HOURS` is **escalated** once: a reply shown in the channel too, with
   `GRADING_SLACK_MENTION`, and a message in the channel for CRITICAL where that is another one.
 - Its **recovery** is a reply shown in the channel too, and the first message says so.
 - The channel is `GRADING_SLACK_CHANNEL`, or that of the severity in `GRADING_SLACK_CHANNELS`.
-- What Slack did not take stands in `nba_predictions.incidents` and on the Grading page, and is sent by `deliver_alerts`, every 10 minutes.
-  A message is sent at least once: if a process dies between Slack's answer and its note, it comes twice. If BigQuery is away too, the
-  log line `alert_lost` has it.
+- What Slack did not accept is kept in `nba_predictions.incidents` and shown on the Grading page, and is sent by `deliver_alerts`, every
+  10 minutes. A message is delivered at least once: if a process dies after Slack's answer and before it is recorded, it is sent twice. If
+  BigQuery does not answer either, the log line `alert_lost` has it.
 
 The connection `GRADING_SLACK_CONN_ID` is of type `slack`: a bot token with `chat:write`, of a bot that is in the channels. Incoming
-webhooks know no threads."""
+webhooks cannot post threads."""
 
 
 def settings_page() -> str:
@@ -98,22 +98,18 @@ def _payload(blocks: list[dict[str, Any]]) -> list[str]:
     return ["<details><summary>payload</summary>", "", "```json", json.dumps(blocks, indent=1), "```", "", "</details>"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main(check: Annotated[bool, typer.Option("--check", help="Write nothing; fail when a page is out of date.")] = False) -> None:
     """Command line; exit code 1 when --check finds a page out of date."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true")
-    check = parser.parse_args(arguments).check
-    with sentences() as outcome:
-        makers = {"settings": settings_page, "dags": dags_page, "alerts": alerts_page, "quality": checks_page}
-        pages = {ROOT / "docs" / f"{name}.md": make() for name, make in makers.items()}
-        stale = [path.relative_to(ROOT) for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-        if check and stale:
-            raise CommandError(f"{', '.join(map(str, stale))} out of date: run `make docs` and commit the result.")
-        if not check:
-            for path, text in pages.items():
-                path.write_text(text, encoding="utf-8")
-        console.print(f"{len(pages)} generated pages, {len(stale)} {'stale' if check else 'changed'}")
-    return outcome.code
+    makers = {"settings": settings_page, "dags": dags_page, "alerts": alerts_page, "quality": checks_page}
+    pages = {ROOT / "docs" / f"{name}.md": make() for name, make in makers.items()}
+    stale = [path.relative_to(ROOT) for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if check and stale:
+        raise CommandError(f"{', '.join(map(str, stale))} out of date: run `make docs` and commit the result.")
+    if not check:
+        for path, text in pages.items():
+            path.write_text(text, encoding="utf-8")
+    console.print(f"{len(pages)} generated pages, {len(stale)} {'stale' if check else 'changed'}")
 
 
 if __name__ == "__main__":

@@ -1,28 +1,29 @@
-"""Load predictions and box scores from a directory into BigQuery; the dates found in the files are replaced, never doubled.
+"""Load predictions and box scores from a directory into BigQuery; the dates in the files are replaced.
 
 Usage: python -m commands.load DIRECTORY | --sample [--local]
 
---sample loads the generated sample; --local means the stack of `make up`, whose tables are created when they are missing.
+--sample loads the generated sample; --local means the stack of `make up`, whose tables are created if they do not exist.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import typer
 from google.cloud import bigquery
 
 from commands.clients import make_bigquery_client
-from commands.console import CommandError, console, progress_bar, sentences, warehouse_of
+from commands.console import CommandError, command, console, count_of, progress_bar, warehouse_of
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
 from commands.sample import write_sample
 from commands.schema import create_schema
@@ -52,6 +53,12 @@ class Loaded:
     box_scores: int
     dates: list[date]
 
+    @property
+    def line(self) -> str:
+        """The line that reports it."""
+        rows = f"{count_of(self.predictions, 'prediction')} and {count_of(self.box_scores, 'box-score row')}"
+        return f"loaded {rows} of {count_of(len(self.dates), 'date')}, {self.dates[0]} to {self.dates[-1]}"
+
 
 def load_directory(client: bigquery.Client, directory: Path) -> Loaded:
     """Check both files of a directory, stage them, and replace their dates in one transaction. Raises CommandError."""
@@ -61,6 +68,8 @@ def load_directory(client: bigquery.Client, directory: Path) -> Loaded:
         steps = progress.add_task(f"loading {directory}", total=4)
         inputs = read_inputs(directory)
         progress.advance(steps)
+        for note in inputs.notes:
+            console.print(note, style="yellow", markup=False)
         return _load(client, inputs, lambda: progress.advance(steps))
 
 
@@ -100,29 +109,24 @@ def _stage(client: bigquery.Client, spec: InputTable, rows: pa.Table, name: str)
     client.load_table_from_file(buffer, name, job_config=config).result()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; exit code 0, or 1 with sentences."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path, nargs="?")
-    parser.add_argument("--sample", action="store_true", help="the generated sample instead of a directory")
-    parser.add_argument("--local", action="store_true", help="the running local stack")
-    given = parser.parse_args(arguments)
-    if (given.directory is None) == (not given.sample):
-        parser.error("give a directory, or --sample")
-    with sentences() as outcome:
-        if given.local:
-            use_local_stack()
-        client = make_bigquery_client(get_settings())
-        if given.local:
-            create_schema(client)
-        if given.sample:
-            write_sample(SAMPLE_DIRECTORY)
-        loaded = load_directory(client, given.directory or SAMPLE_DIRECTORY)
-        console.print(
-            f"loaded {loaded.predictions:,} predictions and {loaded.box_scores:,} box-score rows of {len(loaded.dates)} dates"
-            + (f", {loaded.dates[0]} to {loaded.dates[-1]}" if loaded.dates else "")
-        )
-    return outcome.code
+@command()
+def main(
+    directory: Annotated[Path | None, typer.Argument()] = None,
+    sample: Annotated[bool, typer.Option("--sample", help="The generated sample instead of a directory.")] = False,
+    local: Annotated[bool, typer.Option("--local", help="Into the running local stack.")] = False,
+) -> None:
+    """Command line; exit code 0, 1 with sentences, or 2 for neither a directory nor --sample."""
+    if (directory is None) == (not sample):
+        raise typer.BadParameter("give a directory, or --sample")
+    if local:
+        use_local_stack()
+    client = make_bigquery_client(get_settings())
+    if local:
+        create_schema(client)
+    if sample:
+        write_sample(SAMPLE_DIRECTORY)
+    loaded = load_directory(client, directory or SAMPLE_DIRECTORY)
+    console.print(loaded.line)
 
 
 if __name__ == "__main__":

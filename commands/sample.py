@@ -1,13 +1,13 @@
-"""Write a generated sample of both input files: realistic figures, and every odd case that the grading rules know.
+"""Write a generated sample of both input files: realistic numbers, and every special case of the grading rules.
 
 Usage: python -m commands.sample DIRECTORY [--seed 7] [--dates 10] [--predictions 3000]
 
 The same seed gives identical files. From 2026-01-04 on, each date has five to eight games of twenty players and about
 ``--predictions`` rows of eight systems, each with its own bias and spread; half of the systems give their confidence in percent. A system
-predicts a player at several lines half a point apart. On every date but the last stand, among the ordinary rows:
+predicts a player at several lines half a point apart. Every date but the last has, among the ordinary rows:
 
 - predictions: no line (NO_LINE, and OVER without one), PASS, HOLD, no recommendation, no predicted points, no confidence, confidences
-  outside 0-100; is_active FALSE and NULL; invalidated rows; keys that stand twice: an older row, a row of the same created_at
+  outside 0-100; is_active FALSE and NULL; invalidated rows; duplicate keys: an older row, a row of the same created_at
   with another prediction_id, and a newer row that is inactive;
 - box scores: a player without a row, is_dnp, points NULL, points 0 with minutes 0 or NULL, points above 0 with minutes 0, whole-number
   minutes; each injury status, for players who played as well;
@@ -18,7 +18,6 @@ The last date has one game, which is not played yet: all of its predictions, at 
 
 from __future__ import annotations
 
-import argparse
 import math
 import random
 import sys
@@ -28,12 +27,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import typer
 
-from commands.console import CommandError, console, progress_bar, sentences
+from commands.console import CommandError, command, console, progress_bar
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
 
 FIRST_DATE = date(2026, 1, 4)
@@ -128,7 +128,7 @@ def _table(spec: InputTable, rows: Sequence[Row]) -> pa.Table:
 
 
 def _skills(rng: random.Random) -> dict[str, list[tuple[str, float]]]:
-    """Team → its players with the points expected of each: few score much, most little."""
+    """Team → its players with the points expected of each: few score many, most score few."""
     names = [first + last for first in FIRST_NAMES for last in LAST_NAMES]
     rng.shuffle(names)
     given = iter(names)
@@ -239,7 +239,7 @@ def _recommendation(rng: random.Random, edge: Decimal, system: System) -> str:
 
 
 def _make_odd(rng: random.Random, rows: list[Row], kept: int) -> None:
-    """Turn about every seventh row behind the first ``kept`` into an odd case, each case as often; some bring a second row of their key."""
+    """Turn about every seventh row after the first ``kept`` into an odd case, each case equally often; some add a second row of their key."""
     changes: list[Callable[[Row], Row]] = [
         lambda _: {"is_active": False},
         lambda _: {"is_active": None},
@@ -274,18 +274,16 @@ def _decimal(value: float, places: int) -> Decimal:
     return Decimal(f"{value:.{places}f}")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main(
+    directory: Path,
+    seed: Annotated[int, typer.Option(help="Another seed, another sample.")] = 7,
+    dates: Annotated[int, typer.Option(help="Days from 2026-01-04 on.")] = 10,
+    predictions: Annotated[int, typer.Option(help="About how many on each date.")] = 3000,
+) -> None:
     """Command line; exit code 0, or 1 with a sentence."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path)
-    parser.add_argument("--seed", type=int, default=7, help="another seed, another sample (default: 7)")
-    parser.add_argument("--dates", type=int, default=10, help="days from 2026-01-04 on (default: 10)")
-    parser.add_argument("--predictions", type=int, default=3000, help="about how many on each date (default: 3000)")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        write_sample(given.directory, seed=given.seed, dates=given.dates, predictions=given.predictions)
-        console.print(f"wrote {PREDICTIONS.stem}.parquet and {BOX_SCORES.stem}.parquet of {given.dates} dates to {given.directory}")
-    return outcome.code
+    write_sample(directory, seed=seed, dates=dates, predictions=predictions)
+    console.print(f"wrote {PREDICTIONS.stem}.parquet and {BOX_SCORES.stem}.parquet of {dates} dates to {directory}")
 
 
 if __name__ == "__main__":

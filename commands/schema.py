@@ -1,4 +1,4 @@
-"""Create every dataset, table and column of include/sql/schema, in the local stack or a real project; what exists is left as it is.
+"""Create every dataset, table and column of include/sql/schema, in the local stack or a real project; existing ones are left as they are.
 
 Usage: python -m commands.schema [--local]
 
@@ -7,15 +7,16 @@ GRADING_PROJECT and GRADING_LOCATION say where; --local means the stack of `make
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
+import typer
 from google.cloud import bigquery
 
 from commands.clients import make_bigquery_client
-from commands.console import console, sentences, warehouse_of
+from commands.console import command, console, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql, render_sql
@@ -49,21 +50,17 @@ def _add_missing_columns(warehouse: Warehouse, files: Sequence[str]) -> None:
                     warehouse.query(render_sql("schema_change/add_column", target=identifier(f"{dataset}.{table}"), definition=definition))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main(local: Annotated[bool, typer.Option("--local", help="In the running local stack.")] = False) -> None:
     """Command line; exit code 0, or 1 with a sentence."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--local", action="store_true", help="the running local stack")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        if given.local:
-            # Imported here, as the production image has no supervisor.
-            from commands.stack import use_local_stack
+    if local:
+        # Imported here, as the production image has no supervisor.
+        from commands.stack import use_local_stack
 
-            use_local_stack()
-        settings = get_settings()
-        names = create_schema(make_bigquery_client(settings))
-        console.print(f"{settings.grading_project}: {len(names)} datasets and tables are there")
-    return outcome.code
+        use_local_stack()
+    settings = get_settings()
+    names = create_schema(make_bigquery_client(settings))
+    console.print(f"{settings.grading_project}: {len(names)} datasets and tables exist")
 
 
 if __name__ == "__main__":

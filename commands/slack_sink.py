@@ -1,6 +1,6 @@
 """A stand-in for Slack on a laptop: takes chat.postMessage and chat.update, and shows the channels as a page and as JSON.
 
-It answers as Slack's Web API does, as far as this project uses it: a message's name is its channel and ``ts``, a reply has the
+It answers as Slack's Web API does, as far as this project uses it: a message is identified by its channel and ``ts``, a reply has the
 ``thread_ts`` of its thread's first message, and an edit replaces text and blocks.
 """
 
@@ -33,7 +33,7 @@ def health() -> PlainTextResponse:
 
 @app.get("/messages")
 def messages() -> list[Message]:
-    """Every message as it stands, oldest first: channel, ts, posted_at, text, blocks, thread_ts and reply_broadcast of replies, edits."""
+    """Every message in its latest version, oldest first: channel, ts, posted_at, text, blocks, thread_ts and reply_broadcast of replies, edits."""
     found: dict[tuple[str, str], Message] = {}
     for line in store.read_text(encoding="utf-8").splitlines() if store.exists() else []:
         event = json.loads(line)
@@ -58,14 +58,14 @@ def page() -> HTMLResponse:
 
 @app.post("/api/chat.postMessage")
 async def post_message(request: Request) -> dict[str, Any]:
-    """Take a message or a reply."""
+    """Store a message or a reply."""
     body = await request.json()
     return _keep({"ts": f"{time.time():.6f}", **body})
 
 
 @app.post("/api/chat.update")
 async def update(request: Request) -> dict[str, Any]:
-    """Take an edit of a message that is there."""
+    """Store an edit of an existing message."""
     body = await request.json()
     if not any((one["channel"], one["ts"]) == (body["channel"], body["ts"]) for one in messages()):
         return {"ok": False, "error": "message_not_found"}
@@ -82,7 +82,7 @@ def _keep(event: Message) -> dict[str, Any]:
 
 
 def text_of(message: Message) -> str:
-    """All that a message's blocks say, a paragraph for each."""
+    """The text of a message's blocks, a line for each."""
     texts = []
     for block in message.get("blocks") or []:
         parts = [block["text"]] if "text" in block else block.get("fields") or block.get("elements") or []
@@ -91,6 +91,6 @@ def text_of(message: Message) -> str:
 
 
 def _article(message: Message, indent: int) -> str:
-    told = [message["channel"], message["posted_at"], *(["also in the channel"] if message.get("reply_broadcast") else [])]
-    head, body = html.escape(" · ".join(told)), html.escape(text_of(message))
+    parts = [message["channel"], message["posted_at"], *(["also in the channel"] if message.get("reply_broadcast") else [])]
+    head, body = html.escape(" · ".join(parts)), html.escape(text_of(message))
     return f'<div style="margin-left:{indent}em"><h4>{head}</h4><pre>{body}</pre></div>'

@@ -5,12 +5,13 @@ Usage: python -m commands.stack up | down | status | run COMMAND …      (run: 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import dataclasses
 import hashlib
 import os
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -19,35 +20,49 @@ import xmlrpc.client
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import httpx
+import typer
 from supervisor.xmlrpc import SupervisorTransport
 
 from commands.airflow_api import AirflowApi, AirflowApiError
-from commands.console import console, sentences
-from commands.stack_config import EMULATOR_HOME, EMULATOR_VENV, PORT_NAMES, ROOT, Program, StackConfig, StackError, is_free, port_base
+from commands.console import command, console
+from commands.stack_config import (
+    AIRFLOW_PROGRAMS,
+    EMULATOR_HOME,
+    EMULATOR_VENV,
+    PORT_NAMES,
+    ROOT,
+    Program,
+    StackConfig,
+    StackError,
+    is_free,
+    port_base,
+)
 
 READY_SECONDS = 240
-STOP_SECONDS = 40
+STOP_SECONDS = 60
 LOG_LINES = 15
+# Linux takes 107; supervisord adds its process id while it makes the socket.
+SOCKET_PATH_BYTES = 90
+ACTIVE = ("RUNNING", "STARTING", "STOPPING", "BACKOFF")
 
 
 class Stack:
-    """A running or startable stack. ``say`` gets a line for every step worth seeing."""
+    """A running or startable stack. ``say`` gets a line for each step."""
 
     def __init__(self, config: StackConfig, say: Callable[[str], None] = lambda line: None) -> None:
         self.config = config
         self.say = say
-        digest = hashlib.sha256(str(config.state).encode()).hexdigest()[:12]
-        # A socket's path may have about 100 characters, which a checkout's own path can exceed.
-        self._socket = Path(tempfile.gettempdir()) / f"nba-grading-{digest}.sock"
+        self._socket = _socket_path(config.state)
+        self._base_file = config.state / "port_base"
         self._logs = config.state / "logs"
 
     def up(self, *, airflow: bool = True) -> None:
         """Start everything and return when it is ready; on any failure nothing is left running. Raises StackError."""
         if self.is_running():
-            raise StackError(f"This stack is running already, at {self.config.url('airflow')}: `make down` stops it.")
+            raise StackError(f"This stack is running already, at {self.as_started().config.url('airflow')}: `make down` stops it.")
         self._refuse_taken_ports()
         self._prepare()
         self.say(f"leases: {'the Firestore emulator' if self.config.has_firestore else 'a SQLite file, as gcloud or Java is missing'}")
@@ -58,27 +73,57 @@ class Stack:
             if airflow:
                 self._migrate()
             for program in emulators:
-                self._await_ready(program.name, partial(_answers, program.ready_url or ""))
+                self._await_ready(program.name, partial(_no_answer, program.ready_url or ""))
             if airflow:
                 self._create_schema()
                 self._start(programs)
-                self._await_ready("airflow", self._airflow_is_ready)
+                self._await_ready("airflow", self._missing_of_airflow)
         except BaseException:
             self.down()
             raise
 
     def down(self) -> bool:
-        """Stop everything, within 40 s; False when nothing ran."""
+        """Stop everything, Airflow before the emulators it uses, within 60 s; False when nothing ran. Raises StackError."""
         if not self.is_running():
             return False
         pid = self._call("getPID")
-        self._call("shutdown")
         deadline = time.monotonic() + STOP_SECONDS
+        running = [info["name"] for info in self._call("getAllProcessInfo") if info["statename"] in ACTIVE]
+        for names in (set(running) & set(AIRFLOW_PROGRAMS), set(running) - set(AIRFLOW_PROGRAMS)):
+            self._stop_together(names, deadline)
+        self._call("shutdown")
         while _is_alive(pid):
-            if time.monotonic() > deadline:
-                raise StackError(f"supervisord ({pid}) did not stop in {STOP_SECONDS} s: see {self._logs / 'supervisord.log'}.")
-            time.sleep(0.2)
+            self._check_stopping(deadline, f"supervisord ({pid})")
+            time.sleep(0.1)
         return True
+
+    def _stop_together(self, names: set[str], deadline: float) -> None:
+        for name in names:
+            # One that ended meanwhile is not running any more.
+            with contextlib.suppress(xmlrpc.client.Fault):
+                self._call("stopProcess", name, False)
+        while names:
+            active = {info["name"] for info in self._call("getAllProcessInfo") if info["statename"] in ACTIVE}
+            for name in sorted(names - active):
+                self.say(f"stopped {name}")
+            names = names & active
+            self._check_stopping(deadline, ", ".join(sorted(names)))
+            time.sleep(0.1)
+
+    def _check_stopping(self, deadline: float, what: str) -> None:
+        if time.monotonic() > deadline:
+            raise StackError(f"{what} did not stop in {STOP_SECONDS} s: see {self._logs / 'supervisord.log'}, and run `make down` again.")
+
+    def as_started(self) -> Stack:
+        """This stack with the ports that it was started with, whatever STACK_PORT_BASE is now; itself if it does not run."""
+        if not self._base_file.exists() or not self.is_running():
+            return self
+        return Stack(dataclasses.replace(self.config, base=int(self._base_file.read_text(encoding="utf-8"))), self.say)
+
+    @property
+    def addresses(self) -> str:
+        """Its pages, and how to stop it, in a line."""
+        return f"Airflow: {self.config.url('airflow')}   Slack: {self.config.url('slack')}   stop: make down"
 
     def is_running(self) -> bool:
         """Whether this stack's supervisord answers."""
@@ -89,7 +134,7 @@ class Stack:
         return True
 
     def stop(self, name: str) -> None:
-        """Stop one process, as if it had died; ``start`` brings it back."""
+        """Stop one process, as if it had died; ``start`` starts it again."""
         self._call("stopProcess", name)
 
     def start(self, name: str) -> None:
@@ -97,7 +142,7 @@ class Stack:
         self._call("startProcess", name, False)
         url = next((program.ready_url for program in self.config.emulators() if program.name == name), None)
         if url:
-            self._await_ready(name, partial(_answers, url))
+            self._await_ready(name, partial(_no_answer, url))
 
     def pids(self) -> list[int]:
         """The processes that supervisord started; none once it stops."""
@@ -110,7 +155,7 @@ class Stack:
         return int(self._call("getProcessInfo", name)["pid"])
 
     def states(self) -> list[tuple[str, str]]:
-        """Each process with its state and what supervisord says of it."""
+        """Each process with its state and supervisord's description of it."""
         return [(info["name"], f"{info['statename'].lower()}: {info['description']}") for info in self._call("getAllProcessInfo")]
 
     def environment(self) -> dict[str, str]:
@@ -128,12 +173,15 @@ class Stack:
             if not is_free(port):
                 raise StackError(
                     f"Port {port} ({name}) is taken: stop what listens there, or set STACK_PORT_BASE to another number "
-                    f"(that port and the {len(PORT_NAMES) - 1} behind it are used)."
+                    f"(that port and the {len(PORT_NAMES) - 1} after it are used)."
                 )
 
     def _prepare(self) -> None:
         for directory in (self.config.state, self._logs, self.config.state / "airflow"):
-            directory.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            directory.chmod(0o700)
+        _make_private(self._socket.parent)
+        self._base_file.write_text(str(self.config.base), encoding="utf-8")
         prepare_emulator()
 
     def _start_supervisor(self, programs: Sequence[Program]) -> None:
@@ -170,32 +218,55 @@ class Stack:
         if done.returncode:
             raise StackError(f"The tables could not be created: {(done.stdout + done.stderr)[-500:]}")
 
-    def _await_ready(self, name: str, is_ready: Callable[[], bool]) -> None:
+    def _await_ready(self, name: str, missing_of: Callable[[], str]) -> None:
+        """Wait until ``missing_of`` returns an empty string; it says what is still missing. Raises StackError, with that, after a while."""
         deadline = time.monotonic() + READY_SECONDS
         while True:
-            with contextlib.suppress(httpx.HTTPError, AirflowApiError):
-                if is_ready():
-                    self.say(f"{name} is ready")
-                    return
+            try:
+                missing = missing_of()
+            except (httpx.HTTPError, AirflowApiError) as error:
+                missing = str(error)
+            if not missing:
+                self.say(f"{name} is ready")
+                return
             for info in self._call("getAllProcessInfo"):
                 if info["statename"] in ("FATAL", "EXITED"):
                     raise StackError(f"{info['name']} does not run: {_tail(self._logs / (info['name'] + '.log'))}")
             if time.monotonic() > deadline:
-                raise StackError(f"{name} was not ready after {READY_SECONDS} s: see {self._logs}.")
+                raise StackError(f"{name} was not ready after {READY_SECONDS} s: {missing}. See {self._logs}.")
             time.sleep(0.3)
 
-    def _airflow_is_ready(self) -> bool:
+    def _missing_of_airflow(self) -> str:
         health = httpx.get(f"{self.config.url('airflow')}/api/v2/monitor/health", timeout=5)
         components = health.json() if health.is_success else {}
-        healthy = [components.get(name, {}).get("status") == "healthy" for name in ("metadatabase", "scheduler", "triggerer", "dag_processor")]
-        if not all(healthy):
-            return False
+        names = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        unwell = [name for name in names if components.get(name, {}).get("status") != "healthy"]
+        if unwell:
+            return f"not healthy: {', '.join(unwell)}"
         api = AirflowApi(self.config.url("airflow"))
         broken = api.import_errors()
         if broken:
             raise StackError(f"A DAG file cannot be loaded: {broken[0]}")
         # All of them: an event of an asset makes no run of a DAG that is not known yet.
-        return all(api.has_dag(path.stem) for path in sorted((ROOT / "dags").glob("*.py")))
+        files = {path.name for path in (ROOT / "dags").glob("*.py")}
+        unparsed = sorted(files - {Path(name).name for name in api.dag_files()})
+        return f"no DAG is known yet of {', '.join(unparsed)} in dags/" if unparsed else ""
+
+
+def _socket_path(state: Path) -> Path:
+    """In the state directory, or, as a socket's path may have about 100 characters, in a directory of its own."""
+    path = state / "supervisor.sock"
+    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
+        return path
+    digest = hashlib.sha256(str(state).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"nba-grading-{os.getuid()}-{digest}" / "supervisor.sock"
+
+
+def _make_private(directory: Path) -> None:
+    directory.mkdir(mode=0o700, exist_ok=True)
+    found = directory.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise StackError(f"{directory} is open to others, so the stack's socket cannot be there: remove it, or set TMPDIR to another directory.")
 
 
 def _supervisor_config(programs: Sequence[Program], socket_path: Path, logs: Path, state: Path) -> str:
@@ -238,8 +309,8 @@ def prepare_emulator() -> None:
 def _plant_spatial_extension() -> None:
     """Put DuckDB's spatial extension, which the emulator loads at start, where DuckDB looks, so that it is not downloaded."""
     script = "import duckdb; print(duckdb.__version__, duckdb.sql('PRAGMA platform').fetchone()[0])"
-    told = subprocess.run([str(EMULATOR_VENV / "bin" / "python"), "-c", script], check=True, capture_output=True, text=True)
-    version, platform = told.stdout.split()
+    done = subprocess.run([str(EMULATOR_VENV / "bin" / "python"), "-c", script], check=True, capture_output=True, text=True)
+    version, platform = done.stdout.split()
     found = list(EMULATOR_VENV.rglob("spatial.duckdb_extension"))
     if not found:
         raise StackError(f"DuckDB's spatial extension is not in {EMULATOR_VENV}: run `make setup` again.")
@@ -253,8 +324,8 @@ def _tail(log: Path) -> str:
     return f"its log {log} ends in:\n" + "\n".join(f"    {line}" for line in lines)
 
 
-def _answers(url: str) -> bool:
-    return httpx.get(url, timeout=2).is_success
+def _no_answer(url: str) -> str:
+    return "" if httpx.get(url, timeout=2).is_success else f"{url} refuses to answer"
 
 
 def _is_alive(pid: int) -> bool:
@@ -276,41 +347,57 @@ def demo_config() -> StackConfig:
 
 
 def use_local_stack() -> None:
-    """Point this process's clients at the running local stack; StackError when none runs."""
-    os.environ.update(_running(Stack(default_config()), Stack(demo_config())).config.client_environment())
+    """Point this process's clients at the running local stack; StackError when none runs, or its BigQuery does not answer."""
+    config = local_stack().config
+    try:
+        httpx.get(f"{config.url('bigquery')}/readyz", timeout=5).raise_for_status()
+    except httpx.HTTPError:
+        raise StackError(
+            f"The local stack runs, but its BigQuery emulator at {config.url('bigquery')} does not answer: `make status` shows the processes, "
+            "`make down` and `make up` start them again."
+        ) from None
+    os.environ.update(config.client_environment())
 
 
-def _running(*stacks: Stack) -> Stack:
-    for stack in stacks:
+def local_stack() -> Stack:
+    """The running stack of `make up`, or else of `make demo`, with its own ports; StackError when none runs."""
+    for stack in (Stack(default_config()), Stack(demo_config())):
         if stack.is_running():
-            return stack
+            return stack.as_started()
     raise StackError("The local stack does not run: `make up` starts it.")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; the exit code is 0, 1 for a StackError, 130 when interrupted."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["up", "down", "status", "run"])
-    parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args(arguments)
-    action = given.action
-    with sentences() as outcome:
-        stack, demo = Stack(default_config(), say=console.print), Stack(demo_config())
-        if action == "up":
-            stack.up()
-            console.print(f"Airflow: {stack.config.url('airflow')}   Slack: {stack.config.url('slack')}   stop: make down", style="bold")
-        elif action == "down":
-            stopped = [one.down() for one in (stack, demo)]
-            console.print("stopped" if any(stopped) else "nothing was running")
-        elif action == "run":
-            outcome.code = subprocess.run(given.command, env=_running(stack, demo).environment(), check=False).returncode
-        else:
-            running = [one for one in (stack, demo) if one.is_running()]
-            for name, state in [pair for one in running for pair in one.states()]:
-                console.print(f"{name:15} {state}")
-            if not running:
-                console.print("not running")
-    return outcome.code
+def _print_status(running: Sequence[Stack]) -> None:
+    """The processes and addresses of each stack that runs. Raises StackError when one of its processes does not."""
+    if not running:
+        console.print("not running")
+    for stack in running:
+        states = stack.states()
+        for name, state in states:
+            console.print(f"{name:15} {state}", markup=False)
+        console.print(stack.addresses)
+        dead = [name for name, state in states if not state.startswith(("running", "starting"))]
+        if dead:
+            raise StackError(f"{', '.join(dead)} does not run: `make down` and `make up` start it again.")
+
+
+@command(ignore_unknown_options=True, allow_interspersed_args=False)
+def main(
+    action: Literal["up", "down", "status", "run"], command_line: Annotated[list[str] | None, typer.Argument(help="What `run` runs.")] = None
+) -> int:
+    """Command line; the exit code is 0, 1 for a StackError, 130 when interrupted, or that of the command that was run."""
+    stack, demo = (Stack(config, say=console.print) for config in (default_config(), demo_config()))
+    if action == "up":
+        stack.up()
+        console.print(stack.addresses, style="bold")
+    elif action == "down":
+        stopped = [one.down() for one in (stack, demo)]
+        console.print("stopped" if any(stopped) else "nothing was running")
+    elif action == "run":
+        return subprocess.run(command_line or [], env=local_stack().environment(), check=False).returncode
+    else:
+        _print_status([one.as_started() for one in (stack, demo) if one.is_running()])
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,11 @@
 """The local stack's processes, ports and environment: everything real but the cloud.
 
-Ports are STACK_PORT_BASE (8080) and the six behind it, so a second checkout needs one other number. All state is in .local/.
+Ports are STACK_PORT_BASE (8080) and the six after it, so a second checkout needs one other number. All state is in .local/, readable by
+its owner alone.
+
+The stack's processes inherit the environment of the shell, but of ``AIRFLOW__*`` and ``AIRFLOW_CONN_*`` only what INHERITED lists: a
+secrets backend, a lineage or metrics receiver, or a connection of a production Airflow must not reach the local one. A caller that wants
+another of Airflow's settings gives it as ``StackConfig.settings``.
 """
 
 from __future__ import annotations
@@ -12,8 +17,9 @@ import secrets
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +28,20 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "nba-local"
 PORT_NAMES = ("airflow", "bigquery", "bigquery_grpc", "firestore", "slack", "worker_log", "trigger_log")
 AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
+# Airflow's settings that a shell may change for the local stack, with the values they have here: its speed and what it shows.
+INHERITED = {
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__CORE__PARALLELISM": "4",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+    "AIRFLOW__API__WORKERS": "1",
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+    # How late a worker may notice that a task's process has ended: five seconds of a slot by default.
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+    # How long a failing task may take to send its alert.
+    "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "60",
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
+}
 EMULATOR_VENV = ROOT / ".local" / "emulator-venv"
 EMULATOR_HOME = ROOT / ".local" / "emulator-home"
 
@@ -32,7 +52,7 @@ class StackError(RuntimeError):
 
 @dataclass(frozen=True)
 class Program:
-    """One process of the stack: its command line, and the URL that answers once it is ready (none: the API's health tells)."""
+    """One process of the stack: its command line, and the URL that answers once it is ready (none: the API's health says so)."""
 
     name: str
     command: tuple[str, ...]
@@ -40,7 +60,7 @@ class Program:
 
 
 def port_base() -> int:
-    """STACK_PORT_BASE, 8080 when not set; StackError when it is not a port that leaves room for the others."""
+    """STACK_PORT_BASE, 8080 when not set; StackError when it is not a port with enough ports after it."""
     given = os.environ.get("STACK_PORT_BASE", "8080")
     if not given.isdigit() or not 1024 <= int(given) <= 65535 - len(PORT_NAMES):
         raise StackError(f"STACK_PORT_BASE={given!r} cannot be used: give a number from 1024 to {65535 - len(PORT_NAMES)}, such as 18080.")
@@ -48,7 +68,7 @@ def port_base() -> int:
 
 
 def free_port_base() -> int:
-    """A port that is free together with those behind it that a stack uses."""
+    """The first of as many free ports in a row as a stack uses."""
     for _ in range(100):
         # Below the ports that Linux gives to outgoing connections, any of which could take one meanwhile.
         base = random.randint(15_000, 32_000)
@@ -77,12 +97,13 @@ def is_free(port: int) -> bool:
 class StackConfig:
     """One stack: its state directory, its first port, and whether BigQuery keeps its tables on disk or, faster, in memory.
 
-    Two configs with other ports and directories run side by side.
+    ``settings`` are further environment variables of its processes. Two configs with other ports and directories run side by side.
     """
 
     state: Path
     base: int
     persistent: bool = True
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def port(self, name: str) -> int:
         """The port of a service of PORT_NAMES."""
@@ -150,22 +171,8 @@ class StackConfig:
         }
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:
-        """The environment of every process of the stack. What the user exported wins, but for what would lead out of the stack."""
+        """The environment of every process of the stack: ``inherited`` as far as this module's docstring says, and what the stack sets."""
         home = self.state / "airflow"
-        defaults = {
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            "AIRFLOW__CORE__PARALLELISM": "4",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
-            "AIRFLOW__API__WORKERS": "1",
-            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
-            # How late a worker may notice that a task's process has ended: five seconds of a slot by default.
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-            # A failing task has so long to tell Slack.
-            "AIRFLOW__CORE__TASK_SUCCESS_OVERTIME": "60",
-            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",
-            "GRADING_RETRY_SECONDS": "5",
-        }
         fixed = {
             "AIRFLOW_HOME": str(home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
@@ -187,12 +194,16 @@ class StackConfig:
             "PYTHONUNBUFFERED": "1",
             **self.client_environment(),
         }
-        return {**defaults, **inherited, **fixed}
+        kept = {name: value for name, value in inherited.items() if name in INHERITED or not name.startswith(("AIRFLOW__", "AIRFLOW_CONN_"))}
+        return {**INHERITED, "GRADING_RETRY_SECONDS": "5", **kept, **self.settings, **fixed}
 
     def _secret(self) -> str:
         path = self.state / "jwt_secret"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            path.write_text(secrets.token_hex(64), encoding="utf-8")
+        if not path.exists() or not path.stat().st_size:
+            self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Replaced as a whole, so that a kill leaves no empty secret.
+            descriptor, temporary = tempfile.mkstemp(dir=self.state)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                file.write(secrets.token_hex(64))
+            os.replace(temporary, path)
         return path.read_text(encoding="utf-8")

@@ -8,17 +8,16 @@ file is pinned here as well, for `verify`, which compares what is committed. A n
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import io
 import sys
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import httpx
 
-from commands.console import CommandError, console, sentences
+from commands.console import CommandError, command, console
 from commands.stack_config import ROOT
 
 VERSION = "1.6.32"
@@ -38,7 +37,7 @@ SHA256 = {
 
 
 def extract(tarball: bytes) -> dict[str, bytes]:
-    """The vendored files by their names here; CommandError when the tarball or a file in it is another one than the pinned."""
+    """The vendored files by their names here; raises CommandError when the tarball or a file in it is not the pinned one."""
     found = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
     if found != SHA512:
         raise CommandError(f"{URL} has the sha512 {found}, not the one pinned in commands/vendor.py: nothing was written.")
@@ -63,19 +62,17 @@ def committed() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in TARGET.iterdir()}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main() -> None:
     """Command line; exit code 0, or 1 with a sentence."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(arguments)
-    with sentences() as outcome:
-        try:
-            answer = httpx.get(URL, follow_redirects=True, timeout=60).raise_for_status()
-        except httpx.HTTPError as error:
-            raise CommandError(f"{URL} could not be had: {error}") from error
-        TARGET.mkdir(parents=True, exist_ok=True)
-        for name, content in extract(answer.content).items():
-            (TARGET / name).write_bytes(content)
-            console.print(f"{hashlib.sha256(content).hexdigest()}  {name}", markup=False, highlight=False)
-    return outcome.code
+    try:
+        answer = httpx.get(URL, follow_redirects=True, timeout=60).raise_for_status()
+    except httpx.HTTPError as error:
+        raise CommandError(f"{URL} could not be fetched: {error}") from error
+    TARGET.mkdir(parents=True, exist_ok=True)
+    for name, content in extract(answer.content).items():
+        (TARGET / name).write_bytes(content)
+        console.print(f"{hashlib.sha256(content).hexdigest()}  {name}", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

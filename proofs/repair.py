@@ -2,27 +2,26 @@
 
 Usage: python -m proofs.repair [--keep]
 
-Runs remove_duplicates on both tables, approved by parameter, and clean_staging_tables; then looks at every row itself. Ends with one
+Runs remove_duplicates on both tables, approved by parameter, and clean_staging_tables; then counts every row itself. Ends with one
 line ``repair: rows=… duplicates=… prediction_duplicates=… orphans=… lost_keys=… backup_rows=… seconds=…``. Exit code 0 only if
-nothing is doubled, orphaned or lost, and the backup holds what was there before.
+nothing is duplicated, orphaned or lost, and the backup holds every row from before.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
 from commands.airflow_api import FINISHED, AirflowApi
 from commands.clients import make_bigquery_client
-from commands.console import CommandError, console, progress_bar, sentences, warehouse_of
+from commands.console import CommandError, command, console, progress_bar, warehouse_of
 from commands.demo import timed
 from commands.schema import create_schema
 from commands.stack import Stack, demo_config
@@ -40,7 +39,7 @@ RANGE = {"from_date": str(HISTORY[0].game_date), "to_date": str(HISTORY[-1].game
 
 @dataclass(frozen=True)
 class Repaired:
-    """What is there after the repair."""
+    """The counts after the repair."""
 
     rows: int
     duplicates: int
@@ -51,21 +50,21 @@ class Repaired:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is as it should be."""
+        """Whether every count is the expected one."""
         keys, rows = sum(each.keys for each in HISTORY if each.rows), sum(each.rows for each in HISTORY)
         wrong = self.duplicates + self.prediction_duplicates + self.orphans + self.lost_keys
         return (self.rows, self.backup_rows, wrong) == (keys, rows, 0)
 
     def line(self, seconds: float) -> str:
         """The closing line."""
-        figures = " ".join(f"{name}={value}" for name, value in vars(self).items())
-        return f"repair: {figures} seconds={seconds:.0f}"
+        counts = " ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"repair: {counts} seconds={seconds:.0f}"
 
 
 def run_repairs(api: AirflowApi) -> dict[str, Any]:
-    """Run the three DAGs one after the other; what each told in the end, by DAG and table. Raises CommandError."""
+    """Run the three DAGs one after the other; the result of each, by name. Raises CommandError."""
     approved = {**RANGE, "dry_run": False, "auto_approve": True}
-    told = {}
+    results = {}
     for name, dag_id, task_id, params in (
         ("grades", "remove_duplicates", "repair", {"table": PREDICTION_ACCURACY.name, **approved}),
         ("predictions", "remove_duplicates", "repair", {"table": PLAYER_PROP_PREDICTIONS.name, **approved}),
@@ -76,16 +75,16 @@ def run_repairs(api: AirflowApi) -> dict[str, Any]:
             deadline = time.monotonic() + RUN_SECONDS
             while (state := api.run(dag_id, run_id).state) not in FINISHED:
                 if time.monotonic() > deadline:
-                    raise CommandError(f"{dag_id} was not done after {RUN_SECONDS} s: look at its run {run_id} in Airflow.")
+                    raise CommandError(f"{dag_id} did not finish within {RUN_SECONDS} s: look at its run {run_id} in Airflow.")
                 time.sleep(0.5)
         if state != "success":
             raise CommandError(f"{dag_id} failed: look at its run {run_id} in Airflow, or with --keep.")
-        told[name] = api.result(dag_id, run_id, task_id) or {}
-    return told
+        results[name] = api.result(dag_id, run_id, task_id) or {}
+    return results
 
 
 def inspect(warehouse: Warehouse, backup: str) -> Repaired:
-    """Count everything anew, from the tables."""
+    """Count everything again, from the tables."""
     first, last = HISTORY[0].game_date, HISTORY[-1].game_date
     grades, predictions = (plan_repair(warehouse, table, first, last) for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS))
     backup = identifier(f"{DATASET}.{backup}")
@@ -93,7 +92,7 @@ def inspect(warehouse: Warehouse, backup: str) -> Repaired:
         rows=_count(warehouse, PREDICTION_ACCURACY.full_name),
         duplicates=sum(each.surplus_rows for each in grades),
         prediction_duplicates=sum(each.surplus_rows for each in predictions),
-        # Of the batch that history left: the aggregates of the repaired dates may be writing theirs.
+        # Only those of the orphaned batch: the aggregates of the repaired dates may have staging tables of their own.
         orphans=sum(row["table_name"].startswith("_staging_batch_") for row in warehouse.query_file("staging/list_staging_tables")),
         lost_keys=int(warehouse.query(PROOFS_SQL.render("count_lost_keys_of_backup", backup=backup))[0]["lost_keys"]),
         backup_rows=_count(warehouse, backup),
@@ -104,47 +103,45 @@ def _count(warehouse: Warehouse, table: str) -> int:
     return int(warehouse.query(render_sql("repair/count_rows", target=identifier(table)))[0]["stored_rows"])
 
 
-def _repairs_table(told: dict[str, Any]) -> Table:
-    table = Table("repair", "dates or tables", "rows or tables gone", title="what the DAGs told")
+def _repairs_table(results: dict[str, Any]) -> Table:
+    table = Table("repair", "dates or tables", "rows or tables removed", title="results of the DAGs")
     for name in ("grades", "predictions"):
-        table.add_row(name, str(len(told[name]["changed"])), f"{told[name]['removed']:,}")
-    table.add_row("staging", str(told["staging"]["tables"]), f"{told['staging']['dropped']:,}")
+        table.add_row(name, str(len(results[name]["changed"])), f"{results[name]['removed']:,}")
+    table.add_row("staging", str(results["staging"]["tables"]), f"{results['staging']['dropped']:,}")
     return table
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
+@command()
+def main(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the stack running, to look at it in the browser.")] = False,
+) -> int:
+    """Command line; exit code 0 only if every count after the repair is the expected one."""
     started = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it in the browser")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        config = demo_config()
-        stack = Stack(config, say=lambda line: console.print(line, style="dim"))
-        if stack.is_running():
-            raise CommandError("A demo is running already: `make down` stops it.")
-        shutil.rmtree(config.state, ignore_errors=True)
-        os.environ.update(config.client_environment())
-        with timed("starting the stack"):
-            stack.up()
-        try:
-            client = make_bigquery_client(get_settings())
-            create_schema(client)
-            warehouse = warehouse_of(client)
-            with timed("building history"), progress_bar() as bar:
-                task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
-                build_incident_state(warehouse, lambda: bar.advance(task))
-            told = run_repairs(AirflowApi(config.url("airflow")))
-            repaired = inspect(warehouse, told["grades"]["backup"])
-            if given.keep:
-                console.print(f"Airflow: {config.url('airflow')}   Slack: {config.url('slack')}   stop: make down", style="bold")
-        finally:
-            if not given.keep:
-                stack.down()
-        console.print(_repairs_table(told))
-        console.print(repaired.line(time.monotonic() - started), markup=False)
-        outcome.code = 0 if repaired.is_whole else 1
-    return outcome.code
+    config = demo_config()
+    stack = Stack(config, say=lambda line: console.print(line, style="dim"))
+    if stack.is_running():
+        raise CommandError("A demo is running already: `make down` stops it.")
+    shutil.rmtree(config.state, ignore_errors=True)
+    os.environ.update(config.client_environment())
+    with timed("starting the stack"):
+        stack.up()
+    try:
+        client = make_bigquery_client(get_settings())
+        create_schema(client)
+        warehouse = warehouse_of(client)
+        with timed("building history"), progress_bar() as bar:
+            task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
+            build_incident_state(warehouse, lambda: bar.advance(task))
+        results = run_repairs(AirflowApi(config.url("airflow")))
+        repaired = inspect(warehouse, results["grades"]["backup"])
+        if keep:
+            console.print(stack.addresses, style="bold")
+    finally:
+        if not keep:
+            stack.down()
+    console.print(_repairs_table(results))
+    console.print(repaired.line(time.monotonic() - started), markup=False)
+    return 0 if repaired.is_whole else 1
 
 
 if __name__ == "__main__":

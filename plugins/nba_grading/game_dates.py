@@ -7,6 +7,7 @@ grades the same date. A date whose games cannot be over is refused.
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,10 +23,12 @@ class GameDateError(ValueError):
 def parse_game_date(text: str) -> date:
     """A date from ``YYYY-MM-DD``; GameDateError for anything else."""
     try:
-        parsed = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=NEW_YORK).date()
+        # fromisoformat alone takes 20260110 and 2026-W02-6 as well.
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            raise ValueError(text)
+        return date.fromisoformat(text)
     except ValueError:
         raise GameDateError(f"game_date {text!r} is not a date: give it as YYYY-MM-DD, such as 2026-01-10.") from None
-    return parsed
 
 
 def parse_range(first: str, last: str) -> tuple[date, date]:

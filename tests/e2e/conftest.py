@@ -58,15 +58,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver, line
     """The stack, ready, with four dates of about 300 predictions; the last has no box score yet."""
     state = tmp_path_factory.mktemp("e2e")
     metrics = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PORT": str(statsd.port), "STATSD_INFLUXDB_ENABLED": "True"}
-    stack = Stack(StackConfig(state=state / "stack", base=free_port_base(), persistent=False))
+    settings = {f"AIRFLOW__METRICS__{name}": value for name, value in metrics.items()} | {"AIRFLOW__OPENLINEAGE__TRANSPORT": lineage.transport}
+    stack = Stack(StackConfig(state=state / "stack", base=free_port_base(), persistent=False, settings=settings))
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in metrics.items():
-            environment.setenv(f"AIRFLOW__METRICS__{name}", value)
         # What the tests of DAGs set for their own process would reach the stack when both are run at once.
         environment.delenv("GRADING_RETRIES", raising=False)
         # The page's tests change what it shows.
         environment.setenv("GRADING_PAGE_CACHE_SECONDS", "3")
-        environment.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", lineage.transport)
         # A lease that nobody renews is stuck after 45 s, and the sample's days are small.
         environment.setenv("LEASE_STUCK_SECONDS", "45")
         environment.setenv("GRADING_QUALITY_THRESHOLDS", '{"predictions_of_day": {"warn_below": 100}}')

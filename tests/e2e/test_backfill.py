@@ -51,9 +51,9 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
         assert row["duplicates"] == 0
 
     runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'grading'").result(timeout=60)]
-    told = Counter(run["run_id"] for run in runs if run["run_id"].startswith("backfill"))
-    assert len(told) == len(dates)
-    assert set(told.values()) == {2}, "the second backfill graded every date again, and says so"
+    rows = Counter(run["run_id"] for run in runs if run["run_id"].startswith("backfill"))
+    assert len(rows) == len(dates)
+    assert set(rows.values()) == {2}, "the second backfill graded every date again, and says so"
     assert [sum(run["run_id"] == run_id for run in runs) for run_id in triggered] == [1, 1]
     assert [run for run in runs if run["game_date"] in dates[:-1] and run["outcome"] != "graded"] == []
     assert {run["outcome"] for run in runs if run["game_date"] == dates[-1]} == {"no_box_scores"}
@@ -65,7 +65,7 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
             assert any(str(day) in line and "graded" in line for line in out.splitlines()), out
 
 
-def test_what_was_graded_is_summed_up_without_being_asked(api: AirflowApi, client: bigquery.Client, dates: list[date]) -> None:
+def test_what_was_graded_is_aggregated_without_being_asked(api: AirflowApi, client: bigquery.Client, dates: list[date]) -> None:
     warehouse = Warehouse(client, maximum_bytes_billed=BYTES, retry_seconds=30)
     assert wait_for_aggregates(api, warehouse, dates) == []
     days = client.query("SELECT game_date, SUM(graded + voided) AS n FROM nba_predictions.system_daily_performance GROUP BY game_date").result(
@@ -84,31 +84,51 @@ def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_comma
     again = start_command("backfill", "--from", str(dates[0]), "--to", str(dates[0]))
     out, errors = again.communicate(timeout=280)
     assert again.returncode == 0, errors
-    assert "earlier run" in out
+    assert "1 date graded earlier and left alone." in out
     assert next(iter(client.query(count).result(timeout=60)))["n"] == before
 
 
-def test_a_regrade_that_ends_otherwise_is_not_told_with_the_earlier_result(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:
-    client.query(f"DELETE FROM nba_box_scores.player_game_summary WHERE game_date = DATE '{dates[0]}'").result(timeout=60)
-    again = start_command("backfill", "--from", str(dates[0]), "--to", str(dates[0]), "--regrade")
+def test_a_date_without_box_scores_is_graded_by_the_same_command_once_they_have_come(
+    start_command: Start, client: bigquery.Client, dates: list[date]
+) -> None:
+    span = ("--from", str(dates[0]), "--to", str(dates[0]))
+    box_scores, day = "nba_box_scores.player_game_summary", f"game_date = DATE '{dates[0]}'"
+    client.query(f"CREATE TABLE nba_box_scores.late_box_scores AS SELECT * FROM {box_scores} WHERE {day}").result(timeout=60)
+    client.query(f"DELETE FROM {box_scores} WHERE {day}").result(timeout=60)
+    without = start_command("backfill", *span, "--regrade")
+    out, errors = without.communicate(timeout=280)
+    assert without.returncode == 1, out
+    assert "Nothing was graded." in errors
+    assert f"1 date without grades, as there are no box scores: {dates[0]}." in errors
+    assert newest_outcome(client, dates[0]) == "no_box_scores", "the earlier result is not shown for the new run"
+
+    client.query(f"INSERT INTO {box_scores} SELECT * FROM nba_box_scores.late_box_scores").result(timeout=60)
+    client.query("DROP TABLE nba_box_scores.late_box_scores").result(timeout=60)
+    again = start_command("backfill", *span)
     out, errors = again.communicate(timeout=280)
     assert again.returncode == 0, errors
-    assert "no_box_scores" in out
+    assert "1 date graded." in out
+    assert newest_outcome(client, dates[0]) == "graded"
+
+
+def newest_outcome(client: bigquery.Client, day: date) -> str:
     newest = "SELECT outcome FROM nba_predictions.grading_runs "
-    newest += f"WHERE operation = 'grading' AND game_date = DATE '{dates[0]}' ORDER BY finished_at DESC LIMIT 1"
-    assert next(iter(client.query(newest).result(timeout=60)))["outcome"] == "no_box_scores"
+    newest += f"WHERE operation = 'grading' AND game_date = DATE '{day}' ORDER BY finished_at DESC LIMIT 1"
+    return str(next(iter(client.query(newest).result(timeout=60)))["outcome"])
 
 
 def test_bad_ranges_are_refused_with_a_sentence(start_command: Start) -> None:
-    for first, last, told in [
+    for first, last, sentence in [
         ("2026-01-10", "2026-01-04", "reversed"),
         ("2026-01-10", "2999-01-01", "not over yet"),
         ("10.01.2026", "2026-01-10", "YYYY-MM-DD"),
+        ("2026-1-4", "2026-01-10", "FROM '2026-1-4' is not a date"),
+        ("", "2026-01-10", "FROM is missing"),
     ]:
         process = start_command("backfill", "--from", first, "--to", last)
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert told in errors
+        assert sentence in errors
         assert "Traceback" not in errors
 
 

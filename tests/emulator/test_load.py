@@ -70,7 +70,7 @@ def test_every_column_arrives_as_it_was_written(bigquery_client: bigquery.Client
         assert found == rows.to_pylist()
 
 
-def test_a_figure_keeps_all_nine_decimals_of_numeric(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
+def test_a_number_keeps_all_nine_decimals_of_numeric(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
     load_directory(bigquery_client, write_files(tmp_path, [{**PREDICTION, "predicted_points": "25.123456789"}], []))
     assert predictions_in(bigquery_client) == [(TENTH, "p1", Decimal("25.123456789"))]
 
@@ -100,29 +100,29 @@ def test_loading_another_date_leaves_the_rest(bigquery_client: bigquery.Client, 
 
 def test_each_table_is_replaced_on_the_dates_of_its_own_file(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
     load_directory(bigquery_client, write_files(tmp_path, [PREDICTION], [BOX_SCORE]))
-    load_directory(bigquery_client, write_files(tmp_path, [], [{**BOX_SCORE, "points": 28}]))
-    assert predictions_in(bigquery_client) == [(TENTH, "p1", Decimal("25.1"))]
+    load_directory(bigquery_client, write_files(tmp_path, [{**PREDICTION, "game_date": ELEVENTH}], [{**BOX_SCORE, "points": 28}]))
+    assert predictions_in(bigquery_client) == [(TENTH, "p1", Decimal("25.1")), (ELEVENTH, "p1", Decimal("25.1"))]
     assert box_scores_in(bigquery_client) == [(TENTH, "milesnash", 28)]
 
 
-def test_files_without_rows_change_nothing(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
+def test_predictions_without_rows_are_refused_and_change_nothing(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
     load_directory(bigquery_client, write_files(tmp_path, [PREDICTION], [BOX_SCORE]))
-    loaded = load_directory(bigquery_client, write_files(tmp_path, [], []))
-    assert (loaded.predictions, loaded.box_scores, loaded.dates) == (0, 0, [])
+    with pytest.raises(CommandError, match="there are no predictions, only a header"):
+        load_directory(bigquery_client, write_files(tmp_path, [], []))
     assert (len(predictions_in(bigquery_client)), len(box_scores_in(bigquery_client))) == (1, 1)
 
 
 def test_a_bad_file_loads_nothing_of_the_good_one_either(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
     load_directory(bigquery_client, write_files(tmp_path, [PREDICTION], [BOX_SCORE]))
     bad = write_files(tmp_path, [{**PREDICTION, "prediction_id": "p9"}], [{**BOX_SCORE, "points": "many"}])
-    with pytest.raises(CommandError, match=r"column points has 1 value\(s\) that are not whole numbers; the first is 'many'"):
+    with pytest.raises(CommandError, match="column points: 1 value cannot be read as whole numbers; the first is 'many'"):
         load_directory(bigquery_client, bad)
     assert predictions_in(bigquery_client) == [(TENTH, "p1", Decimal("25.1"))]
     assert box_scores_in(bigquery_client) == [(TENTH, "milesnash", 26)]
     assert staged_tables(bigquery_client) == []
 
 
-def test_a_directory_that_is_not_there_is_told(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
+def test_a_missing_directory_is_refused_with_a_sentence(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="there is no such directory"):
         load_directory(bigquery_client, tmp_path / "nowhere")
 
@@ -172,8 +172,8 @@ def test_the_command_ends_with_1_and_a_sentence_for_a_bad_file_and_0_for_a_good_
 ) -> None:
     bad = write_files(tmp_path, [{**PREDICTION, "game_date": "2026-13-01"}], [BOX_SCORE])
     assert load.main([str(bad)]) == 1
-    assert "the first is '2026-13-01' in row 1." in capsys.readouterr().err
+    assert "the first is '2026-13-01' in line 2." in capsys.readouterr().err
     good = write_files(tmp_path, [PREDICTION], [BOX_SCORE])
     assert load.main([str(good)]) == 0
-    assert "loaded 1 predictions and 1 box-score rows of 1 dates, 2026-01-10 to 2026-01-10" in capsys.readouterr().out
+    assert "loaded 1 prediction and 1 box-score row of 1 date, 2026-01-10 to 2026-01-10" in capsys.readouterr().out
     assert len(predictions_in(bigquery_client)) == 1

@@ -50,28 +50,28 @@ def probed(monkeypatch: pytest.MonkeyPatch) -> list[date]:
     return probed
 
 
-def test_it_ends_when_every_date_is_summed_up_and_no_run_goes_on(probed: list[date]) -> None:
+def test_it_ends_when_every_date_is_aggregated_and_no_run_is_active(probed: list[date]) -> None:
     playing = Playing((runs(), DATES), (runs("queued", "running"), DATES), (runs("success", "running"), []), (runs("success", "success"), []))
     assert wait(playing) == []
     assert probed == [date(2026, 1, 30), date(2026, 2, 1)], "one date of each month covers all its periods"
 
 
-def test_a_failed_run_is_told() -> None:
+def test_a_failed_run_is_reported() -> None:
     assert wait(Playing((runs("success", "failed"), []))) == ["aggregate_performance: run run1 failed"]
 
 
 def test_dates_whose_run_never_comes_end_the_wait_after_a_while() -> None:
     [problem] = wait(Playing((runs("success"), DATES[1:])))
-    assert "nothing moved for" in problem
-    assert "2 graded dates are not summed up: 2026-01-31, 2026-02-01" in problem
+    assert "nothing changed for" in problem
+    assert "2 graded dates not aggregated: 2026-01-31, 2026-02-01" in problem
 
 
 def test_a_run_that_does_not_end_is_named() -> None:
     [problem] = wait(Playing((runs("success", "running"), [])))
-    assert "1 runs are not finished: run1" in problem
+    assert "1 run not finished: run1" in problem
 
 
-def test_periods_that_are_stale_after_all_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_periods_that_are_stale_after_all_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregation, "find_stale_periods", lambda _warehouse, day: [date(2026, 9, 30)])
     [problem] = wait(Playing((runs("success"), [])))
-    assert "periods that end on 2026-09-30 do not show the grades as they are" in problem
+    assert "periods that end on 2026-09-30 differ from the grades" in problem

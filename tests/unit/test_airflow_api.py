@@ -50,11 +50,11 @@ CREATED = httpx.Response(200, json={"dag_run_id": "manual__1"})
 
 def test_a_backfill_waits_for_another_one_and_for_a_busy_database_and_says_why() -> None:
     airflow = Airflow(RUNNING, BUSY, LOCKED, CREATED)
-    told: list[str] = []
-    api_of(airflow).create_backfill("grade_predictions", FIRST, LAST, reprocess="failed", wait_s=60, on_wait=told.append)
+    said: list[str] = []
+    api_of(airflow).create_backfill("grade_predictions", FIRST, LAST, reprocess="failed", wait_s=60, on_wait=said.append)
     assert len(airflow.asked) == 4
-    assert "already a running backfill" in told[0]
-    assert "SQLite" in told[1]
+    assert "already a running backfill" in said[0]
+    assert "SQLite" in said[1]
 
 
 def test_a_backfill_gives_up_with_the_reason_once_its_time_is_over() -> None:
@@ -96,6 +96,12 @@ def test_a_result_that_is_not_there_yet_is_none() -> None:
     assert api_of(Airflow(httpx.Response(404, json={"detail": "no"}))).result("grade_predictions", "r", "record_run") is None
 
 
-def test_who_may_not_log_in_is_told_what_to_set() -> None:
+def test_a_refused_login_says_what_to_set() -> None:
     with pytest.raises(AirflowApiError, match="AIRFLOW_API_TOKEN"):
         AirflowApi("http://airflow", transport=httpx.MockTransport(lambda request: httpx.Response(401, json={}))).run("d", "r")
+
+
+def test_the_files_of_all_pages_of_dags_are_found() -> None:
+    pages = [[{"fileloc": "/dags/one.py"}, {"fileloc": "/dags/two.py"}], [{"fileloc": "/dags/two.py"}]]
+    airflow = Airflow(*(httpx.Response(200, json={"dags": page, "total_entries": 3}) for page in pages))
+    assert api_of(airflow).dag_files() == {"/dags/one.py", "/dags/two.py"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pytest
 from commands.console import CommandError
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
 from commands.sample import INJURY_STATUSES, write_sample
+from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 
 Row = dict[str, Any]
 
@@ -146,11 +147,17 @@ def test_missing_optional_columns_become_null(tmp_path: Path) -> None:
     [row] = inputs.predictions.to_pylist()
     assert {name for name, value in row.items() if value is not None} == set(PREDICTIONS.required)
     assert inputs.box_scores["minutes_played"].to_pylist() == [None]
+    assert len(inputs.notes) == 2
+    assert inputs.notes[1].endswith(
+        "player_game_summary.csv: 5 columns not in the file and filled with NULL: team_abbr, opponent_team_abbr, minutes_played, is_dnp, updated_at."
+    )
 
 
 def test_a_column_that_no_table_has_is_left_out(tmp_path: Path) -> None:
     inputs = read_inputs(write_both(tmp_path, [{**PREDICTION, "note": "hello"}]))
     assert "note" not in inputs.predictions.schema.names
+    [note] = [note for note in inputs.notes if "predictions.csv" in note]
+    assert note.endswith("player_prop_predictions.csv: 1 column ignored, as the table has none of that name: note.")
 
 
 def test_columns_in_another_order_are_read_by_name(tmp_path: Path) -> None:
@@ -191,7 +198,7 @@ def test_a_boolean_is_read_in_each_of_its_usual_forms(tmp_path: Path, text: str,
     assert predictions_of(tmp_path)["is_active"] is value
 
 
-def test_whole_numbers_of_points_may_stand_in_a_float_column_as_pandas_writes_them(tmp_path: Path) -> None:
+def test_whole_numbers_of_points_may_be_in_a_float_column_as_pandas_writes_them(tmp_path: Path) -> None:
     write_both(tmp_path)
     rows = {name: pa.concat_arrays([array, array]) for name, array in typed(BOX_SCORES, BOX_SCORE).items()}
     rows |= {"points": pa.array([26.0, None]), "player_lookup": pa.array(["milesnash", "elistone"])}
@@ -231,12 +238,12 @@ def test_predictions_may_hold_a_key_twice_because_grading_chooses(tmp_path: Path
     assert inputs.predictions.num_rows == 2
 
 
-def test_files_without_rows_are_read_as_empty_tables(tmp_path: Path) -> None:
-    (tmp_path / "player_prop_predictions.csv").write_text(",".join(PREDICTION) + "\n", encoding="utf-8")
+def test_box_scores_without_rows_are_read_as_an_empty_table(tmp_path: Path) -> None:
+    write_both(tmp_path)
     (tmp_path / "player_game_summary.csv").write_text(",".join(BOX_SCORE) + "\n", encoding="utf-8")
     inputs = read_inputs(tmp_path)
-    assert (inputs.predictions.num_rows, inputs.box_scores.num_rows) == (0, 0)
-    assert inputs.predictions.schema.types == list(PREDICTIONS.columns.values())
+    assert (inputs.predictions.num_rows, inputs.box_scores.num_rows) == (1, 0)
+    assert inputs.box_scores.schema.types == list(BOX_SCORES.columns.values())
 
 
 def test_a_byte_order_mark_as_spreadsheets_write_it_is_no_part_of_the_first_column(tmp_path: Path) -> None:
@@ -248,13 +255,13 @@ def test_a_byte_order_mark_as_spreadsheets_write_it_is_no_part_of_the_first_colu
 # What is refused
 
 
-def test_a_missing_file_is_told_with_both_names_it_may_have(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_both_names_it_may_have(tmp_path: Path) -> None:
     write_csv(tmp_path / "player_prop_predictions.csv", [PREDICTION])
     [sentence] = refusal(tmp_path)
     assert sentence.startswith(f"{tmp_path}: there is no player_game_summary.parquet or player_game_summary.csv")
 
 
-def test_problems_of_both_files_are_told_together(tmp_path: Path) -> None:
+def test_problems_of_both_files_are_reported_together(tmp_path: Path) -> None:
     write_both(tmp_path, [{**PREDICTION, "predicted_points": "many", "is_active": "maybe"}], [{**BOX_SCORE, "points": "2.5"}])
     predicted, active, points = refusal(tmp_path)
     assert ("player_prop_predictions.csv" in predicted, "predicted_points" in predicted, "'many'" in predicted) == (True, True, True)
@@ -263,7 +270,7 @@ def test_problems_of_both_files_are_told_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", PREDICTIONS.required)
-def test_a_missing_required_column_is_told_with_those_that_are_there(tmp_path: Path, column: str) -> None:
+def test_a_missing_required_column_is_reported_with_those_that_are_there(tmp_path: Path, column: str) -> None:
     write_both(tmp_path, [{name: value for name, value in PREDICTION.items() if name != column}])
     [sentence] = refusal(tmp_path)
     assert sentence.startswith(f"{tmp_path / 'player_prop_predictions.csv'}: required column {column} is missing; the file has prediction_id, ")
@@ -297,12 +304,12 @@ def test_a_box_score_file_without_points_is_refused(tmp_path: Path) -> None:
         ("is_active", "2", "booleans (true, false)"),
     ],
 )
-def test_a_value_of_the_wrong_type_in_a_csv_is_told_with_count_and_first_value(tmp_path: Path, column: str, value: str, word: str) -> None:
+def test_a_value_of_the_wrong_type_in_a_csv_is_reported_with_count_and_first_value(tmp_path: Path, column: str, value: str, word: str) -> None:
     wrong = {**PREDICTION, column: value}
     write_both(tmp_path, [PREDICTION, wrong, {**PREDICTION, column: ""} if column != "game_date" else PREDICTION, wrong])
     [sentence] = refusal(tmp_path)
-    assert sentence.startswith(f"{tmp_path / 'player_prop_predictions.csv'}: column {column} has 2 value(s) that are not {word}")
-    assert sentence.endswith(f"the first is {value!r} in row 2.")
+    assert sentence.startswith(f"{tmp_path / 'player_prop_predictions.csv'}: column {column}: 2 values cannot be read as {word}")
+    assert sentence.endswith(f"the first is {value!r} in line 3.")
 
 
 @pytest.mark.parametrize(
@@ -316,38 +323,38 @@ def test_a_value_of_the_wrong_type_in_a_csv_is_told_with_count_and_first_value(t
         ("updated_at", "2026-01-11"),
     ],
 )
-def test_a_wrong_value_in_the_box_scores_is_told(tmp_path: Path, column: str, value: str) -> None:
+def test_a_wrong_value_in_the_box_scores_is_reported(tmp_path: Path, column: str, value: str) -> None:
     write_both(tmp_path, None, [{**BOX_SCORE, column: value}])
     [sentence] = refusal(tmp_path)
-    assert f"player_game_summary.csv: column {column} has 1 value(s)" in sentence
+    assert f"player_game_summary.csv: column {column}: 1 value cannot be read as" in sentence
     assert repr(value) in sentence
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "told"),
+    ("column", "values", "expected"),
     [
         (
             "predicted_points",
             pa.array(["many"]),
-            "column predicted_points has 1 value(s) that are not numbers (at most 9 decimals); the first is 'many'",
+            "column predicted_points: 1 value cannot be read as numbers (at most 9 decimals); the first is 'many'",
         ),
         (
             "predicted_points",
             pa.array([True]),
-            "column predicted_points holds bool values where numbers (at most 9 decimals) are needed; the first is True",
+            "column predicted_points holds bool values, not numbers (at most 9 decimals); the first is True",
         ),
-        ("game_date", pa.array([20260110]), "column game_date holds int64 values where dates (YYYY-MM-DD) are needed; the first is 20260110"),
-        ("game_date", pa.array(["2026-13-01"]), "column game_date has 1 value(s) that are not dates (YYYY-MM-DD); the first is '2026-13-01'"),
-        ("created_at", pa.array([1767960000]), "column created_at holds int64 values where timestamps"),
-        ("is_active", pa.array([1.0]), "column is_active holds double values where booleans (true, false) are needed; the first is 1.0"),
-        ("system_id", pa.array([7]), "column system_id holds int64 values where text are needed; the first is 7"),
+        ("game_date", pa.array([20260110]), "column game_date holds int64 values, not dates (YYYY-MM-DD); the first is 20260110"),
+        ("game_date", pa.array(["2026-13-01"]), "column game_date: 1 value cannot be read as dates (YYYY-MM-DD); the first is '2026-13-01'"),
+        ("created_at", pa.array([1767960000]), "column created_at holds int64 values, not timestamps"),
+        ("is_active", pa.array([1.0]), "column is_active holds double values, not booleans (true, false); the first is 1.0"),
+        ("system_id", pa.array([7]), "column system_id holds int64 values, not text; the first is 7"),
     ],
 )
-def test_a_parquet_column_of_the_wrong_type_is_told_with_its_first_value(tmp_path: Path, column: str, values: pa.Array, told: str) -> None:
+def test_a_parquet_column_of_the_wrong_type_is_reported_with_its_first_value(tmp_path: Path, column: str, values: pa.Array, expected: str) -> None:
     write_both(tmp_path)
     write_parquet(tmp_path / "player_prop_predictions.parquet", typed(PREDICTIONS, PREDICTION, **{column: values}))
     [sentence] = refusal(tmp_path)
-    assert sentence.startswith(f"{tmp_path / 'player_prop_predictions.parquet'}: {told}")
+    assert sentence.startswith(f"{tmp_path / 'player_prop_predictions.parquet'}: {expected}")
 
 
 def test_points_with_a_fraction_are_refused_and_not_cut_off(tmp_path: Path) -> None:
@@ -356,7 +363,7 @@ def test_points_with_a_fraction_are_refused_and_not_cut_off(tmp_path: Path) -> N
     rows |= {"points": pa.array([26.0, None, 26.5, 27.5]), "player_lookup": pa.array(["a", "b", "c", "d"])}
     write_parquet(tmp_path / "player_game_summary.parquet", rows)
     [sentence] = refusal(tmp_path)
-    assert sentence.endswith("column points has 2 value(s) that are not whole numbers; the first is 26.5 in row 3.")
+    assert sentence.endswith("column points: 2 values cannot be read as whole numbers; the first is 26.5 in row 3.")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
@@ -367,7 +374,7 @@ def test_a_float_that_no_numeric_can_hold_is_refused(tmp_path: Path, value: floa
     assert "column predicted_points" in sentence
 
 
-def test_noughts_behind_the_ninth_decimal_cost_nothing(tmp_path: Path) -> None:
+def test_zeros_after_the_ninth_decimal_are_harmless(tmp_path: Path) -> None:
     write_both(tmp_path, [{**PREDICTION, "predicted_points": "25.123456789000"}])
     assert predictions_of(tmp_path)["predicted_points"] == Decimal("25.123456789")
 
@@ -380,25 +387,25 @@ def test_more_digits_than_a_numeric_keeps_are_refused_and_not_rounded(tmp_path: 
 
 
 @pytest.mark.parametrize("column", PREDICTIONS.required)
-def test_a_null_key_is_told_with_count_and_first_row(tmp_path: Path, column: str) -> None:
+def test_a_null_key_is_reported_with_count_and_first_row(tmp_path: Path, column: str) -> None:
     write_both(tmp_path, [PREDICTION, {**PREDICTION, column: ""}, {**PREDICTION, column: "NULL"}])
     [sentence] = refusal(tmp_path)
-    expected = f"{tmp_path / 'player_prop_predictions.csv'}: column {column} is NULL in 2 row(s), the first is row 2; it is part of the key."
+    expected = f"{tmp_path / 'player_prop_predictions.csv'}: column {column} is NULL in 2 rows, the first in line 3; it is part of the key."
     assert sentence == expected
 
 
-def test_a_box_score_row_that_stands_twice_is_told_with_its_key(tmp_path: Path) -> None:
+def test_a_box_score_row_that_occurs_twice_is_reported_with_its_key(tmp_path: Path) -> None:
     other = {**BOX_SCORE, "player_lookup": "elistone"}
     write_both(tmp_path, None, [BOX_SCORE, other, {**BOX_SCORE, "points": "27"}])
     [sentence] = refusal(tmp_path)
-    assert sentence.startswith(f"{tmp_path / 'player_game_summary.csv'}: 1 key(s) ('game_id', 'player_lookup') stand more than once")
+    assert sentence.startswith(f"{tmp_path / 'player_game_summary.csv'}: 1 combination of game_id and player_lookup more than once")
     assert sentence.endswith("the first is game_id '20260110_DET_LAC', player_lookup 'milesnash', 2 times.")
 
 
 @pytest.mark.parametrize(
     ("suffix", "content"), [("parquet", b"this is no parquet file"), ("csv", b""), ("csv", b"a,b\n1,2,3\n"), ("csv", b"a,b\n\xff\xfe,2\n")]
 )
-def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path: Path, suffix: str, content: bytes) -> None:
+def test_a_file_that_cannot_be_read_is_reported_by_name(tmp_path: Path, suffix: str, content: bytes) -> None:
     write_csv(tmp_path / "player_game_summary.csv", [BOX_SCORE])
     path = tmp_path / f"player_prop_predictions.{suffix}"
     path.write_bytes(content)
@@ -406,13 +413,51 @@ def test_a_file_that_cannot_be_read_is_told_by_name(tmp_path: Path, suffix: str,
     assert sentence.startswith(f"{path}: ")
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path: Path) -> None:
+def test_a_column_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     write_both(tmp_path)
     (tmp_path / "player_game_summary.csv").write_text(
         "player_lookup,game_id,game_date,points,points\nmilesnash,20260110_DET_LAC,2026-01-10,26,27\n", encoding="utf-8"
     )
     [sentence] = refusal(tmp_path)
     assert "points" in sentence
+
+
+@pytest.mark.parametrize(
+    ("column", "written"),
+    [("predicted_points", "predicted_pts"), ("confidence_score", "confidence"), ("is_active", "IS_ACTIVE"), ("game_date", "gamedate")],
+)
+def test_a_column_whose_name_is_nearly_a_missing_one_is_refused_with_that_name(tmp_path: Path, column: str, written: str) -> None:
+    write_both(tmp_path, [{written if name == column else name: value for name, value in PREDICTION.items()}])
+    sentence, *rest = refusal(tmp_path)
+    assert sentence.startswith(f"{tmp_path / 'player_prop_predictions.csv'}: column {written} is unknown: did you mean {column}?")
+    assert len(rest) == (column in PREDICTIONS.required)
+
+
+def test_complete_files_leave_nothing_to_note(tmp_path: Path) -> None:
+    assert read_inputs(write_both(tmp_path)).notes == ()
+
+
+def test_predictions_without_rows_are_refused(tmp_path: Path) -> None:
+    path = write_both(tmp_path) / "player_prop_predictions.csv"
+    path.write_text(",".join(PREDICTION) + "\n", encoding="utf-8")
+    assert refusal(tmp_path) == [f"{path}: there are no predictions, only a header."]
+
+
+def test_a_game_date_further_ahead_than_predictions_are_made_is_refused_with_its_line(tmp_path: Path) -> None:
+    near = datetime.now(tz=NEW_YORK).date() + timedelta(days=PREDICTED_DAYS_AHEAD)
+    far = near + timedelta(days=2)
+    write_both(tmp_path, [{**PREDICTION, "game_date": str(near)}, {**PREDICTION, "game_date": str(far)}])
+    [sentence] = refusal(tmp_path)
+    assert "column game_date: 1 value more than 14 days ahead, after " in sentence
+    assert sentence.endswith(f"; the first is {far} in line 3.")
+
+
+def test_the_line_of_a_wrong_value_counts_empty_lines(tmp_path: Path) -> None:
+    path = write_both(tmp_path, [PREDICTION, {**PREDICTION, "predicted_points": "many"}]) / "player_prop_predictions.csv"
+    header, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, "", *rows, ""]), encoding="utf-8")
+    [sentence] = refusal(tmp_path)
+    assert sentence.endswith("the first is 'many' in line 4.")
 
 
 # The generated sample
@@ -487,7 +532,7 @@ def test_the_sample_has_every_odd_box_score(sample: InputFiles, case: str, holds
     assert any(holds(row) for row in sample.box_scores.to_pylist()), case
 
 
-def test_the_sample_has_players_missing_from_a_box_score_and_pushes_and_keys_that_stand_twice(sample: InputFiles) -> None:
+def test_the_sample_has_players_missing_from_a_box_score_and_pushes_and_keys_that_occur_twice(sample: InputFiles) -> None:
     points = {(row["game_id"], row["player_lookup"]): row["points"] for row in sample.box_scores.to_pylist()}
     played = {game_id for game_id, _ in points}
     keys: dict[tuple[Any, ...], list[Row]] = {}
@@ -507,7 +552,7 @@ def test_a_sample_too_small_for_every_case_is_refused(tmp_path: Path, dates: int
         write_sample(tmp_path, dates=dates, predictions=predictions)
 
 
-def test_a_sample_that_cannot_be_written_is_told_by_its_directory(tmp_path: Path) -> None:
+def test_a_sample_that_cannot_be_written_is_reported_by_its_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(CommandError, match="file: the sample cannot be written there"):
         write_sample(tmp_path / "file", dates=2, predictions=200)

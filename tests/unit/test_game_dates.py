@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nba_grading.game_dates import NEW_YORK, GameDateError, resolve_game_date, resolve_predicted_date
+from nba_grading.game_dates import NEW_YORK, GameDateError, parse_game_date, resolve_game_date, resolve_predicted_date
 
 SIX_IN_NEW_YORK = datetime(2026, 1, 11, 6, 0, tzinfo=NEW_YORK)
 
@@ -82,3 +82,9 @@ def test_predictions_further_ahead_are_refused_with_the_last_date_that_is_not() 
 def test_the_date_of_predictions_is_never_guessed(text: str | None) -> None:
     with pytest.raises(GameDateError, match="YYYY-MM-DD"):
         resolve_predicted_date(text)
+
+
+@pytest.mark.parametrize("text", ["2026-1-4", "20260104", "2026-01-4", "2026-W02-6", "2026-02-30", " 2026-01-04", "2026-01-04\n", ""])
+def test_only_a_whole_date_of_the_calendar_is_a_date(text: str) -> None:
+    with pytest.raises(GameDateError, match="YYYY-MM-DD"):
+        parse_game_date(text)

@@ -30,7 +30,7 @@ def required_columns_of(table: str) -> set[str]:
 
 
 def selected_columns(query: str) -> list[str]:
-    """Names of the last SELECT of a query, which stands alone at the line's start, one column at a depth of four blanks."""
+    """Names of the last SELECT of a query, which begins a line, with each column indented by four spaces."""
     select = query.rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0]
     lines = [line for line in select.splitlines() if not line.strip().startswith("--")]
     columns = re.split(r",\n(?=    \S)", "\n".join(lines))
@@ -140,7 +140,7 @@ def test_input_files_have_the_columns_and_types_of_their_table(table: str, spec:
 
 
 @pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])
-def test_what_the_table_refuses_as_null_the_file_check_refuses_first(table: str, spec: InputTable) -> None:
+def test_the_file_check_refuses_null_in_every_required_column(table: str, spec: InputTable) -> None:
     assert required_columns_of(table) <= set(spec.required)
 
 

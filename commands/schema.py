@@ -1,4 +1,4 @@
-"""Create every dataset, table and column of include/sql/schema, in the local stack or a real project; existing ones are left as they are.
+"""Create every dataset, table and column of include/sql/schema, in the local stack or a real project, and migrate older tables.
 
 Usage: python -m commands.schema [--local]
 
@@ -9,45 +9,92 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from google.api_core.exceptions import NotFound
 from google.cloud import bigquery
 
 from commands.clients import make_bigquery_client
-from commands.console import command, console, warehouse_of
+from commands.console import CommandError, command, console, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql, render_sql
 
-TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+)\.(\w+) \(", re.MULTILINE)
-COLUMN = re.compile(r"^    ((\w+) [A-Z0-9]+(?:\(38, 9\))?(?: NOT NULL)? OPTIONS \(.*\)),?$", re.MULTILINE)
+DATASET = re.compile(r"CREATE SCHEMA IF NOT EXISTS \w+\s")
+VIEW = re.compile(r"CREATE OR REPLACE VIEW \w+\.\w+\s")
+TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+\.\w+) \(\n(.+?)\n\)\n", re.DOTALL)
+COLUMN = re.compile(r"\s*((\w+) [A-Z0-9]+(?:\([0-9, ]+\))?(?: NOT NULL)? OPTIONS \(description = '[^'\\]+'\)),?")
+CONDITIONS = "nba_predictions.conditions"
+RESULTS = "nba_predictions.data_quality_results"
 
 
 def create_schema(client: bigquery.Client) -> list[str]:
-    """Run every file of include/sql/schema, datasets first, and add what older tables lack; returns the names of the files.
+    """Run every file of include/sql/schema, datasets first, and migrate older tables; returns a sentence for each change of an older table.
 
-    A column that a table got later can only be nullable: BigQuery adds no other.
+    A migration that is interrupted continues at the next call. A missing column can only be added as nullable: BigQuery adds no other.
     """
-    names = sorted(path.stem for path in (SQL_DIR / "schema").glob("*.sql"))
+    texts = {path.name: load_sql(f"schema/{path.stem}") for path in sorted((SQL_DIR / "schema").glob("*.sql"))}
+    tables = dict(filter(None, (read_columns(name, text) for name, text in texts.items())))
     warehouse = warehouse_of(client)
-    for name in names:
-        warehouse.query(load_sql(f"schema/{name}"))
-    _add_missing_columns(warehouse, [load_sql(f"schema/{name}") for name in names])
-    return names
+    for text in texts.values():
+        if not VIEW.match(text):
+            warehouse.query(text)
+    changes = []
+    if _stored_columns(client, CONDITIONS):
+        _move_conditions(warehouse)
+        changes.append(f"{CONDITIONS} is now nba_predictions.incidents")
+    if "figure" in _stored_columns(client, RESULTS):
+        warehouse.query_file("schema_change/rename_figure")
+        changes.append(f"{RESULTS}: figure is now value")
+    for table, columns in tables.items():
+        for column in sorted(set(columns) - _stored_columns(client, table)):
+            warehouse.query(render_sql("schema_change/add_column", target=identifier(table), definition=columns[column]))
+            changes.append(f"{table}: added {column}")
+    # Last, as a view keeps the columns that its tables had when it was made.
+    for text in filter(VIEW.match, texts.values()):
+        warehouse.query(text)
+    return changes
 
 
-def _add_missing_columns(warehouse: Warehouse, files: Sequence[str]) -> None:
-    there: dict[str, set[tuple[str, str]]] = {}
-    for text in files:
-        for dataset, table in TABLE.findall(text):
-            if dataset not in there:
-                rows = warehouse.query(render_sql("schema_change/list_columns", dataset=identifier(dataset)))
-                there[dataset] = {(row["table_name"], row["column_name"]) for row in rows}
-            for definition, column in COLUMN.findall(text):
-                if (table, column) not in there[dataset]:
-                    warehouse.query(render_sql("schema_change/add_column", target=identifier(f"{dataset}.{table}"), definition=definition))
+def read_columns(name: str, text: str) -> tuple[str, dict[str, str]] | None:
+    """The table of a file's CREATE TABLE, with column → definition; None for a dataset or view. CommandError for a line in another form."""
+    if DATASET.match(text) or VIEW.match(text):
+        return None
+    table = TABLE.match(text)
+    if not table:
+        raise CommandError(
+            f"{name} must be a CREATE SCHEMA or CREATE TABLE with IF NOT EXISTS and a column in each line, or a CREATE OR REPLACE VIEW."
+        )
+    columns = {}
+    for line in table[2].splitlines():
+        column = COLUMN.fullmatch(line)
+        if not column:
+            raise CommandError(f"{name}: {line.strip()!r} is not read as a column. Write: name TYPE [NOT NULL] OPTIONS (description = '...')")
+        columns[column[2]] = column[1]
+    return table[1], columns
+
+
+def _stored_columns(client: bigquery.Client, table: str) -> set[str]:
+    """The columns of a table in BigQuery, none if there is no such table; by a dry run, as the emulator's INFORMATION_SCHEMA misses changes."""
+    try:
+        job = client.query(render_sql("schema_change/select_columns", target=identifier(table)), bigquery.QueryJobConfig(dry_run=True))
+    except NotFound:
+        return set()
+    return {field.name for field in job.schema or ()}
+
+
+def _move_conditions(warehouse: Warehouse) -> None:
+    """Move the rows of ``conditions`` to ``incidents``; the older table is dropped when each of its rows is proven to be there."""
+    warehouse.query_file("schema_change/delete_outdated_incidents")
+    warehouse.query_file("schema_change/copy_conditions")
+    left = [row["name"] for row in warehouse.query_file("schema_change/list_uncopied_conditions")]
+    if left:
+        raise CommandError(
+            f"{CONDITIONS} has rows that are not in incidents: {', '.join(left)}. "
+            "The older version still writes to it: stop its scheduler and workers, then run this again."
+        )
+    warehouse.drop_table(CONDITIONS)
 
 
 @command()
@@ -59,8 +106,9 @@ def main(local: Annotated[bool, typer.Option("--local", help="In the running loc
 
         use_local_stack()
     settings = get_settings()
-    names = create_schema(make_bigquery_client(settings))
-    console.print(f"{settings.grading_project}: {len(names)} datasets and tables exist")
+    for change in create_schema(make_bigquery_client(settings)):
+        console.print(change)
+    console.print(f"{settings.grading_project}: the schema is up to date")
 
 
 if __name__ == "__main__":

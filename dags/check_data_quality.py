@@ -1,19 +1,18 @@
 """
 Check the data of a day: duplicates, volume, ungraded predictions, confidences, freshness, corrections, orphaned tables.
 
-**What.** Makes every check of `include/sql/quality`, one SELECT each, and holds its figure against its thresholds. Stores all results in
-`data_quality_results`. When something is off, Slack gets one summary of the day: each finding with its figure, its threshold and the next
-step, and what else is open; when all is right again, it says so. On a day without games the checks that need them say so. Duplicates go
-to `grading_duplicate_audit`, and a few of them (`GRADING_AUTO_REPAIR_ROWS`) are removed by a run of `remove_duplicates`.
+**What.** Runs every check of `include/sql/quality`, one SELECT each, compares its value with its thresholds, and stores all results in
+`data_quality_results`. When a check does not pass, Slack gets one summary of the day: each finding with its value, its threshold and the
+next step, and the other open incidents. When every check passes again, the same thread says so. Checks that need games are skipped on a day
+without. Duplicates are recorded in `grading_duplicate_audit`; up to `GRADING_AUTO_REPAIR_ROWS` of them start a run of `remove_duplicates`.
 
 **When.** Daily at 12:30 New York, for the day before, when the longest wait for box scores is over.
 
-**If it fails.** A check did not run: the summary names it with its error, and the others were made all the same. Clear the task once that
-is mended.
+**If it fails.** A check did not run: the summary names it with its error. The other checks ran. Fix the cause, then clear the task.
 
 **Safe to rerun?** Yes: a run's results are stored once.
 
-**Params.** `day`: the day to look at, YYYY-MM-DD; empty means the day before the run's.
+**Params.** `day`: the day to check, YYYY-MM-DD; empty means the day before the run's.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ from nba_grading.airflow.tasks.validate import REPAIR_DAG
     doc_md=__doc__,
     tags=["grading", "quality"],
     params={
-        "day": Param(None, type=["null", "string"], format="date", description="Day to look at, YYYY-MM-DD. Empty: the day before the run's."),
+        "day": Param(None, type=["null", "string"], format="date", description="Day to check, YYYY-MM-DD. Empty: the day before the run's."),
     },
 )
 def check_data_quality() -> None:

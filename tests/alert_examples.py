@@ -29,7 +29,7 @@ def duplicate(player: str, line: float | None) -> dict[str, object]:
 
 def duplicates(rows: int = 1) -> Finding:
     keys = [duplicate("lebronjames", None), *(duplicate(f"player{number}", 25.5) for number in range(1, rows))]
-    return Finding("duplicate_keys", "fail", f"{rows} keys stand more than once, {rows + 2} rows too many", keys, rows + 2)
+    return Finding("duplicate_keys", "fail", f"{rows} keys are stored more than once, {rows + 2} surplus rows", keys, rows + 2)
 
 
 def after_write(*findings: Finding, repaired_by: str | None = None) -> Alert:

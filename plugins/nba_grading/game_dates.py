@@ -1,8 +1,8 @@
-"""Which game_date a run grades, and which one it may write predictions for: used by every DAG that takes a date.
+"""The game_date that a run grades, and the dates it may write predictions for: used by every DAG that takes a date.
 
-A grading run's date, in this order: the run's own game_date parameter; the partition key of an asset event; the logical date in New York of a
-scheduled or backfill run; otherwise the day before run_after in New York. Never the clock, so a retry or a cleared task
-grades the same date. A date whose games cannot be over is refused.
+A grading run takes the first of these: its parameter game_date; the partition key of an asset event; the logical date in New York of a
+scheduled or backfill run; the day before run_after in New York. It does not use the clock, so a retry or a cleared task grades the same
+date. A date whose games may not be over yet is refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
-# Predictions are made before the games, but no schedule is predicted further ahead: a later date is a slip of the hand.
+# Predictions are made before the games, but no schedule is predicted further ahead: a later date is a typing error.
 PREDICTED_DAYS_AHEAD = 14
 
 
@@ -32,7 +32,7 @@ def parse_game_date(text: str) -> date:
 
 
 def parse_range(first: str, last: str) -> tuple[date, date]:
-    """Both dates, included; GameDateError for what is no date, a range that is reversed, or one that ends after today in New York."""
+    """The first and last date of a range, both included; GameDateError for a malformed date, a reversed range, or one that ends after today."""
     start, end = parse_game_date(first), parse_game_date(last)
     if start > end:
         raise GameDateError(f"The range is reversed: {start} is after {end}. Give the earlier date first.")
@@ -56,8 +56,8 @@ def resolve_game_date(
     """
     if game_date and run_type == "backfill":
         raise GameDateError(
-            f"game_date={game_date} was given to a backfill, where it would grade that one date in every run: "
-            "leave it out and give the range by --from-date and --to-date."
+            f"game_date={game_date} was given to a backfill, where every run would grade that one date: "
+            "leave it out and give the range with --from-date and --to-date."
         )
     if game_date:
         resolved = parse_game_date(game_date)
@@ -74,25 +74,25 @@ def resolve_game_date(
 
 
 def resolve_past_day(day: str | None, run_after: datetime) -> date:
-    """The day that a check or a review looks back from: the one given as YYYY-MM-DD, else the day before ``run_after`` in New York.
+    """The day that a check or a review ends with: ``day`` as YYYY-MM-DD, or else the day before ``run_after`` in New York.
 
-    Raises GameDateError for what is no date, or a day that is not over at ``run_after``.
+    Raises GameDateError for a malformed date, or a day that is not over at ``run_after``.
     """
     latest = run_after.astimezone(NEW_YORK).date() - timedelta(days=1)
     if day is None:
         return latest
     resolved = parse_game_date(day)
     if resolved > latest:
-        raise GameDateError(f"day {resolved} is not over yet in New York: the latest that can be looked at is {latest}.")
+        raise GameDateError(f"day {resolved} is not over yet in New York: the latest that can be checked is {latest}.")
     return resolved
 
 
 def resolve_predicted_date(game_date: str | None) -> date:
-    """The New York date that predictions are for, past or up to 14 days ahead; raises GameDateError. It is always given, never guessed."""
+    """The New York date that predictions are for, past or up to 14 days ahead; raises GameDateError. There is no default."""
     if not game_date:
         raise GameDateError("game_date is missing: give the date of the batch's games as YYYY-MM-DD.")
     resolved = parse_game_date(game_date)
     latest = datetime.now(tz=NEW_YORK).date() + timedelta(days=PREDICTED_DAYS_AHEAD)
     if resolved > latest:
-        raise GameDateError(f"game_date {resolved} is too far ahead: predictions are taken for {PREDICTED_DAYS_AHEAD} days, up to {latest}.")
+        raise GameDateError(f"game_date {resolved} is too far ahead: predictions are accepted for {PREDICTED_DAYS_AHEAD} days, up to {latest}.")
     return resolved

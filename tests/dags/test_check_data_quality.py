@@ -1,4 +1,4 @@
-"""check_data_quality through its DAG: the demo's kinds of faults, one at a time, as the summary in Slack and the stored results tell them."""
+"""check_data_quality through its DAG: one kind of fault at a time, in the summary in Slack and in the stored results."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import SQL_DIR
 from tests.dags.runs import messages, posted, run_in_process, states
 
-HEADER = "-- A check.\n-- unit: rows\n-- fail_above: 0\n-- next: Mend it.\n"
+HEADER = "-- title: A check.\n-- unit: rows\n-- fail_above: 0\n-- next_step: Fix it.\n"
 DAY = date(2026, 1, 10)
 NOON = datetime(2026, 1, 11, 17, tzinfo=UTC)
 THRESHOLDS = {"predictions_of_day": {"warn_below": Decimal(5)}}
 
 
 def fill(warehouse: Warehouse, *, systems: int = 6, games: int = 2, day: date = DAY) -> None:
-    """A day that is right: a prediction of every system for one player of each game, graded, made in the morning."""
+    """A day without faults: a prediction of every system for one player of each game, graded, made in the morning."""
     predictions, grades, boxes = [], [], []
     for game in range(games):
         boxes.append(f"('p{game}', 'g{game}', DATE '{day}', 20, 30, TIMESTAMP '{day} 12:00:00+00')")
@@ -46,9 +46,9 @@ def fill(warehouse: Warehouse, *, systems: int = 6, games: int = 2, day: date = 
 
 
 def checked(warehouse: Warehouse, day: date = DAY, as_of: datetime = NOON) -> dict[str, tuple[str, Any]]:
-    """Status and figure of each check."""
+    """Status and value of each check."""
     results = check_day(warehouse, load_checks(THRESHOLDS), day, as_of)
-    return {one.check.name: (one.status, None if one.figure is None else float(one.figure)) for one in results}
+    return {one.check.name: (one.status, None if one.value is None else float(one.value)) for one in results}
 
 
 RIGHT = {
@@ -65,7 +65,7 @@ RIGHT = {
 }
 
 
-def test_a_day_that_is_right_passes_every_check(warehouse: Warehouse) -> None:
+def test_a_day_without_faults_passes_every_check(warehouse: Warehouse) -> None:
     fill(warehouse)
     assert checked(warehouse) == RIGHT
 
@@ -118,11 +118,11 @@ def test_a_missing_box_score_leaves_its_predictions_ungraded_and_the_game_is_nam
     strict = load_checks({"ungraded_predictions": {"warn_above": Decimal(20)}})
     [result] = [one for one in check_day(warehouse, strict, DAY, NOON) if one.check.name == "ungraded_predictions"]
     assert result.status == "warned"
-    assert result.told == "30 predictions (warn above 20): game g1 has no box score: 30"
+    assert result.summary == "30 predictions (warn above 20): game g1 has no box score: 30"
     assert result.command == "make backfill FROM=2026-01-10 TO=2026-01-10 REGRADE=1"
 
 
-def test_last_weeks_duplicates_do_not_alarm_for_this_week(warehouse: Warehouse) -> None:
+def test_duplicates_of_last_week_do_not_warn_this_week(warehouse: Warehouse) -> None:
     fill(warehouse)
     fill(warehouse, day=DAY - timedelta(days=8))
     duplicate = (
@@ -133,7 +133,7 @@ def test_last_weeks_duplicates_do_not_alarm_for_this_week(warehouse: Warehouse) 
     assert checked(warehouse)["duplicate_grades"] == ("passed", 0)
 
 
-def test_a_table_that_a_writer_left_a_week_ago_is_an_orphan_and_a_new_one_is_not(warehouse: Warehouse) -> None:
+def test_a_staging_table_of_a_week_ago_is_orphaned_and_a_new_one_is_not(warehouse: Warehouse) -> None:
     fill(warehouse)
     warehouse.query("CREATE TABLE nba_predictions._staging_batch_b1_w1 (system_id STRING)")
     assert checked(warehouse, as_of=datetime.now(tz=UTC))["orphaned_staging_tables"] == ("passed", 0)
@@ -148,10 +148,10 @@ def test_a_day_without_games_is_its_own_result_and_no_warning(warehouse: Warehou
     assert {status for name, (status, _) in found.items() if name not in needing} == {"passed"}
 
 
-def test_a_check_that_errs_is_broken_and_the_others_are_made(warehouse: Warehouse, tmp_path: Path) -> None:
-    (tmp_path / "11_wrong.sql").write_text(HEADER + "SELECT no_such_column AS figure FROM nba_predictions.incidents;\n")
-    (tmp_path / "12_many.sql").write_text(HEADER + "SELECT 1 AS figure UNION ALL SELECT 2;\n")
-    (tmp_path / "13_right.sql").write_text(HEADER + "SELECT 0 AS figure;\n")
+def test_a_check_that_raises_is_broken_and_the_others_run(warehouse: Warehouse, tmp_path: Path) -> None:
+    (tmp_path / "11_wrong.sql").write_text(HEADER + "SELECT no_such_column AS value FROM nba_predictions.incidents;\n")
+    (tmp_path / "12_many.sql").write_text(HEADER + "SELECT 1 AS value UNION ALL SELECT 2;\n")
+    (tmp_path / "13_right.sql").write_text(HEADER + "SELECT 0 AS value;\n")
     broken, many, right = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
     assert (broken.status, many.status, right.status) == ("broken", "broken", "passed")
     assert "no_such_column" in str(broken.detail)
@@ -161,27 +161,51 @@ def test_a_check_that_errs_is_broken_and_the_others_are_made(warehouse: Warehous
 def test_a_check_that_a_user_adds_may_select_the_offending_rows(warehouse: Warehouse, tmp_path: Path) -> None:
     fill(warehouse)
     (tmp_path / "11_no_team.sql").write_text(
-        "-- Box scores without a team.\n-- unit: box scores\n-- measures: rows\n-- warn_above: 1\n-- next: Ask the feed's owner.\n"
+        "-- title: Box scores without a team.\n-- unit: box scores\n-- measures: rows\n-- warn_above: 1\n-- next_step: Ask the feed's owner.\n"
         "-- Params: day DATE\nSELECT player_lookup, game_id\nFROM nba_box_scores.player_game_summary\nWHERE game_date = @day AND team_abbr IS NULL;\n"
     )
     [result] = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
-    assert (result.status, result.figure) == ("warned", 2)
+    assert (result.status, result.value) == ("warned", 2)
     assert '"player_lookup":"p0"' in str(result.detail)
 
 
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("my_check.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure", "two digits"),
-        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\nSELECT 1 AS figure", "no threshold"),
-        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_over: 1\nSELECT 1 AS figure", "no key warn_over"),
-        ("11_a.sql", "-- T.\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure", "lacks unit"),
-        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_above: many\nSELECT 1 AS figure", "should be a number"),
-        ("11_a.sql", "-- T.\n-- unit: x\n-- next: y\n-- warn_above: 1\n-- needs_games: maybe\nSELECT 1 AS figure", "it can be no or yes"),
-        ("11_a.sql", "-- unit: x\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure", "a title in the first line"),
+        ("my_check.sql", "-- title: T.\n-- unit: x\n-- next_step: y\n-- warn_above: 1\nSELECT 1 AS value", "two digits"),
+        ("11_a.sql", "-- title: T.\n-- unit: x\n-- next_step: y\nSELECT 1 AS value", "there is no threshold; give one of warn_below"),
+        (
+            "11_a.sql",
+            "-- title: T.\n-- unit: x\n-- next_step: y\n-- warn_over: 1\nSELECT 1 AS value",
+            "warn_over: Extra inputs are not permitted. The keys of a header are title, unit, warn_below",
+        ),
+        ("11_a.sql", "-- title: T.\n-- next_step: y\n-- warn_above: 1\nSELECT 1 AS value", "unit: Field required"),
+        (
+            "11_a.sql",
+            "-- title: T.\n-- unit: x\n-- next_step: y\n-- warn_above: many\nSELECT 1 AS value",
+            "warn_above: Input should be a valid decimal",
+        ),
+        (
+            "11_a.sql",
+            "-- title: T.\n-- unit: x\n-- next_step: y\n-- warn_above: 1\n-- needs_games: maybe\nSELECT 1 AS value",
+            "needs_games: Input should be a valid boolean",
+        ),
+        (
+            "11_a.sql",
+            "-- title: T.\n-- unit: x\n-- next_step: y\n-- warn_above: 1\n-- measures: columns\nSELECT 1 AS value",
+            "measures: Input should be .value. or .rows.",
+        ),
+        (
+            "11_a.sql",
+            "-- title: T.\n-- unit: x\n-- next_step: y\n-- warn_above: 1\n-- name: b\nSELECT 1 AS value",
+            "name: Extra inputs are not permitted",
+        ),
+        ("11_a.sql", "-- unit: x\n-- next_step: y\n-- warn_above: 1\nSELECT 1 AS value", "title: Field required"),
+        ("11_a.sql", "-- title: this: that\nSELECT 1 AS value", "not YAML, where a text with a colon needs quotes"),
+        ("11_a.sql", "SELECT 1 AS value", "header: Input should be a valid dictionary"),
     ],
 )
-def test_a_check_that_cannot_be_used_is_told_by_file_and_key(tmp_path: Path, name: str, text: str, sentence: str) -> None:
+def test_an_invalid_header_is_refused_by_file_and_key(tmp_path: Path, name: str, text: str, sentence: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(QualityCheckError, match=sentence) as raised:
         load_checks({}, tmp_path)
@@ -189,7 +213,7 @@ def test_a_check_that_cannot_be_used_is_told_by_file_and_key(tmp_path: Path, nam
 
 
 def test_two_files_of_one_name_and_thresholds_of_no_check_are_refused(tmp_path: Path) -> None:
-    text = "-- T.\n-- unit: x\n-- next: y\n-- warn_above: 1\nSELECT 1 AS figure"
+    text = HEADER + "SELECT 1 AS value"
     for number in (11, 12):
         (tmp_path / f"{number}_a.sql").write_text(text)
     with pytest.raises(QualityCheckError, match="a is the name of more than one file"):
@@ -202,7 +226,7 @@ def test_thresholds_are_a_setting() -> None:
     thresholds = read_settings({"GRADING_QUALITY_THRESHOLDS": '{"predictions_of_day": {"warn_above": 1000}}'}).grading_quality_thresholds
     [check] = [one for one in load_checks(thresholds) if one.name == "predictions_of_day"]
     assert (check.judge(Decimal(1000)), check.judge(Decimal(1001)), check.judge(None)) == ("passed", "warned", "passed")
-    assert check.limits["warn_below"] == 300, "what the setting does not name stays"
+    assert check.limits["warn_below"] == 300, "the setting overrides only the thresholds that it names"
 
 
 def test_every_check_names_a_heading_of_the_runbook_and_every_file_is_one(repository: Path) -> None:
@@ -212,20 +236,20 @@ def test_every_check_names_a_heading_of_the_runbook_and_every_file_is_one(reposi
     assert len(checks) == len(list((SQL_DIR / "quality").glob("*.sql"))) >= 10
 
 
-def test_results_recorded_twice_stand_once(warehouse: Warehouse) -> None:
+def test_results_recorded_twice_are_stored_once(warehouse: Warehouse) -> None:
     fill(warehouse)
     results = list(check_day(warehouse, load_checks(THRESHOLDS), DAY, NOON))
     for _ in range(2):
         record_results(warehouse, "run1", DAY, NOON, results)
-    rows = warehouse.query("SELECT check_name, status, figure, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
-    assert {row["check_name"]: (row["status"], float(row["figure"])) for row in rows} == RIGHT
+    rows = warehouse.query("SELECT check_name, status, value, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
+    assert {row["check_name"]: (row["status"], float(row["value"])) for row in rows} == RIGHT
     assert len(rows) == len(RIGHT)
     [volume] = [row for row in rows if row["check_name"] == "predictions_of_day"]
     assert (volume["warn_below"], volume["detail"]) == (5, "of 6 systems, on 2 games")
 
 
 @pytest.mark.usefixtures("metadata_database")
-def test_one_summary_names_what_is_off_with_its_next_step_and_its_recovery_closes_the_thread(
+def test_one_summary_names_each_finding_with_its_next_step_and_its_resolution_closes_the_thread(
     warehouse: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     settings_environment.setenv("GRADING_QUALITY_THRESHOLDS", json.dumps({"predictions_of_day": {"warn_below": 5}}))
@@ -241,7 +265,7 @@ def test_one_summary_names_what_is_off_with_its_next_step_and_its_recovery_close
     assert audit == [{"processor": "data_quality", "duplicate_count": 2}] * 2
 
     run_in_process("check_data_quality", day=str(DAY))
-    assert len(posted(emulators, before)) == 1, "told within the hour"
+    assert len(posted(emulators, before)) == 1, "repeats of an hour are one message"
 
     warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
     warehouse.dml("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")

@@ -185,14 +185,14 @@ def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
     row = recorded(bigquery_client)
     assert (row["outcome"], row["duplicates"]) == ("consolidated" if policy == "alert" else "failed", 2)
     assert "batch b1" in row["detail"]
-    assert "2 keys stand more than once" in row["detail"]
+    assert "2 keys are stored more than once" in row["detail"]
     audit = [dict(entry.items()) for entry in bigquery_client.query("SELECT * FROM nba_predictions.grading_duplicate_audit").result(timeout=60)]
     assert {(entry["player_lookup"], entry["duplicate_count"], entry["processor"]) for entry in audit} == {
         ("p", 2, "consolidation"),
         ("q", 2, "consolidation"),
     }
     [message] = posted(emulators, before)
-    assert "2 keys stand more than once, 2 rows too many" in message
+    assert "2 keys are stored more than once, 2 surplus rows" in message
     assert "#consolidation-findings" in message
 
 

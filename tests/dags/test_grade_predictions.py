@@ -351,9 +351,9 @@ def test_duplicates_from_outside_the_guard_are_found_recorded_and_told(
     assert len(audit) == 4
     assert {(entry["duplicate_count"], entry["duplicate_occurrence_count"], entry["processor"]) for entry in audit} == {(4, 2, "grading")}
     assert all(run.run_id in entry["investigation_url"] for entry in audit)
-    assert "4 keys stand more than once" in row["detail"]
+    assert "4 keys are stored more than once" in row["detail"]
     [message] = posted(emulators, before)
-    assert "4 keys stand more than once, 4 rows too many" in message
+    assert "4 keys are stored more than once, 4 surplus rows" in message
     assert "3 graded, 1 voided, 0 pending" in message
 
 

@@ -120,11 +120,11 @@ def _checks(warehouse: Warehouse) -> None:
         ungraded = {
             "check_name": "ungraded_predictions",
             "status": "warned" if back < 2 else "passed",
-            "figure": 20 + (12 - back) * 3,
+            "value": 20 + (12 - back) * 3,
             "unit": "predictions",
         }
         _insert(warehouse, "data_quality_results", {**result, **ungraded, "warn_above": 50, "detail": f"{DOUBLED}: 53" if back < 2 else None})
-        broken = {"check_name": "duplicate_grades", "status": "passed" if back else "broken", "figure": 0 if back else None, "unit": "rows"}
+        broken = {"check_name": "duplicate_grades", "status": "passed" if back else "broken", "value": 0 if back else None, "unit": "rows"}
         _insert(warehouse, "data_quality_results", {**result, **broken, "fail_above": 0, "detail": None if back else BROKEN})
 
 

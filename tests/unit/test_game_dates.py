@@ -61,8 +61,8 @@ def test_a_date_whose_games_cannot_be_over_is_refused(text: str) -> None:
         resolve(game_date=text)
 
 
-def test_a_game_date_given_to_a_backfill_is_refused_as_it_would_grade_one_date_over_and_over() -> None:
-    with pytest.raises(GameDateError, match="in every run"):
+def test_a_game_date_given_to_a_backfill_is_refused_as_every_run_would_grade_it() -> None:
+    with pytest.raises(GameDateError, match="every run would grade"):
         resolve(run_type="backfill", game_date="2026-01-02", logical_date=datetime(2026, 1, 10, 11, tzinfo=UTC))
 
 
@@ -79,7 +79,7 @@ def test_predictions_further_ahead_are_refused_with_the_last_date_that_is_not() 
 
 
 @pytest.mark.parametrize("text", [None, "", "tomorrow"])
-def test_the_date_of_predictions_is_never_guessed(text: str | None) -> None:
+def test_the_date_of_predictions_has_no_default(text: str | None) -> None:
     with pytest.raises(GameDateError, match="YYYY-MM-DD"):
         resolve_predicted_date(text)
 

@@ -161,7 +161,7 @@ def test_curves_are_weighed_over_seven_days_and_none_where_there_is_nothing() ->
 
 def test_the_checks_that_need_somebody_come_first() -> None:
     rows = [
-        {"check_name": name, "status": status, "day": date(2026, 1, number), "figure": number}
+        {"check_name": name, "status": status, "day": date(2026, 1, number), "value": number}
         for number, (name, status) in enumerate(
             [("a", "passed"), ("b", "warned"), ("c", "broken"), ("d", "failed"), ("e", "failed"), ("e", "no_games")], start=1
         )
@@ -174,7 +174,7 @@ def test_the_checks_that_need_somebody_come_first() -> None:
         ("a", "passed"),
         ("e", "no_games"),
     ]
-    assert [figure for _, figure, _ in shown[-1]["trend"]] == [5, 6]
+    assert [value for _, value, _ in shown[-1]["trend"]] == [5, 6]
 
 
 def test_leftovers_are_grouped_by_what_left_them() -> None:

@@ -7,8 +7,10 @@ import re
 import pyarrow as pa
 import pytest
 
+from commands.console import CommandError
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
 from commands.load import SCHEMA_TYPES
+from commands.schema import read_columns
 from nba_grading.runs.record import COLUMN_TYPES
 from nba_grading.warehouse.sql import SQL_DIR, load_sql
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
@@ -28,7 +30,7 @@ def required_columns_of(table: str) -> set[str]:
 
 
 def selected_columns(query: str) -> list[str]:
-    """Names of the last SELECT of a query, which stands alone at the line's start, one column at a depth of four blanks."""
+    """Names of the last SELECT of a query, which begins a line, with each column indented by four spaces."""
     select = query.rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0]
     lines = [line for line in select.splitlines() if not line.strip().startswith("--")]
     columns = re.split(r",\n(?=    \S)", "\n".join(lines))
@@ -41,17 +43,58 @@ WRITTEN = {
     SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_day",
     PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
 }
-OTHER_TABLES = ["player_prop_predictions", "player_game_summary", "grading_runs", "incidents", "data_quality_results"]
 
 
 def name_of(table: Table) -> str:
     return table.name
 
 
-@pytest.mark.parametrize("table", [*map(name_of, WRITTEN), *OTHER_TABLES])
-def test_every_line_of_the_ddl_is_read(table: str) -> None:
-    body = load_sql(f"schema/create_{table}").split("(\n", 1)[1].split("\n)\n", 1)[0]
-    assert len(columns_of(table)) == len(body.splitlines())
+SCHEMA = {path.name: load_sql(f"schema/{path.stem}") for path in (SQL_DIR / "schema").glob("*.sql")}
+
+
+def test_every_table_of_the_schema_is_read_with_all_its_columns() -> None:
+    found = [table for table in map(read_columns, SCHEMA, SCHEMA.values()) if table]
+    assert len(found) == len(list((SQL_DIR / "schema").glob("create_*.sql")))
+    for name, columns in found:
+        assert list(columns) == list(columns_of(name.rpartition(".")[2]))
+
+
+CREATE = "CREATE TABLE IF NOT EXISTS d.t (\n"
+
+
+def test_a_column_may_be_indented_by_anything() -> None:
+    text = CREATE + "a STRING OPTIONS (description = 'x, (y)'),\n\t b NUMERIC(38, 9) NOT NULL OPTIONS (description = 'z')\n)\nCLUSTER BY a\n"
+    columns = {"a": "a STRING OPTIONS (description = 'x, (y)')", "b": "b NUMERIC(38, 9) NOT NULL OPTIONS (description = 'z')"}
+    assert read_columns("create_t.sql", text) == ("d.t", columns)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "a STRING OPTIONS (description = 'x'), b STRING OPTIONS (description = 'y')",
+        "a STRING,\nb STRING OPTIONS (description = 'y')",
+        "a STRING\n    OPTIONS (description = 'x')",
+        "a STRING OPTIONS (description = 'x'), -- a comment",
+    ],
+)
+def test_a_line_that_is_not_one_column_is_refused_with_the_file(lines: str) -> None:
+    with pytest.raises(CommandError, match=r"create_t.sql: .* is not read as a column"):
+        read_columns("create_t.sql", f"{CREATE}{lines}\n)\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE d.t (\na STRING\n)\n",
+        "CREATE OR REPLACE TABLE d.t (a STRING)",
+        "CREATE TABLE IF NOT EXISTS d.t (a STRING)\n",
+        f"{CREATE}\n)\n",
+        "",
+    ],
+)
+def test_a_file_of_another_statement_is_refused(text: str) -> None:
+    with pytest.raises(CommandError, match=r"create_t.sql must be a CREATE SCHEMA or CREATE TABLE"):
+        read_columns("create_t.sql", text)
 
 
 def test_no_statement_uses_a_bare_numeric_type_which_the_emulator_cuts_to_three_decimals() -> None:
@@ -97,7 +140,7 @@ def test_input_files_have_the_columns_and_types_of_their_table(table: str, spec:
 
 
 @pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])
-def test_what_the_table_refuses_as_null_the_file_check_refuses_first(table: str, spec: InputTable) -> None:
+def test_the_file_check_refuses_null_in_every_required_column(table: str, spec: InputTable) -> None:
     assert required_columns_of(table) <= set(spec.required)
 
 

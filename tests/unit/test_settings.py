@@ -2,10 +2,10 @@ from datetime import date
 
 import pytest
 
-from nba_grading.settings import SettingsError, read_settings
+from nba_grading.settings import SERVICE_VARIABLE, Settings, SettingsError, read_settings
 
 
-def test_defaults_can_work() -> None:
+def test_the_defaults_are_valid() -> None:
     settings = read_settings({})
     assert settings.lease_seconds == 60
     assert settings.lease_on_unavailable == "degrade"
@@ -18,6 +18,31 @@ def test_other_variables_are_not_ours() -> None:
 def test_an_unknown_setting_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match="GRADING_MAX_SHRINKAGE"):
         read_settings({"GRADING_MAX_SHRINKAGE": "0.1"})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GRADING_API_SERVER_SERVICE_HOST",
+        "GRADING_API_SERVER_SERVICE_PORT",
+        "GRADING_API_SERVER_SERVICE_PORT_HTTP",
+        "GRADING_API_SERVER_PORT",
+        "GRADING_API_SERVER_PORT_8080_TCP",
+        "GRADING_API_SERVER_PORT_8080_TCP_ADDR",
+        "LEASE_STORE_SERVICE_HOST",
+    ],
+)
+def test_variables_that_kubernetes_injects_for_a_service_are_ignored(name: str) -> None:
+    assert read_settings({name: "10.0.0.1"}) == read_settings({})
+
+
+def test_no_setting_has_the_name_of_an_injected_variable() -> None:
+    assert [name for name in Settings.model_fields if SERVICE_VARIABLE.fullmatch(name.upper())] == []
+
+
+def test_every_bad_variable_is_named_in_one_error() -> None:
+    with pytest.raises(SettingsError, match=r"GRADING_RETRIES='x' is invalid: .* LEASE_SECONDS='0' is invalid: "):
+        read_settings({"GRADING_RETRIES": "x", "LEASE_SECONDS": "0"})
 
 
 @pytest.mark.parametrize(
@@ -35,7 +60,7 @@ def test_an_unknown_setting_is_refused_by_name() -> None:
         ("GRADING_MILESTONE_MAE", "0"),
     ],
 )
-def test_an_impossible_value_is_refused_by_name_and_value(name: str, value: str) -> None:
+def test_an_invalid_value_is_refused_by_name_and_value(name: str, value: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({name: value})
     assert name in str(refused.value)
@@ -63,17 +88,19 @@ def test_milestones_are_dates_by_system() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "reason"),
     [
-        ("catboost_v9=2026-03-01", "it is not JSON"),
-        ('["catboost_v9"]', "it is not a JSON object of systems and dates"),
-        ('{"CatBoost": "1 March"}', "'1 March' of CatBoost is not a date"),
-        ('{"catboost_v9": 20260301}', "20260301 of catboost_v9 is not a date"),
-        ('{"catboost_v9": "2026-02-30"}', "'2026-02-30' of catboost_v9 is not a date"),
+        ("catboost_v9=2026-03-01", "Invalid JSON"),
+        ('["catboost_v9"]', "Input should be a valid dictionary"),
+        ('{"CatBoost": "1 March"}', "CatBoost: Input should be a valid date in the format YYYY-MM-DD"),
+        ('{"catboost_v9": 20260301}', "catboost_v9: Input should be a valid date"),
+        ('{"catboost_v9": 86400}', "catboost_v9: Input should be a valid date"),
+        ('{"catboost_v9": "2026-02-30"}', "catboost_v9: Input should be a valid date"),
     ],
 )
-def test_milestones_that_cannot_be_are_refused_with_what_would_do(value: str, told: str) -> None:
+def test_invalid_milestones_are_refused_with_the_system_and_the_format(value: str, reason: str) -> None:
     with pytest.raises(SettingsError) as refused:
         read_settings({"GRADING_MILESTONES": value})
-    assert told in str(refused.value)
+    assert reason in str(refused.value)
+    assert value in str(refused.value)
     assert "as JSON" in str(refused.value)

@@ -1,4 +1,4 @@
-"""The warehouse on a client that fails as BigQuery does: what is adopted, retried, or raised at once."""
+"""The warehouse with a client that fails as BigQuery does: which statements are adopted, retried, or raised at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FakeJob:
     def result(self, **_kwargs: Any) -> list[dict[str, Any]]:
         if self.unanswered:
             self.unanswered -= 1
-            raise api.ServiceUnavailable("the question, not the job, failed")
+            raise api.ServiceUnavailable("the request failed, not the job")
         if self._error:
             raise self._error
         return [{"n": 1}]
@@ -78,7 +78,7 @@ def failing(error: Exception) -> Callable[[FakeClient, str], FakeJob]:
 
 
 def unanswered(times: int) -> Callable[[FakeClient, str], FakeJob]:
-    """A job whose first questions for the result are not answered."""
+    """A job whose first requests for the result fail."""
 
     def answer(client: FakeClient, job_id: str) -> FakeJob:
         job = done(client, job_id)
@@ -106,13 +106,13 @@ REFUSED = api.BadRequest("Query failed: ASSERTION fenced_out: prediction_accurac
 SYNTAX = api.BadRequest("Syntax error: Unexpected keyword FORM at [1:10]")
 
 
-def test_a_conflict_is_tried_again_with_a_new_job_id() -> None:
+def test_a_conflict_is_retried_with_a_new_job_id() -> None:
     client = FakeClient(failing(CONFLICT), failing(CONFLICT), done)
     assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001", "publish_002", "publish_003"]
 
 
-def test_a_guard_is_never_tried_again_and_says_which_it_was() -> None:
+def test_a_failed_assertion_is_not_retried_and_is_raised_by_name() -> None:
     client = FakeClient(failing(REFUSED), done)
     with pytest.raises(AssertionRefused, match="holds token 9") as refused:
         warehouse_of(client).query("SELECT 1")
@@ -154,13 +154,13 @@ def test_a_server_error_is_tried_again_until_the_time_is_up() -> None:
     assert len(client.submitted) > 1
 
 
-def test_an_error_of_asking_for_the_result_does_not_run_the_statement_again() -> None:
+def test_a_failed_request_for_the_result_does_not_run_the_statement_again() -> None:
     client = FakeClient(unanswered(2))
     assert warehouse_of(client).query("SELECT 1", job_name="publish") == [{"n": 1}]
     assert client.submitted == ["publish_001"]
 
 
-def test_a_job_that_was_stopped_asks_the_claim_first_and_is_otherwise_worth_another_run() -> None:
+def test_a_stopped_job_is_reported_as_a_lost_claim_or_as_cancelled() -> None:
     stopped = api.BadRequest("Job execution was cancelled", errors=[{"reason": "stopped"}])
     with pytest.raises(StatementCancelled):
         warehouse_of(FakeClient(failing(stopped))).query("SELECT 1")
@@ -187,7 +187,7 @@ def test_after_a_cancel_no_further_statement_is_submitted() -> None:
     assert client.submitted == []
 
 
-def test_the_byte_cap_is_not_tried_again() -> None:
+def test_a_statement_over_the_byte_limit_is_not_retried() -> None:
     client = FakeClient(failing(api.InternalServerError("over the cap", errors=[{"reason": "bytesBilledLimitExceeded"}])), done)
     with pytest.raises(StatementFailed):
         warehouse_of(client).query("SELECT 1")
@@ -211,7 +211,7 @@ def test_the_claim_is_checked_before_every_attempt() -> None:
 
 
 class DroppingClient(FakeClient):
-    """Deletes tables, after the errors it was given."""
+    """Deletes tables, after it raised the errors that it was given."""
 
     def __init__(self, *errors: Exception) -> None:
         super().__init__()
@@ -224,7 +224,7 @@ class DroppingClient(FakeClient):
             raise self.errors.pop(0)
 
 
-def test_dropping_a_table_is_tried_again_after_an_error_that_may_pass_and_asks_the_claim_each_time() -> None:
+def test_dropping_a_table_is_retried_after_a_transient_error_and_checks_the_claim_each_time() -> None:
     client = DroppingClient(api.ServiceUnavailable("a moment"), requests.ConnectionError())
     warehouse, checks = warehouse_of(client), []
     warehouse.before_attempt = lambda: checks.append(1)
@@ -239,11 +239,11 @@ def test_a_table_that_may_not_be_dropped_fails_at_once() -> None:
     assert client.asked == ["d.t"]
 
 
-# What may still run is cancelled
+# Jobs that may still run are cancelled
 
 
 class HeldJob(FakeJob):
-    """Runs until somebody does something meanwhile."""
+    """Runs until the given action has happened."""
 
     def __init__(self, job_id: str, meanwhile: Callable[[], None]) -> None:
         super().__init__(job_id)
@@ -262,7 +262,7 @@ def held(meanwhile: Callable[[], None]) -> Callable[[FakeClient, str], FakeJob]:
     return answer
 
 
-def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> None:
+def test_cancelling_cancels_the_running_job_only() -> None:
     client = FakeClient(held(lambda: warehouse.cancel_running()))
     warehouse = warehouse_of(client)
     warehouse.query("SELECT 1", job_name="publish")
@@ -271,7 +271,7 @@ def test_cancelling_reaches_the_job_that_runs_and_none_when_nothing_runs() -> No
     assert client.cancelled == ["publish_001"]
 
 
-def test_a_statement_that_ends_leaves_those_of_other_threads_alone() -> None:
+def test_a_statement_that_ends_does_not_affect_those_of_other_threads() -> None:
     client = FakeClient(held(lambda: warehouse.query("SELECT 2", job_name="quick")), done)
     warehouse = warehouse_of(client)
     warehouse.query("SELECT 1", job_name="slow")
@@ -282,10 +282,10 @@ def test_a_statement_that_ends_leaves_those_of_other_threads_alone() -> None:
     assert sorted(client.cancelled) == ["quick_001", "slow_001"]
 
 
-def test_a_job_that_was_cancelled_before_it_was_there_is_cancelled_once_it_is() -> None:
+def test_a_job_that_was_cancelled_before_it_existed_is_cancelled_after_its_submit() -> None:
     def submit(client: FakeClient, job_id: str) -> FakeJob:
         warehouse.cancel_running()
-        client.cancelled.clear()  # BigQuery knew no such job yet
+        client.cancelled.clear()  # BigQuery did not have the job yet
         return done(client, job_id)
 
     client = FakeClient(submit)
@@ -294,7 +294,7 @@ def test_a_job_that_was_cancelled_before_it_was_there_is_cancelled_once_it_is() 
     assert client.cancelled == ["publish_001"]
 
 
-def test_a_job_is_cancelled_when_the_lease_is_lost_between_two_questions_for_its_result() -> None:
+def test_a_job_is_cancelled_when_the_lease_is_lost_between_two_requests_for_its_result() -> None:
     client = FakeClient(unanswered(9))
     warehouse = warehouse_of(client)
     checks: list[int] = []
@@ -311,7 +311,7 @@ def test_a_job_is_cancelled_when_the_lease_is_lost_between_two_questions_for_its
 
 
 class TaskTimeout(BaseException):
-    """As Airflow's, which no handler of Exception sees."""
+    """Like Airflow's task timeout, which is not a subclass of Exception."""
 
 
 def test_a_job_is_cancelled_when_its_task_runs_out_of_time() -> None:
@@ -324,7 +324,7 @@ def test_a_job_is_cancelled_when_its_task_runs_out_of_time() -> None:
     assert client.cancelled == ["publish_001"]
 
 
-def test_a_job_is_cancelled_when_its_result_cannot_be_had() -> None:
+def test_a_job_is_cancelled_when_its_result_cannot_be_read() -> None:
     client = FakeClient(unanswered(10_000))
     warehouse = warehouse_of(client)
     warehouse.retry_seconds = 0.05
@@ -360,7 +360,7 @@ def test_a_cancel_that_fails_does_not_hide_why_it_was_needed() -> None:
     assert len(client.submitted) == 2
 
 
-def test_a_statement_that_used_up_a_short_patience_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_statement_that_failed_for_longer_than_the_retry_time_is_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(tenacity.time, "monotonic", lambda: now[0])
 
@@ -376,7 +376,7 @@ def test_a_statement_that_used_up_a_short_patience_is_not_tried_again(monkeypatc
     assert len(client.submitted) == 1
 
 
-def test_how_long_a_statement_ran_before_it_failed_does_not_use_up_its_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_before_the_first_failure_does_not_count_as_retry_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
     monkeypatch.setattr(tenacity.time, "monotonic", lambda: now[0])
 
@@ -404,7 +404,7 @@ def test_how_long_a_statement_ran_before_it_failed_does_not_use_up_its_tries(mon
         (ValueError("x"), False),
     ],
 )
-def test_errors_are_sorted_into_those_worth_another_try_and_the_rest(error: Exception, transient: bool) -> None:
+def test_errors_are_transient_or_final(error: Exception, transient: bool) -> None:
     assert is_transient(error) is transient
 
 

@@ -1,11 +1,11 @@
--- One row per result of a data-quality check, oldest first within a check: a trend, whose last row is how it stands.
+-- One row per result of a data-quality check, oldest first within a check: its trend, with the current status in the last row.
 -- Params: since TIMESTAMP
 SELECT
     check_name,
     checked_at,
     day,
     status,
-    figure,
+    value,
     unit,
     warn_below,
     warn_above,

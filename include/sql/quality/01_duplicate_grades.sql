@@ -1,7 +1,7 @@
--- Duplicate keys in prediction_accuracy, last 7 days.
+-- title: Duplicate keys in prediction_accuracy, last 7 days.
 -- unit: surplus rows
 -- fail_above: 0
--- next: Find what inserted outside the guard (BigQuery's job history), then remove the duplicates: a dry run first.
+-- next_step: Find what inserted without a guarded write in BigQuery's job history, then remove the duplicates, with a dry run first.
 -- trigger: remove_duplicates table=prediction_accuracy from_date=<first_date> to_date=<last_date>
 -- runbook: duplicates-found
 -- Params: week_start DATE, day DATE
@@ -24,7 +24,7 @@ dates AS (
 )
 
 SELECT
-    COALESCE(SUM(surplus_rows), 0) AS figure,
+    COALESCE(SUM(surplus_rows), 0) AS value,
     STRING_AGG(CONCAT(CAST(game_date AS STRING), ': ', CAST(surplus_rows AS STRING)), '; ' ORDER BY game_date) AS detail,
     MIN(game_date) AS first_date,
     MAX(game_date) AS last_date

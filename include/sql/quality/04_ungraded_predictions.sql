@@ -1,8 +1,8 @@
--- Gradable predictions of the day without a grade.
+-- title: Gradable predictions of the day without a grade.
 -- unit: predictions
 -- warn_above: 50
 -- needs_games: yes
--- next: Where a game has no box score, load it; then grade the day again. heal_grading does so by itself from the day after on.
+-- next_step: Load the box scores of games that have none, then grade the day again; heal_grading does this automatically from the next day on.
 -- command: make backfill FROM=<day> TO=<day> REGRADE=1
 -- runbook: ungraded-predictions
 -- Params: day DATE
@@ -53,7 +53,7 @@ ungraded AS (
 )
 
 SELECT
-    COALESCE(SUM(predictions), 0) AS figure,
+    COALESCE(SUM(predictions), 0) AS value,
     STRING_AGG(
         CONCAT('game ', game_id, IF(has_box_score, ' has a box score: ', ' has no box score: '), CAST(predictions AS STRING)),
         '; ' ORDER BY predictions DESC, game_id ASC LIMIT 10

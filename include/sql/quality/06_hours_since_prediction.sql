@@ -1,13 +1,13 @@
--- Hours since the newest prediction, among those for games of the last 8 and the coming 14 days.
+-- title: Hours since the newest prediction for games of the last 8 and the next 14 days.
 -- unit: hours
 -- warn_above: 30
 -- fail_above: 48
 -- needs_games: yes
--- next: Look whether the prediction workers ran, and whether their staging tables wait to be consolidated.
+-- next_step: Check whether the prediction workers ran, and whether their staging tables still wait for consolidation.
 -- runbook: data-quality
 -- Params: day DATE, as_of TIMESTAMP
 SELECT
-    COALESCE(ROUND(CAST(TIMESTAMP_DIFF(@as_of, MAX(created_at), SECOND) AS NUMERIC(38, 9)) / 3600, 1), 24 * 8) AS figure,
+    COALESCE(ROUND(CAST(TIMESTAMP_DIFF(@as_of, MAX(created_at), SECOND) AS NUMERIC(38, 9)) / 3600, 1), 24 * 8) AS value,
     COALESCE(CONCAT('newest at ', FORMAT_TIMESTAMP('%Y-%m-%d %H:%M', MAX(created_at)), ' UTC'), 'none in these days') AS detail
 FROM nba_predictions.player_prop_predictions
 WHERE

@@ -1,7 +1,7 @@
--- Duplicate rate in prediction_accuracy, this week against last: by how many per cent it is up. From none to some is 100.
+-- title: Increase of the duplicate rate in prediction_accuracy over last week, in per cent; 100 when last week had none.
 -- unit: per cent
 -- warn_above: 10
--- next: Something inserts outside the guard, and more than last week: find it in BigQuery's job history, and take its right to insert away.
+-- next_step: Find what inserts without a guarded write in BigQuery's job history, and revoke its permission to insert.
 -- runbook: duplicates-found
 -- Params: week_start DATE, day DATE
 WITH keys AS (
@@ -25,7 +25,7 @@ SELECT
         WHEN COALESCE(this_week, 0) = 0 THEN 0
         WHEN COALESCE(last_week, 0) = 0 THEN 100
         ELSE 100 * (this_week - last_week) / last_week
-    END, 1) AS NUMERIC(38, 9)) AS figure,
+    END, 1) AS NUMERIC(38, 9)) AS value,
     CONCAT(
         'this week ', CAST(ROUND(100 * COALESCE(this_week, 0), 3) AS STRING),
         ' per cent, last week ', CAST(ROUND(100 * COALESCE(last_week, 0), 3) AS STRING)

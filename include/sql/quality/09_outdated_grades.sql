@@ -1,7 +1,7 @@
--- Grades older than the latest correction of their box score, last 60 days.
+-- title: Grades older than the latest correction of their box score, last 60 days.
 -- unit: grades
 -- warn_above: 0
--- next: Grade their dates again; heal_grading does so by itself, the oldest first.
+-- next_step: Grade their dates again; heal_grading does this automatically, oldest date first.
 -- command: make backfill FROM=<first_date> TO=<last_date> REGRADE=1
 -- runbook: dates-to-heal
 -- Params: day DATE
@@ -23,7 +23,7 @@ WITH dates AS (
 )
 
 SELECT
-    COALESCE(SUM(outdated_grades), 0) AS figure,
+    COALESCE(SUM(outdated_grades), 0) AS value,
     STRING_AGG(CONCAT(CAST(game_date AS STRING), ': ', CAST(outdated_grades AS STRING)), '; ' ORDER BY game_date LIMIT 10) AS detail,
     MIN(game_date) AS first_date,
     MAX(game_date) AS last_date

@@ -1,7 +1,7 @@
--- Staging tables older than 7 days.
+-- title: Staging tables older than 7 days.
 -- unit: tables
 -- warn_above: 0
--- next: Read what clean_staging_tables says of each, then run it with dry_run off: it drops only what is proven to be in the main table.
+-- next_step: "Read the report of clean_staging_tables, then run it with dry_run off: it drops only tables whose rows are all in the main table."
 -- trigger: clean_staging_tables dry_run=false
 -- runbook: orphaned-staging-tables
 -- Params: as_of TIMESTAMP
@@ -14,6 +14,6 @@ WITH orphans AS (
 )
 
 SELECT
-    COUNT(*) AS figure,
+    COUNT(*) AS value,
     STRING_AGG(IF(place <= 5, table_name, NULL), ', ' ORDER BY place) AS detail
 FROM orphans;

@@ -1,10 +1,10 @@
 -- One row per duplicate key found, per detection: at most the first 20 keys of a detection, each with the total.
--- NUMERIC(38, 9) is NUMERIC written out: the emulator keeps three decimals in a bare one.
+-- NUMERIC(38, 9) is the same as NUMERIC, of which the emulator keeps three decimals only.
 CREATE TABLE IF NOT EXISTS nba_predictions.grading_duplicate_audit (
     detected_at TIMESTAMP NOT NULL OPTIONS (description = 'When the check ran'),
     game_date DATE NOT NULL OPTIONS (description = 'Date checked'),
     duplicate_count INT64 OPTIONS (description = 'Surplus rows on the date'),
-    processor STRING OPTIONS (description = 'Operation that looked'),
+    processor STRING OPTIONS (description = 'Operation whose check found it, or data_quality'),
     player_lookup STRING OPTIONS (description = 'Key: player'),
     system_id STRING OPTIONS (description = 'Key: system'),
     line_value NUMERIC(38, 9) OPTIONS (description = 'Key: line, NULL without one'),
@@ -15,4 +15,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_duplicate_audit (
 )
 PARTITION BY DATE(detected_at)
 CLUSTER BY game_date, processor
-OPTIONS (description = 'Duplicates found by the checks after a write, and what became of them');
+OPTIONS (description = 'Duplicates found by the checks after a write, and their repairs');

@@ -1,6 +1,5 @@
--- Business keys that a date of a table holds more than once, the first 20; every row carries the totals.
+-- The first 20 business keys that a date of a table holds more than once; every row has the totals.
 -- Params: game_date DATE. Identifiers: target, line_column, time_column
--- severity: fail
 SELECT
     player_lookup,
     game_id,

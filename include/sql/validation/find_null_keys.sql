@@ -1,6 +1,5 @@
--- One row when a date of prediction_accuracy holds rows whose key lacks a player, game or system. A NULL line is a key as it is.
+-- One row when a date of prediction_accuracy holds rows whose key has no player, game or system. A NULL line is valid.
 -- Params: game_date DATE
--- severity: fail
 SELECT
     COUNT(*) AS null_key_rows,
     ANY_VALUE(grading_run_id) AS grading_run_id

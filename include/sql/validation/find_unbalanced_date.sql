@@ -1,8 +1,7 @@
--- One row when a date does not hold what its newest write published: other counts than it reported, or keys that it did not write.
--- Keys are counted, not rows: a key that stands twice is find_duplicate_keys' affair. The counts of a write that a newer one has
--- replaced are not compared: that one's own run does.
+-- One row when a date does not hold what its newest write published: the counts differ from those reported, or there are other keys.
+-- It counts keys, not rows, as find_duplicate_keys finds duplicates. The counts of a write that a newer one replaced are not compared:
+-- the run of the newer one compares its own.
 -- Params: game_date DATE, fencing_token INT64, graded INT64, voided INT64
--- severity: fail
 WITH fence AS (
     SELECT MAX(fencing_token) AS published_token
     FROM nba_predictions.write_fences

@@ -1,11 +1,11 @@
--- Records the duplicate keys found on a date, at most 20, each with the date's total.
--- Params: game_date DATE, detected_at TIMESTAMP, processor STRING, investigation_url STRING. Identifiers: target, line_column
+-- Records the first 20 duplicate keys of a date, each with the date's total.
+-- Params: game_date DATE, processor STRING, investigation_url STRING. Identifiers: target, line_column
 INSERT INTO nba_predictions.grading_duplicate_audit (
     detected_at, game_date, duplicate_count, processor, player_lookup, system_id, line_value,
     duplicate_occurrence_count, investigation_url
 )
 SELECT
-    @detected_at AS detected_at,
+    CURRENT_TIMESTAMP() AS detected_at,
     @game_date AS game_date,
     SUM(COUNT(*) - 1) OVER () AS duplicate_count,
     @processor AS processor,

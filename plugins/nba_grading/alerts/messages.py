@@ -267,7 +267,7 @@ def data_quality(run: RunLink, *, day: Day, off: Sequence[Result], checks: int, 
     """The day's summary: each check that is off, and what else is open, every one with its next step."""
     counts = Counter(result.status for result in off)
     told = ", ".join(f"{counts[status]} {status}" for status in ("broken", "failed", "warned") if counts[status])
-    lines = [f"• {one.check.name} {one.status}: {one.told}\n   → {_step(one.check.next_step, one.command)}" for one in off]
+    lines = [f"• {one.check.name} {one.status}: {one.summary}\n   → {_step(one.check.next_step, one.command)}" for one in off]
     lines += [f"• open for {duration(one.age_s)}: {one.alert.title}\n   → {_step(one.alert.next_step, one.alert.command)}" for one in others]
     return Alert(
         kind=DATA_QUALITY,
@@ -275,11 +275,11 @@ def data_quality(run: RunLink, *, day: Day, off: Sequence[Result], checks: int, 
         subject="",
         title=f"Data quality of {day}: {told}" + (f"; {len(others)} more open" if others else ""),
         detail="\n".join(lines),
-        done=f"{checks} checks were made; every figure is in data_quality_results.",
+        done=f"{checks} checks were made; every value is in data_quality_results.",
         next_step="Do what stands under each. The next run of the checks says when all is right again; to check now:",
         run=run,
         game_date=_day(day),
-        facts={f"{one.check.name}": one.told.partition(":")[0] for one in off[:8]},
+        facts={f"{one.check.name}": one.summary.partition(":")[0] for one in off[:8]},
         command=_trigger("check_data_quality", day=str(day)),
         digest=True,
     )

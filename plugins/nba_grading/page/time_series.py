@@ -40,10 +40,10 @@ def _window(days: Sequence[Row]) -> tuple[float | None, float | None]:
 
 
 def quality(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Rows of ``list_quality`` as one entry per check: its newest result, and its ``trend``, a pair (day, figure) per result, oldest first."""
+    """Rows of ``list_quality`` as one entry per check: its newest result and its ``trend``, (day, value, status) of each result, oldest first."""
     by_check: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_check[row["check_name"]].append(row)
     worst_first = {"broken": 0, "failed": 1, "warned": 2}
-    entries = [{**results[-1], "trend": [(row["day"], row["figure"], row["status"]) for row in results]} for results in by_check.values()]
+    entries = [{**results[-1], "trend": [(row["day"], row["value"], row["status"]) for row in results]} for results in by_check.values()]
     return sorted(entries, key=lambda entry: (worst_first.get(entry["status"], 3), entry["check_name"]))

@@ -1,1 +1,1 @@
-"""Checks of the data: straight after a write, and once a day."""
+"""Checks of the data: after each write, and once a day."""

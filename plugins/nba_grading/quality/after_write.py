@@ -1,11 +1,11 @@
-"""What is checked straight after a write. Each check is a SELECT of the offending rows; those rows are the finding."""
+"""The checks after a write. Each is a SELECT of the offending rows; those rows are the finding."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from nba_grading.events import get_logger
@@ -20,7 +20,7 @@ SHOWN_KEYS = 20
 
 @dataclass(frozen=True)
 class Finding:
-    """Something a check found: its name, severity (warn or fail), a sentence with the figures, and up to 20 rows."""
+    """A problem that a check found: the check, its severity (warn or fail), a sentence with the numbers, and up to 20 rows."""
 
     check: str
     severity: str
@@ -30,7 +30,7 @@ class Finding:
 
 
 def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, Any]) -> list[Finding]:
-    """Findings of a freshly written date; none is a pass. A check that cannot run raises: an error is never 0 duplicates.
+    """The findings of a date that was just written; none is a pass. A check that cannot run raises: an error is not 0 duplicates.
 
     ``reported`` is what ``grading.grade_date`` returned.
     """
@@ -54,13 +54,13 @@ def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, 
 
 
 def log_findings(findings: Sequence[Finding], game_date: date) -> None:
-    """An event for each finding."""
+    """Log an event for each finding."""
     for finding in findings:
-        log.error("finding", game_date=game_date, check=finding.check, severity=finding.severity, told=finding.sentence)
+        log.error("finding", game_date=game_date, check=finding.check, severity=finding.severity, detail=finding.sentence)
 
 
 def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list[Finding]:
-    """The finding of duplicate keys on a date of a table, or none."""
+    """The finding of duplicate keys on a date of a table, or an empty list."""
     text = render_sql(
         "validation/find_duplicate_keys",
         target=identifier(table.full_name),
@@ -68,7 +68,7 @@ def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list
         time_column=identifier(table.time_column),
     )
     findings = _duplicates(warehouse.query(text, {"game_date": game_date}))
-    # Told when there are none as well: a series of noughts says that somebody looked.
+    # Zero is logged too: the metric then shows that the check ran.
     surplus = sum(finding.surplus_rows for finding in findings)
     level = logging.ERROR if surplus else logging.INFO
     log.log(level, "duplicates_counted", operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
@@ -76,12 +76,11 @@ def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list
 
 
 def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, processor: str, investigation_url: str | None) -> int:
-    """Write the first 20 duplicate keys of a date to grading_duplicate_audit; returns how many rows that made."""
+    """Write the first 20 duplicate keys of a date to grading_duplicate_audit; returns the number of rows written."""
     return warehouse.dml(
         render_sql("validation/insert_duplicate_audit", target=identifier(table.full_name), line_column=identifier(table.line_column)),
         {
             "game_date": game_date,
-            "detected_at": datetime.now(tz=UTC),
             "processor": processor,
             "investigation_url": TypedParam("STRING", investigation_url),
         },
@@ -92,12 +91,12 @@ def _duplicates(rows: list[Row]) -> list[Finding]:
     if not rows:
         return []
     surplus = int(rows[0]["surplus_rows"])
-    sentence = f"{rows[0]['duplicate_keys']} keys stand more than once, {surplus} rows too many"
+    sentence = f"{rows[0]['duplicate_keys']} keys are stored more than once, {surplus} surplus rows"
     return [Finding("duplicate_keys", "fail", sentence, rows[:SHOWN_KEYS], surplus)]
 
 
 def _null_keys(rows: list[Row]) -> list[Finding]:
-    return [Finding("null_keys", "fail", f"{row['null_key_rows']} rows lack a part of their key", [row]) for row in rows]
+    return [Finding("null_keys", "fail", f"{row['null_key_rows']} rows have a NULL in their key", [row]) for row in rows]
 
 
 def _balance(rows: list[Row]) -> list[Finding]:
@@ -105,8 +104,8 @@ def _balance(rows: list[Row]) -> list[Finding]:
         Finding(
             "unbalanced_date",
             "fail",
-            f"the date holds {row['stored_graded']} graded and {row['stored_voided']} voided keys of its newest write, "
-            f"{row['reported_graded']} and {row['reported_voided']} were reported; {row['foreign_keys']} keys are of another write",
+            f"the newest write of the date stored {row['stored_graded']} graded and {row['stored_voided']} voided keys, but reported "
+            f"{row['reported_graded']} and {row['reported_voided']}; {row['foreign_keys']} keys are from another write",
             [row],
         )
         for row in rows

@@ -1,9 +1,9 @@
-"""Statements to BigQuery: typed parameters, labels, a byte cap, job ids that survive their client, and retries.
+"""Statements to BigQuery: typed parameters, labels, a limit of billed bytes, job ids that survive their client, and retries.
 
-Each attempt has its own job id, ``<name>_<attempt>``. When the answer to a submit is lost, or the id exists already, the job
-of that id is adopted, so a statement never runs twice because an acknowledgement did not arrive. Transient errors and
-transaction conflicts are tried again with backoff and jitter; everything else, a guard's error above all, is raised at once.
-A job that may still run when its statement is given up, for whatever reason, is cancelled.
+Each attempt has its own job id, ``<name>_<attempt>``. When the response to a submit is lost, or the id exists already, the job with
+that id is adopted, so that a lost response never runs a statement twice. Transient errors and transaction conflicts are retried with
+backoff and jitter; all other errors, failed assertions above all, are raised at once. When a statement is given up, its job is cancelled
+unless it has ended.
 Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-messages
 """
 
@@ -36,7 +36,7 @@ TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInt
 CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
 LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
 UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
-# The client's own retries are off: they hide how often a statement ran. Its signature forgets that None is allowed.
+# The client's own retries are off, as they hide how often a statement ran. Its type annotations do not allow None, the code does.
 NO_RETRY: Any = None
 CALL_SECONDS = 60.0
 CANCEL_SECONDS = 5.0
@@ -44,15 +44,15 @@ ASSERTION = re.compile(r"ASSERTION (\w+): (.+?)(?:;|$)", re.MULTILINE)
 
 
 class StatementFailed(RuntimeError):
-    """BigQuery refused a statement for good; the message has its job id and its first error."""
+    """BigQuery refused a statement, and a retry would not help; the message has the job id and the first error."""
 
 
 class StatementCancelled(RuntimeError):
-    """A statement was stopped from outside: by a lost lease, a task that was killed, or a person. Running it again is safe."""
+    """A statement was stopped by a lost lease, a killed task or a person. It is safe to run it again."""
 
 
 class AssertionRefused(RuntimeError):
-    """An assertion inside a script stopped it and rolled it back; ``assertion`` is its name, such as fenced_out."""
+    """An assertion in a script failed and rolled the script back; ``assertion`` is its name, such as fenced_out."""
 
     def __init__(self, assertion: str, message: str) -> None:
         super().__init__(message)
@@ -61,7 +61,7 @@ class AssertionRefused(RuntimeError):
 
 @dataclass(frozen=True)
 class TypedParam:
-    """A parameter whose type cannot be told from its value: a NULL, in short."""
+    """A parameter whose value does not show its type, such as NULL."""
 
     type_: str
     value: Value
@@ -81,13 +81,13 @@ def is_conflict(error: BaseException) -> bool:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same statement may succeed a little later."""
+    """Whether the same statement may succeed after a short time."""
     if isinstance(error, LOST_CONNECTION):
         return True
     if not isinstance(error, api.GoogleAPICallError) or ASSERTION.search(str(error)):
         return False
     reasons = _reasons(error)
-    # The class alone misleads where a reason is told: the client makes an InternalServerError of any it does not know.
+    # The reasons decide where there are any: the client raises InternalServerError for every reason that it does not know.
     return is_conflict(error) or (bool(reasons & TRANSIENT_REASONS) if reasons else isinstance(error, UNAVAILABLE))
 
 
@@ -97,9 +97,9 @@ def _reasons(error: api.GoogleAPICallError) -> set[str]:
 
 @dataclass
 class Warehouse:
-    """BigQuery as this project uses it. One instance per task, or for the threads of a server; any of them may call ``cancel_running``.
+    """A BigQuery client for statements. One instance per task, or for all threads of a server; any thread may call ``cancel_running``.
 
-    ``before_attempt`` runs before every submit (the lease's check, say) and stops the statement by raising.
+    ``before_attempt`` runs before every submit, to check the lease for example, and raises to stop the statement.
     """
 
     client: bigquery.Client
@@ -110,7 +110,7 @@ class Warehouse:
     before_attempt: Callable[[], None] = lambda: None
     _running: set[str] = field(default_factory=set)
     _cancelled: bool = False
-    # Reentrant: a task that is killed cancels from a signal handler, which may interrupt a holder of the lock.
+    # Reentrant: the signal handler of a killed task cancels jobs, and may interrupt the thread that holds the lock.
     _lock: Any = field(default_factory=threading.RLock)
 
     def query_file(self, name: str, params: Params | None = None) -> list[Row]:
@@ -118,10 +118,10 @@ class Warehouse:
         return self.query(load_sql(name), params)
 
     def query(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> list[Row]:
-        """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, GuardRefused or a transient error.
+        """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, AssertionRefused or a transient error.
 
         ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores. ``before_submit`` gets the id of
-        each job that is about to be submitted: a statement that conflicts runs again as another one.
+        each job before it is submitted; a retry after a conflict is another job.
         """
         return [dict(row.items()) for row in self._run(text, params, job_name, before_submit)[1]]
 
@@ -130,7 +130,7 @@ class Warehouse:
         return int(self._run(text, params, job_name, before_submit)[0].num_dml_affected_rows or 0)
 
     def drop_table(self, name: str) -> None:
-        """Delete ``dataset.table`` by one call, without a job; a table that is gone is no error. Raises StatementFailed or a transient error."""
+        """Delete ``dataset.table`` by one call, without a job; a missing table is no error. Raises StatementFailed or a transient error."""
         try:
             for attempt in self._attempts(f"drop of {name}"):
                 with attempt:
@@ -142,7 +142,7 @@ class Warehouse:
             raise _final(error) from error
 
     def cancel_running(self) -> None:
-        """Stop what runs now, if anything does, and submit nothing more; errors are logged, not raised."""
+        """Cancel all running jobs and submit no more; errors are logged, not raised."""
         with self._lock:
             self._cancelled = True
             running = sorted(self._running)
@@ -150,11 +150,11 @@ class Warehouse:
             self.cancel(job_id)
 
     def cancel(self, job_id: str) -> None:
-        """Ask BigQuery to stop a job by its id; a job that is gone or done is no error. Never raises."""
+        """Ask BigQuery to cancel a job; one that is missing or has ended is no error. Never raises."""
         try:
             self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=CANCEL_SECONDS)
             log.warning("job_cancelled", job_id=job_id)
-        except Exception as error:  # what made it necessary to cancel is what is to be raised
+        except Exception as error:  # the caller raises the error that made it cancel
             log.warning("job_not_cancelled", job_id=job_id, error=error)
 
     def _run(
@@ -179,7 +179,7 @@ class Warehouse:
                     try:
                         rows = list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
                     except api.GoogleAPICallError:
-                        # An error of asking is not an error of the job: only a job that failed is followed by another.
+                        # The request for the result failed, or the job did: only a failed job is followed by another one.
                         if job.error_result:
                             failed_attempts, job = failed_attempts + 1, None
                             self._note_ended(job_id)
@@ -194,14 +194,14 @@ class Warehouse:
                 raise StatementCancelled(f"a statement was stopped: {error.message or error}") from error
             raise _final(error) from error
         finally:
-            # Left by a lost lease, a timeout of the task, or too many errors of asking.
+            # Still running after a lost lease, a task timeout, or too many failed requests for the result.
             if self._note_ended(job_id):
                 self.cancel(job_id)
         raise AssertionError("unreachable: tenacity returns or raises")
 
     def _attempts(self, name: str) -> tenacity.Retrying:
         return tenacity.Retrying(
-            # How long the first try ran before it failed does not count, up to what one statement may take.
+            # The time that the first attempt ran before it failed does not count, up to the limit of one statement.
             stop=tenacity.stop_any(
                 _StopAfterFailingFor(self.retry_seconds), tenacity.stop_after_delay(max(self.retry_seconds, self.statement_seconds))
             ),
@@ -214,7 +214,7 @@ class Warehouse:
     def _check(self) -> None:
         self.before_attempt()
         if self._cancelled:
-            raise StatementCancelled("the task was told to stop")
+            raise StatementCancelled("the task is stopping")
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         with self._lock:
@@ -223,9 +223,9 @@ class Warehouse:
             job = self._submit(text, config, job_id)
         except api.GoogleAPICallError as error:
             if not is_transient(error):
-                self._note_ended(job_id)  # refused: there is no such job
+                self._note_ended(job_id)  # refused: the job does not exist
             raise
-        if self._cancelled:  # told to stop before the job was there to be cancelled
+        if self._cancelled:  # cancelled before the job existed
             self.cancel(job_id)
         return job
 
@@ -247,7 +247,7 @@ class Warehouse:
         return job  # type: ignore[no-any-return]
 
     def _note_ended(self, job_id: str) -> bool:
-        """Whether the job was taken for running until now."""
+        """Note that a job has ended; returns whether it was noted as running."""
         with self._lock:
             was_running = job_id in self._running
             self._running.discard(job_id)
@@ -255,7 +255,7 @@ class Warehouse:
 
 
 class _StopAfterFailingFor(tenacity.stop.stop_base):
-    """Stops tries once they have failed for so many seconds, counted from the first failure."""
+    """Stops retries that have failed for this many seconds, counted from the first failure."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

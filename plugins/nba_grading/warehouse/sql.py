@@ -1,7 +1,7 @@
-"""SQL files of include/sql, loaded by name and, where an identifier varies, rendered.
+"""SQL files of include/sql, loaded by name and rendered where an identifier varies.
 
-Values never pass through here: they are query parameters. Two exceptions are rendered, both checked: identifiers (from
-``tables`` or a staging name built there), and the literals of the one script, which BigQuery's emulator gives no parameters.
+Values are query parameters, with two exceptions, which are validated and rendered: identifiers (from ``tables``, or the name of a
+staging table), and the literals of the only script, as BigQuery's emulator does not accept parameters in scripts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SqlFolder:
         return _read(self.path / f"{name}.sql")
 
     def render(self, name: str, **parts: str) -> str:
-        """The file with its ``{part}`` placeholders filled in by checked text."""
+        """The file with its ``{part}`` placeholders replaced by validated text."""
         return self.load(name).format(**parts)
 
 
@@ -64,24 +64,24 @@ def identifier(name: str) -> str:
 
 
 def identifiers(names: tuple[str, ...]) -> str:
-    """A comma-separated list of checked identifiers."""
+    """A comma-separated list of validated identifiers."""
     return ", ".join(identifier(name) for name in names)
 
 
 def literal(value: date | int | str) -> str:
     """A typed GoogleSQL literal of a date, an integer or a plain string; ValueError for any other."""
     if isinstance(value, bool):
-        raise ValueError("a boolean is not rendered into SQL")
+        raise ValueError("a boolean cannot be rendered into SQL")
     if isinstance(value, date):
         return f"DATE '{value:%Y-%m-%d}'"
     if isinstance(value, int):
         return str(value)
     if not _PLAIN_STRING.fullmatch(value):
-        raise ValueError(f"{value!r} has characters that are not rendered into SQL")
+        raise ValueError(f"{value!r} has characters that cannot be rendered into SQL")
     return f"'{value}'"
 
 
 def tables_named(text: str, datasets: tuple[str, ...]) -> tuple[str, ...]:
-    """The tables and views of these datasets that a SELECT names, as ``dataset.table``, each once and in order."""
+    """The tables and views of these datasets that a SELECT names, as ``dataset.table``, sorted and without repeats."""
     named = re.compile(rf"\b(?:{'|'.join(map(re.escape, datasets))})\.\w+")
     return tuple(sorted(set(named.findall(_COMMENT.sub("", text)))))

@@ -1,6 +1,6 @@
-"""The tables this project writes: their names, business keys and columns, fixed here and nowhere else.
+"""The tables that this project writes: their names, business keys and columns.
 
-The types are in include/sql/schema; a test holds the two together.
+The types are in include/sql/schema; a test compares the two.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from datetime import date
 from nba_grading.warehouse.sql import tables_named
 
 DATASET = "nba_predictions"
-# Where the tables are that this project reads: its own, and the box scores.
+# The datasets that this project reads: its own, and the box scores.
 DATASETS = (DATASET, "nba_box_scores")
-# A worker of a batch writes _staging_batch_<batch>_<worker>. No underscore in a batch: the first one after it ends it, so the tables
-# of batch "a" are never those of a batch "a_b".
+# A worker of a batch writes _staging_batch_<batch>_<worker>. A batch id has no underscore, as the next underscore ends it: the tables of
+# batch "a" are never taken for those of a batch "a_b".
 BATCH_ID_PATTERN = "^[A-Za-z0-9]+$"
 
 
@@ -22,11 +22,11 @@ BATCH_ID_PATTERN = "^[A-Za-z0-9]+$"
 class Table:
     """A table that guarded writes replace one date at a time.
 
-    ``operation`` is whose lease guards a date of it, whoever writes: one table, one kind of lease. ``date_column`` is its partition.
-    ``key`` is unique within a date with NULL equal to NULL; ``required_key`` are its columns that are never NULL; ``columns`` are
-    all but fencing_token, which the publish adds where ``has_token``. ``line_column`` is the key's betting line, and ``time_column``
-    says which of several rows of a key is the earliest, ``tie_column`` which of two of one moment comes first,
-    ``value_time`` when a row got its values. The line and the tie are of the tables whose duplicates are looked for.
+    ``operation`` names the lease that guards a date of the table, for every writer. ``date_column`` is the partition column. ``key`` is
+    unique within a date, with NULL equal to NULL; ``required_key`` are its columns that are never NULL. ``columns`` are all columns but
+    fencing_token, which the publish adds if ``has_token``. ``line_column`` is the betting line of the key. ``time_column`` and then
+    ``tie_column`` order the rows of a key; ``value_time`` is when a row got its values. The line and the tie column are used only for
+    tables that are checked for duplicates.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Table:
         return f"{DATASET}.{self.name}"
 
     def staging_name(self, game_date: date, holder_id: str) -> str:
-        """``dataset.table`` of the staging table of one claim; found by the staging cleanup by its prefix."""
+        """``dataset.table`` of the staging table of one claim; the staging cleanup finds it by its prefix."""
         return f"{DATASET}._staging_{self.name}_{game_date:%Y%m%d}_{holder_id}"
 
 

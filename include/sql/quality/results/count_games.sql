@@ -1,4 +1,4 @@
--- One row: how many games the day has, by its box scores and by its predictions, invalidated ones left out.
+-- One row: the number of games of a day, counted in its box scores and its valid predictions.
 -- Params: day DATE
 WITH games AS (
     SELECT game_id

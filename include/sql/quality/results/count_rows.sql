@@ -1,7 +1,7 @@
--- The figure of a check that selects offending rows: their number, and the first of them.
+-- The value of a check that selects offending rows: their number, with the first five as its detail.
 -- Identifiers: check
 SELECT
-    COUNT(*) AS figure,
+    COUNT(*) AS value,
     STRING_AGG(TO_JSON_STRING(offending), '; ' LIMIT 5) AS detail
 FROM (
     {check}

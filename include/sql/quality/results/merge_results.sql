@@ -1,11 +1,11 @@
--- Records the results of one run, all at once; recording them again changes nothing else.
+-- Stores the results of one run. Storing them again replaces them.
 -- Params: run_id STRING, checked_at TIMESTAMP, day DATE, results STRING: a JSON array with an object for each result
 MERGE INTO nba_predictions.data_quality_results AS stored
 USING (
     SELECT
         JSON_VALUE(result, '$.check_name') AS check_name,
         JSON_VALUE(result, '$.status') AS status,
-        CAST(JSON_VALUE(result, '$.figure') AS NUMERIC(38, 9)) AS figure,
+        CAST(JSON_VALUE(result, '$.value') AS NUMERIC(38, 9)) AS value,
         JSON_VALUE(result, '$.unit') AS unit,
         CAST(JSON_VALUE(result, '$.warn_below') AS NUMERIC(38, 9)) AS warn_below,
         CAST(JSON_VALUE(result, '$.warn_above') AS NUMERIC(38, 9)) AS warn_above,
@@ -21,7 +21,7 @@ WHEN MATCHED THEN
         checked_at = @checked_at,
         day = @day,
         status = fresh.status,
-        figure = fresh.figure,
+        value = fresh.value,
         unit = fresh.unit,
         warn_below = fresh.warn_below,
         warn_above = fresh.warn_above,
@@ -30,8 +30,8 @@ WHEN MATCHED THEN
         detail = fresh.detail,
         duration_ms = fresh.duration_ms
 WHEN NOT MATCHED THEN
-    INSERT (run_id, check_name, checked_at, day, status, figure, unit, warn_below, warn_above, fail_below, fail_above, detail, duration_ms)
+    INSERT (run_id, check_name, checked_at, day, status, value, unit, warn_below, warn_above, fail_below, fail_above, detail, duration_ms)
     VALUES (
-        @run_id, fresh.check_name, @checked_at, @day, fresh.status, fresh.figure, fresh.unit, fresh.warn_below, fresh.warn_above,
+        @run_id, fresh.check_name, @checked_at, @day, fresh.status, fresh.value, fresh.unit, fresh.warn_below, fresh.warn_above,
         fresh.fail_below, fresh.fail_above, fresh.detail, fresh.duration_ms
     );

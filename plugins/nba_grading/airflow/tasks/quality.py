@@ -1,4 +1,4 @@
-"""The task of check_data_quality: make the checks of a day, store them, and tell in one summary what is off, or that it is right again."""
+"""The task of check_data_quality: run the checks of a day, store the results, and raise or resolve the alert that sums them up."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ DUPLICATE_CHECKS = {"duplicate_grades": PREDICTION_ACCURACY, "duplicate_predicti
 
 
 def check_quality(context: Context) -> list[dict[str, Any]]:
-    """Make every check of the run's day. Returns the params of the runs of remove_duplicates that repair small finds by themselves.
+    """Run every check of the run's day. Returns the params of the runs of remove_duplicates that need no approval.
 
-    Raises AirflowFailException when a check is broken, once the others are made, stored and told.
+    Raises AirflowFailException when a check is broken, after the other checks ran, were stored and were reported.
     """
     from nba_grading.quality.daily_checks import QualityCheckError, check_day, load_checks, record_results
 
@@ -50,9 +50,9 @@ def check_quality(context: Context) -> list[dict[str, Any]]:
             results.append(result)
         record_results(warehouse, context["ti"].run_id, day, datetime.now(tz=UTC), results)
         repairs = _audit_duplicates(context, warehouse, day, results)
-    _tell(context, warehouse, day, results)
+    _alert(context, warehouse, day, results)
     counts = Counter(result.status for result in results)
-    context["ti"].xcom_push(key="results", value={"day": str(day), **counts, "figures": {one.check.name: str(one.figure) for one in results}})
+    context["ti"].xcom_push(key="results", value={"day": str(day), **counts, "values": {one.check.name: str(one.value) for one in results}})
     broken = [result.check.name for result in results if result.status == "broken"]
     if broken:
         raise AlreadyAlerted(f"checks that did not run: {', '.join(broken)}")
@@ -60,7 +60,7 @@ def check_quality(context: Context) -> list[dict[str, Any]]:
 
 
 def _day(context: Context) -> tuple[date, datetime]:
-    """The day to look at, and the moment as of which: yesterday and now, or noon of the day after the run's parameter ``day``."""
+    """The day to check, and the moment as of which: yesterday and now, or the run's parameter ``day`` and noon of the day after it."""
     given, now = context["params"].get("day"), datetime.now(tz=UTC)
     try:
         day = resolve_past_day(given, context["dag_run"].run_after or now)
@@ -70,7 +70,7 @@ def _day(context: Context) -> tuple[date, datetime]:
 
 
 def _audit_duplicates(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> list[dict[str, Any]]:
-    """Write each date's duplicate keys to grading_duplicate_audit, end the alerts of dates without; the params of repairs without a person."""
+    """Record duplicate keys in grading_duplicate_audit and resolve the incidents of clean dates; returns the params of repairs without approval."""
     from nba_grading.pipelines.repair import plan_repair
     from nba_grading.quality.after_write import record_duplicates
 
@@ -81,23 +81,23 @@ def _audit_duplicates(context: Context, warehouse: Warehouse, day: date, results
         table = DUPLICATE_CHECKS.get(result.check.name)
         if table is None or result.status == "broken":
             continue
-        found = {each.game_date: each.surplus_rows for each in plan_repair(warehouse, table, week[-1], day)} if result.figure else {}
+        found = {each.game_date: each.surplus_rows for each in plan_repair(warehouse, table, week[-1], day)} if result.value else {}
         for game_date in found:
             record_duplicates(warehouse, table, game_date, processor="data_quality", investigation_url=link.url)
         repairs += small_repairs(table, found)
         clean = [incident_name(alerts.DUPLICATES_FOUND, table.name, str(each)) for each in week if each not in found]
-        resolve(context, clean, f"The date holds no duplicate key any more, by {link.dag_id}.")
+        resolve(context, clean, f"{link.dag_id} found no duplicate key on the date.")
     return repairs
 
 
-def _tell(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> None:
+def _alert(context: Context, warehouse: Warehouse, day: date, results: list[Result]) -> None:
     from nba_grading.alerts.incidents import list_incidents
     from nba_grading.quality.daily_checks import OFF
 
     link, name = run_link(context), incident_name(alerts.DATA_QUALITY)
     off = [result for result in results if result.status in OFF]
     if not off:
-        resolve(context, [name], f"Every check of {day} has passed, or had no games to look at.")
+        resolve(context, [name], f"Every check of {day} has passed, or needed games that the day does not have.")
         return
     with fail_for_good():
         others = [incident for incident in list_incidents(warehouse) if incident.name != name]

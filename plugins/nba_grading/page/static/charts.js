@@ -83,11 +83,11 @@ export function quality(_section, body, data) {
   body.replaceChildren(
     table(
       "Data quality",
-      ["Check", "Status", "Figure", "Thresholds", "Trend", "Checked"],
+      ["Check", "Status", "Value", "Thresholds", "Trend", "Checked"],
       data.map((check) => [
         check.check_name.replaceAll("_", " "),
         [badge(...(STATUS[check.status] ?? ["none", "–", check.status])), ...trouble(check)],
-        check.figure === null ? "–" : `${number(check.figure)} ${check.unit ?? ""}`,
+        check.value === null ? "–" : `${number(check.value)} ${check.unit ?? ""}`,
         thresholds(check),
         sparkline(check),
         [moment(check.checked_at), " for ", check.day, " ", runLink("check_data_quality", check.run_id, "Run")],
@@ -113,17 +113,17 @@ function thresholds(check) {
 
 const [WIDTH, HEIGHT, PAD] = [120, 28, 3];
 
-// The figures of the last results, with the thresholds that lie among them as dashes.
+// The values of the last results, with the thresholds between them as dashes.
 function sparkline(check) {
-  const figures = check.trend.map(([, figure]) => figure);
-  const known = figures.filter((figure) => figure !== null);
+  const values = check.trend.map(([, value]) => value);
+  const known = values.filter((value) => value !== null);
   if (!known.length) return "–";
   const limits = [check.warn_below, check.warn_above, check.fail_below, check.fail_above].filter((limit) => limit !== null);
   const [low, high] = [Math.min(...known), Math.max(...known)];
   const near = limits.filter((limit) => limit >= low && limit <= high);
-  const x = (index) => PAD + (index * (WIDTH - 2 * PAD)) / Math.max(1, figures.length - 1);
-  const y = (figure) => HEIGHT - PAD - ((figure - low) * (HEIGHT - 2 * PAD)) / (high - low || 1);
-  const points = figures.map((figure, index) => (figure === null ? null : [x(index), y(figure)]));
+  const x = (index) => PAD + (index * (WIDTH - 2 * PAD)) / Math.max(1, values.length - 1);
+  const y = (value) => HEIGHT - PAD - ((value - low) * (HEIGHT - 2 * PAD)) / (high - low || 1);
+  const points = values.map((value, index) => (value === null ? null : [x(index), y(value)]));
   const last = points.findLast(Boolean);
   const path = points.map((point, index) => (point ? `${points[index - 1] ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}` : "")).join("");
   return svg(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -50,12 +51,14 @@ def test_the_secret_is_made_once_for_its_owner_alone_and_an_empty_one_is_replace
 def test_the_state_and_the_socket_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_module, "prepare_emulator", lambda: None)
     monkeypatch.setattr(stack_module.tempfile, "gettempdir", lambda: str(tmp_path))
-    state = tmp_path / "state"
-    state.mkdir(mode=0o755)
-    short = Stack(StackConfig(state, 18080))
-    short._prepare()
-    assert short._socket == state / "supervisor.sock"
-    assert {mode_of(directory) for directory in (state, state / "logs", state / "airflow")} == {0o700}
+    # The folder of a test may already be too long for a socket's path.
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="s") as folder:
+        state = Path(folder) / "state"
+        state.mkdir(mode=0o755)
+        short = Stack(StackConfig(state, 18080))
+        short._prepare()
+        assert short._socket == state / "supervisor.sock"
+        assert {mode_of(directory) for directory in (state, state / "logs", state / "airflow")} == {0o700}
 
     long = Stack(StackConfig(tmp_path / ("long" * 30), 18080))
     long._prepare()

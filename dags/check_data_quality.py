@@ -1,45 +1,44 @@
 """
-Check the data of a day: duplicates, volume, ungraded predictions, confidences, freshness, corrections, orphaned tables.
+Check the data of one day: duplicates, volume, ungraded predictions, confidences, freshness, corrections, orphaned tables.
 
-**What.** Makes every check of `include/sql/quality`, one SELECT each, and holds its figure against its thresholds. Stores all results in
-`data_quality_results`. When something is off, Slack gets one summary of the day: each finding with its figure, its threshold and the next
-step, and what else is open; when all is right again, it says so. On a day without games the checks that need them say so. Duplicates go
-to `grading_duplicate_audit`, and a few of them (`GRADING_AUTO_REPAIR_ROWS`) are removed by a run of `remove_duplicates`.
+**What.** Runs every check in `include/sql/quality`, one SELECT each, and compares its value with its thresholds. Stores all results in
+`data_quality_results`. If a check warns or fails, Slack gets one summary of the day: each finding with its value, its threshold and the
+next step, and which incidents are open. When all checks pass again, Slack gets that as well. Checks that need games report a day without
+games. Duplicates are recorded in `grading_duplicate_audit`; up to `GRADING_AUTO_REPAIR_ROWS` of them are removed by a run of
+`remove_duplicates`.
 
-**When.** Daily at 12:30 New York, for the day before, when the longest wait for box scores is over.
+**When.** Daily at 12:30 New York, for the day before, after the longest wait for box scores.
 
-**If it fails.** A check did not run: the summary names it with its error, and the others were made all the same. Clear the task once that
-is mended.
+**If it fails.** A check could not run: the summary names it and its error. All other checks did run. Fix the cause, then clear the task.
 
-**Safe to rerun?** Yes: a run's results are stored once.
+**Safe to rerun?** Yes: the results of a run are stored once.
 
-**Params.** `day`: the day to look at, YYYY-MM-DD; empty means the day before the run's.
+**Params.** `day`: the day to check, YYYY-MM-DD; empty means the day before the run's date.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from nba_grading.airflow.callbacks import resolve_on_success
-from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.dag_defaults import grading_dag
+from nba_grading.airflow.params import optional_date
 from nba_grading.airflow.tasks.quality import check_quality
 from nba_grading.airflow.tasks.validate import REPAIR_DAG
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=CronTriggerTimetable("30 12 * * *", timezone="America/New_York"),
-    start_date=START_DATE,
-    catchup=False,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=timedelta(hours=4),
     tags=["grading", "quality"],
     params={
-        "day": Param(None, type=["null", "string"], format="date", description="Day to look at, YYYY-MM-DD. Empty: the day before the run's."),
+        "day": optional_date("Day", "Day to check, YYYY-MM-DD. Empty: the day before the run's date."),
     },
 )
 def check_data_quality() -> None:

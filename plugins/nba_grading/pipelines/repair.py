@@ -22,7 +22,7 @@ from nba_grading.warehouse.tables import DATASET, REPAIRABLE, Table
 
 log = get_logger(__name__)
 
-_BACKUP = re.compile(r"^_backup_(?P<table>[a-z_]+)_(?P<moment>\d{14})$")
+_BACKUP = re.compile(r"_backup_(?P<table>[a-z_]+)_(?P<moment>\d{14})")
 
 
 class NoSuchBackup(ValueError):
@@ -155,5 +155,5 @@ def _backups(warehouse: Warehouse, table: Table) -> list[str]:
 
 
 def _table_of(name: str) -> str | None:
-    matched = _BACKUP.match(name)
+    matched = _BACKUP.fullmatch(name)
     return matched["table"] if matched else None

@@ -23,7 +23,7 @@ log = get_logger(__name__)
 TABLES_A_QUERY = 100
 BATCH_PREFIX = "_staging_batch_"
 # The staging table of one guarded write: table, date, holder.
-_OF_A_WRITE = re.compile(r"^_staging_(?P<table>[a-z_]+)_\d{8}_[0-9a-f]{32}$")
+_OF_A_WRITE = re.compile(r"_staging_(?P<table>[a-z_]+)_\d{8}_[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def drop_staging_tables(warehouse: Warehouse, tables: Sequence[StagingTable]) ->
 def _table_of(name: str) -> Table | None:
     if name.startswith(BATCH_PREFIX):
         return PLAYER_PROP_PREDICTIONS
-    matched = _OF_A_WRITE.match(name)
+    matched = _OF_A_WRITE.fullmatch(name)
     return GUARDED.get(matched["table"]) if matched else None
 
 

@@ -13,7 +13,7 @@ DATASET = "nba_predictions"
 DATASETS = (DATASET, "nba_box_scores")
 # A worker of a batch writes _staging_batch_<batch>_<worker>. No underscore in a batch: the first one after it ends it, so the tables
 # of batch "a" are never those of a batch "a_b".
-BATCH_ID_PATTERN = "^[A-Za-z0-9]+$"
+BATCH_ID_PATTERN = "[A-Za-z0-9]+"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Build the state that history left and repair it by the three maintenance DAGs, on a stack of its own.
+"""Build the state that history left and repair it, on a stack of its own.
 
 Usage: python -m proofs.repair [--keep]
 
-Runs remove_duplicates on both tables, approved by parameter, and clean_staging_tables; then looks at every row itself. Ends with one
-line ``repair: rows=… duplicates=… prediction_duplicates=… orphans=… lost_keys=… backup_rows=… seconds=…``. Exit code 0 only if
+Runs remove_duplicates on both tables, approved by parameter, and drops the staging tables that are proven; then counts every row. Ends with
+one line ``repair: rows=… duplicates=… prediction_duplicates=… orphans=… lost_keys=… backup_rows=… seconds=…``. Exit code 0 only if
 nothing is doubled, orphaned or lost, and the backup holds what was there before.
 """
 
@@ -27,6 +27,7 @@ from commands.demo import timed
 from commands.schema import create_schema
 from commands.stack import Stack, demo_config
 from nba_grading.pipelines.repair import plan_repair
+from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, render_sql
@@ -62,14 +63,13 @@ class Repaired:
         return f"repair: {figures} seconds={seconds:.0f}"
 
 
-def run_repairs(api: AirflowApi) -> dict[str, Any]:
-    """Run the three DAGs one after the other; what each told in the end, by DAG and table. Raises CommandError."""
+def run_repairs(api: AirflowApi, warehouse: Warehouse) -> dict[str, Any]:
+    """Run remove_duplicates on each table, then drop the staging tables; the result of each. Raises CommandError."""
     approved = {**RANGE, "dry_run": False, "auto_approve": True}
     told = {}
     for name, dag_id, task_id, params in (
         ("grades", "remove_duplicates", "repair", {"table": PREDICTION_ACCURACY.name, **approved}),
         ("predictions", "remove_duplicates", "repair", {"table": PLAYER_PROP_PREDICTIONS.name, **approved}),
-        ("staging", "clean_staging_tables", "clean", {"dry_run": False, "older_than_days": 0}),
     ):
         with timed(f"{dag_id}, {name}"):
             run_id = api.trigger(dag_id, params)
@@ -81,6 +81,10 @@ def run_repairs(api: AirflowApi) -> dict[str, Any]:
         if state != "success":
             raise CommandError(f"{dag_id} failed: look at its run {run_id} in Airflow, or with --keep.")
         told[name] = api.result(dag_id, run_id, task_id) or {}
+    # Not by clean_staging_tables: it leaves tables alone that are younger than a day.
+    with timed("dropping staging tables"):
+        tables = judge_staging_tables(warehouse, older_than_days=0)
+        told["staging"] = {"tables": len(tables), "dropped": drop_staging_tables(warehouse, tables)}
     return told
 
 
@@ -134,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with timed("building history"), progress_bar() as bar:
                 task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
                 build_incident_state(warehouse, lambda: bar.advance(task))
-            told = run_repairs(AirflowApi(config.url("airflow")))
+            told = run_repairs(AirflowApi(config.url("airflow")), warehouse)
             repaired = inspect(warehouse, told["grades"]["backup"])
             if given.keep:
                 console.print(f"Airflow: {config.url('airflow')}   Slack: {config.url('slack')}   stop: make down", style="bold")

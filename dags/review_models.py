@@ -38,7 +38,7 @@ from nba_grading.airflow.tasks.review import check_milestones, review_week
     tags=["grading", "review"],
     params={
         "day": optional_date("Last day", "Last day of the review, YYYY-MM-DD. Empty: the day before the run's date."),
-        "weekly": Param("on Mondays", type="string", enum=list(WEEKLY), title="Weekly table", description="When to make the weekly table."),
+        "weekly": Param("on Mondays", enum=list(WEEKLY), title="Weekly table", description="When to make the weekly table."),
     },
 )
 def review_models() -> None:

@@ -1,4 +1,4 @@
-"""monitoring/: the dashboard and the alerts are what Google's own messages take, and name only metrics that are sent."""
+"""monitoring/: the dashboard and the alert policies are valid for Google's client libraries, and name only metrics that are sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def exported() -> dict[str, str]:
 
 
 def metrics_of(path: Path) -> set[str]:
-    # In a JSON file the filter's quotes are escaped.
+    # The quotes of a filter are escaped in a JSON file.
     return set(METRIC_TYPE.findall(path.read_text(encoding="utf-8").replace('\\"', '"')))
 
 
@@ -68,8 +68,8 @@ def test_the_dashboard_is_valid_and_has_its_six_widgets_by_operation() -> None:
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
 def test_a_policy_is_valid_and_leads_to_the_runbook(path: Path) -> None:
     policy = parsed(AlertPolicy, path)
-    [incident] = policy.incidents
-    threshold = incident.condition_threshold
+    [condition] = policy.conditions
+    threshold = condition.condition_threshold
     metric, value = CONDITIONS[path.stem]
     assert [exported()[name] for name in METRIC_TYPE.findall(threshold.filter)] == [metric]
     assert "resource.type=" in threshold.filter

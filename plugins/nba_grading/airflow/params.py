@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 EMERGENCY = "Emergency"
 AS_CONFIGURED = "as configured"
 
-# Not a boolean that may be null: the form draws that as a switch, which shows null as off and cannot be set back to it.
+# Not a boolean that may be null: the form draws that as a switch, which shows null as off and cannot be set back to it. No type, so that
+# the refusal of any other value lists the choices.
 USE_LEASE = Param(
     AS_CONFIGURED,
-    type="string",
     enum=[AS_CONFIGURED, "on", "off"],
     title="Lease",
     section=EMERGENCY,

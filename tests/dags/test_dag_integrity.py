@@ -9,8 +9,8 @@ import subprocess
 import sys
 from datetime import timedelta
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -129,25 +129,58 @@ def test_a_trailing_line_break_does_not_match_a_pattern() -> None:
             param.resolve(good[name] + "\n")
 
 
+def test_a_required_param_is_missing_until_it_is_given() -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    required = [name for name, param in all_params().items() if name.rpartition(".")[2] in ("batch_id", "backup", "from_date", "to_date")]
+    assert len(required) == 6
+    for name in required:
+        with pytest.raises(ParamValidationError, match="No value passed and Param has no default value"):
+            all_params()[name].resolve()
+
+
 def test_runs_of_one_process_do_not_share_the_values_of_their_params() -> None:
     params = [param for name, param in all_params().items() if name.endswith(".use_lease")]
     assert len({id(param) for param in params}) == len(params)
 
 
-def test_a_run_that_exceeds_its_timeout_alerts_and_a_failed_task_does_so_only_once(
+def test_a_run_that_exceeds_its_timeout_alerts_and_one_that_fails_does_not_alert_again(
     settings_environment: pytest.MonkeyPatch, warehouse: object, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading.airflow.callbacks import alert_on_run_timeout
+    """By the code with which Airflow's DAG processor calls the callback."""
+    import structlog
+    from airflow.callbacks.callback_requests import DagCallbackRequest
+    from airflow.dag_processing.processor import _execute_dag_callbacks
 
-    ti = SimpleNamespace(dag_id="grade_predictions", run_id="manual__1", task_id="grade", try_number=1)
-    context: Any = {"ti": ti, "params": {"game_date": "2026-01-10"}}
-    alert_on_run_timeout(context | {"reason": "task_failure"})
-    assert posted(emulators, before) == []
-    alert_on_run_timeout(context | {"reason": "timed_out"})
+    now = "2026-01-10T00:00:00Z"
+    run = {"dag_id": "remove_duplicates", "run_id": "manual__1", "run_after": now, "start_date": now, "run_type": "manual", "state": "failed"}
+    run |= {
+        "logical_date": None,
+        "data_interval_start": None,
+        "data_interval_end": None,
+        "end_date": now,
+        "partition_key": None,
+        "clear_number": 0,
+        "consumed_asset_events": [],
+    }
+    run["conf"] = {"from_date": "2026-01-10", "to_date": "2026-01-10"}
+    ti = {
+        "id": str(uuid4()),
+        "task_id": "repair",
+        "dag_id": "remove_duplicates",
+        "run_id": "manual__1",
+        "try_number": 1,
+        "dag_version_id": str(uuid4()),
+    }
+    request = {"filepath": "remove_duplicates.py", "bundle_name": "b", "bundle_version": None, "dag_id": "remove_duplicates", "run_id": "manual__1"}
+    request |= {"is_failure_callback": True, "context_from_server": {"dag_run": run, "last_ti": ti}}
+    for reason in ("task_failure", "timed_out"):
+        called = DagCallbackRequest.model_validate(request | {"msg": reason})
+        _execute_dag_callbacks(load_dags(), called, structlog.get_logger())
     [message] = posted(emulators, before)
-    assert "grade_predictions failed for 2026-01-10" in message
+    assert "remove_duplicates failed" in message
     assert "dagrun_timeout" in message
-    assert {dag.on_failure_callback for dag in load_dags().dags.values()} == {alert_on_run_timeout}
+    assert all(dag.has_on_failure_callback for dag in load_dags().dags.values())
 
 
 def deploy_page() -> str:

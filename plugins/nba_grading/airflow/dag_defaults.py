@@ -44,7 +44,7 @@ def grading_dag(
         description=(doc or "").strip().partition("\n")[0],
         doc_md=doc,
         # A Param holds the value of a run; DAGs that one process loads must not share it.
-        params=copy.deepcopy(params),
+        params={name: copy.copy(param) for name, param in (params or {}).items()},
         **{"max_active_runs": 1, **options},
     )
 

@@ -1,51 +1,49 @@
 """
-Sum up the grades of one game date: figures per system and day, and the summary by period, player and confidence tier.
+Aggregate the grades of one game date by system and day, and by player, confidence tier and period.
 
-**What.** Replaces the date of `system_daily_performance`, under the lease `daily_performance_<game_date>`. Then replaces every partition
-of `prediction_performance_summary` with a period that contains the date and does not show the grades as they are now: the 7 and 30
-days that end on each graded date, its month, its season. A partition is the last day of its periods (the season's is 30 September),
-written under the lease `performance_summary_<last day>`. A run leaves one row in `grading_runs`, and one for each of these partitions.
+**What.** Replaces the date in `system_daily_performance`, under the lease `daily_performance_<game_date>`. Then replaces each outdated
+partition of `prediction_performance_summary` whose periods contain the date: the 7 and 30 days that end on each graded date, the month and
+the season. A partition is the last day of its periods (30 September for a season), and is written under the lease
+`performance_summary_<last day>`. A run adds one row to `grading_runs`, and one more for each of these partitions.
 
 **When.** After each run of `grade_predictions` that wrote a date; from the UI with a `game_date`. One run at a time: a period that also
-covers a date graded meanwhile is left to that date's run, so a backfill computes a season a few times, not once a date.
+covers another date with a waiting run is left to that run, so a backfill computes a season a few times, not once per date.
 
-**If it fails.** Each partition holds what it held before, or one complete write. Slack says what to do. The next run of the same date,
-or of any date that shares the period, finds what is stale and writes it; trigger it with the `game_date`.
+**If it fails.** Each partition holds either its old rows or one complete write. Slack gives the next step. The next run of the date, or
+of any date in the same period, writes whatever is outdated; trigger it with the `game_date`.
 
-**Safe to rerun?** Yes, at any time; periods that are up to date are left alone.
+**Safe to rerun?** Yes, at any time. Periods that are up to date are left alone.
 
-**Params.** `game_date`: the date whose grades changed, YYYY-MM-DD; empty means the date that was graded. `use_lease`: off for emergencies,
-behind the fence alone; empty means the setting. `override_breaker`: run although the circuit breaker is open.
+**Params.** `game_date`: the date whose grades changed, YYYY-MM-DD; empty means the date that was graded. `use_lease`: on, off, or as
+configured. `override_breaker`: run although the circuit breaker is open.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, PartitionedAssetTimetable, dag, get_current_context, task
+from airflow.sdk import PartitionedAssetTimetable, get_current_context, task
 
 from nba_grading.airflow.assets import GRADES
-from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.check import CheckOperator
 from nba_grading.airflow.operators.write import GuardedWriteOperator
 from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
+from nba_grading.airflow.params import OVERRIDE_BREAKER, USE_LEASE, optional_date
 from nba_grading.airflow.tasks.record_run import record_guarded_run
 
 CHECKED_DATE = "{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}"
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=PartitionedAssetTimetable(assets=GRADES),
-    start_date=START_DATE,
-    catchup=False,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=WRITING_RUN_TIMEOUT,
     tags=["grading", "aggregates"],
     params={
-        "game_date": Param(None, type=["null", "string"], format="date", description="Date whose grades changed, YYYY-MM-DD. Empty: the graded one."),
-        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
-        "override_breaker": Param(False, type="boolean", description="Run although the circuit breaker is open."),
+        "game_date": optional_date("Game date", "Date whose grades changed, YYYY-MM-DD. Empty: the date that was graded."),
+        "use_lease": USE_LEASE,
+        "override_breaker": OVERRIDE_BREAKER,
     },
 )
 def aggregate_performance() -> None:

@@ -1,22 +1,21 @@
 """
 Merge the staging tables of one batch of predictions into one game date.
 
-**What.** Every prediction worker writes a table `_staging_batch_<batch>_<worker>`. This merges all tables of one batch into one `game_date`
-of `player_prop_predictions`, in one fenced transaction, under the lease `consolidation_<game_date>`. Of several rows of a key the latest
-`created_at` wins; a key that is there keeps its `prediction_id` and `created_at`, and takes values that are newer than its own. Then the date
-is checked for duplicates, and announced to the DAGs that follow. Staging tables are dropped once every row of theirs is proven merged.
+**What.** Each prediction worker writes a table `_staging_batch_<batch>_<worker>`. This merges all tables of one batch into one `game_date`
+of `player_prop_predictions`, in one fenced transaction, under the lease `consolidation_<game_date>`. Of several rows with one key the latest
+`created_at` wins. A key that exists keeps its `prediction_id` and `created_at`, and takes values that are newer than its own. Then the date
+is checked for duplicates and announced to the DAGs that follow. A staging table is dropped once all its rows are proven to be merged.
 
-**When.** When the prediction coordinator's workers are done, or by hand: trigger it with `batch_id` and `game_date`.
+**When.** When the workers of the prediction coordinator are done, or by hand: trigger it with `batch_id` and `game_date`.
 
-**If it fails.** The date holds what it held before, or one complete merge; the staging tables that are not in it are still there. A batch
-with an unknown column, or rows of another date, is refused before anything is touched, with the names of table and column. A batch
-without tables ends as `no_staging_tables`. After three failed runs in a row the circuit breaker opens.
+**If it fails.** The date holds either its old rows or one complete merge, and every staging table that is not merged still exists. A batch
+with an unknown column, or with rows of another date, is refused before anything is written; the message names the table and the column. A
+batch without tables ends as `no_staging_tables`. After three failed runs in a row the circuit breaker opens.
 
-**Safe to rerun?** Yes, at any time, and next to any other run: the second merge of a batch changes nothing.
+**Safe to rerun?** Yes, at any time, and next to any other run: merging a batch again changes nothing.
 
 **Params.** `batch_id`: the batch, letters and digits (an underscore ends it in the tables' names). `game_date`: the date of its games,
-YYYY-MM-DD, at most 14 days ahead. `use_lease`: off for emergencies, behind the fence alone; empty means the setting.
-`override_breaker`: run although the circuit breaker is open.
+YYYY-MM-DD, at most 14 days ahead. `use_lease`: on, off, or as configured. `override_breaker`: run although the circuit breaker is open.
 """
 
 from __future__ import annotations
@@ -24,31 +23,30 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, get_current_context, task
 
 from nba_grading.airflow.assets import PREDICTIONS
-from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.check import CheckBatchOperator
 from nba_grading.airflow.operators.write import GuardedWriteOperator
+from nba_grading.airflow.params import OVERRIDE_BREAKER, USE_LEASE, full_match
 from nba_grading.airflow.tasks.consolidation import validate_consolidated_date
 from nba_grading.airflow.tasks.record_run import record_guarded_run
 from nba_grading.airflow.tasks.validate import REPAIR_DAG
 from nba_grading.warehouse.tables import BATCH_ID_PATTERN
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=None,
-    start_date=START_DATE,
-    catchup=False,
+    dagrun_timeout=WRITING_RUN_TIMEOUT,
     max_active_runs=16,
-    default_args=default_args(),
-    doc_md=__doc__,
     tags=["predictions"],
     params={
-        "batch_id": Param(type="string", pattern=BATCH_ID_PATTERN, description="The batch whose staging tables are merged."),
-        "game_date": Param(type="string", format="date", description="Date of the batch's games, YYYY-MM-DD."),
-        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
-        "override_breaker": Param(False, type="boolean", description="Run although the circuit breaker is open."),
+        "batch_id": Param(type="string", pattern=full_match(BATCH_ID_PATTERN), title="Batch", description="Batch whose staging tables are merged."),
+        "game_date": Param(type="string", format="date", title="Game date", description="Date of the batch's games, YYYY-MM-DD."),
+        "use_lease": USE_LEASE,
+        "override_breaker": OVERRIDE_BREAKER,
     },
 )
 def consolidate_predictions() -> None:

@@ -1,37 +1,37 @@
 """
-Send the alerts that Slack did not take, and escalate what lasts too long.
+Send the alerts that Slack has not received, and escalate incidents that stay open too long.
 
-**What.** Looks at the table `conditions`: what Slack was not told yet (it was away, or the task that should have told it was killed) is
-told now, in its thread. An error that is raised for longer than `GRADING_ALERT_ESCALATE_HOURS` is escalated, once. What is over for longer
-than `GRADING_ALERT_KEEP_DAYS` is forgotten.
+**What.** Reads the table `incidents`. An update that was not sent, because Slack was away or its task was killed, is sent to its thread.
+An error that is open for longer than `GRADING_ALERT_ESCALATE_HOURS` is escalated, once. An incident that was resolved more than
+`GRADING_ALERT_KEEP_DAYS` ago is deleted.
 
 **When.** Every 10 minutes.
 
-**If it fails.** Nothing is lost: the next run finds the same. While Slack is away it succeeds, and its result says how many wait.
+**If it fails.** Nothing is lost: the next run finds the same incidents. While Slack is away the run succeeds, and its result counts the
+updates that wait.
 
-**Safe to rerun?** Yes: a message is claimed before it is sent.
+**Safe to rerun?** Yes: an update is claimed before it is sent.
 
 **Params.** None.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import dag, get_current_context, task
+from datetime import timedelta
+
+from airflow.sdk import get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from nba_grading.airflow.callbacks import resolve_on_success
-from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import deliver_pending_alerts
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=CronTriggerTimetable("5-59/10 * * * *", timezone="UTC"),
-    start_date=START_DATE,
-    catchup=False,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=timedelta(hours=1),
     tags=["grading", "maintenance"],
 )
 def deliver_alerts() -> None:

@@ -3,52 +3,53 @@ Grade the player-prop predictions of one game date against its box scores.
 
 **What.** Reads `player_prop_predictions` and `player_game_summary` for one `game_date`, and replaces that date of
 `prediction_accuracy` in one fenced transaction, under the lease `grading_<game_date>`. Then checks the date for duplicates, NULL
-keys and counts that do not balance, and announces it to the DAGs that follow. A few duplicates (`GRADING_AUTO_REPAIR_ROWS`) are
-removed by a run of `remove_duplicates`, started at once. Every run leaves one row in `grading_runs`.
+keys and counts that do not balance, and announces it to the DAGs that follow. Up to `GRADING_AUTO_REPAIR_ROWS` duplicates are
+removed at once by a run of `remove_duplicates`. Every run adds one row to `grading_runs`.
 
 **When.** At 06:00 New York for the day before; from the UI with a `game_date`; by `make backfill FROM=… TO=…` over a range. With
 `airflow backfill create`, give `--to-date` a time (`2026-01-16T23:59:59`): a bare date leaves the last day out.
 
-**If it fails.** The date holds what it held before, or one complete write: never half, never doubled. Slack says what to do. A
+**If it fails.** The date holds either its old rows or one complete write. Slack gives the next step. A
 date without box scores ends as `no_box_scores`; a scheduled run waits up to 6 hours for them, without a worker slot. After three
 failed runs in a row the circuit breaker opens: further runs are refused at once, and every 5 minutes one may try.
 
 **Safe to rerun?** Yes, at any time, and next to any other run: a second run of a date waits for the lease, also without a slot.
 
 **Params.** `game_date`: the date to grade, YYYY-MM-DD; empty means the run's own date. `allow_shrink`: publish even if the date
-loses more of its keys than the setting allows. `use_lease`: off for emergencies, behind the fence alone; empty means the setting.
-`override_breaker`: run although the circuit breaker is open.
+loses a larger share of its keys than `GRADING_MAX_SHRINK`. `use_lease`: on, off, or as configured. `override_breaker`: run although the
+circuit breaker is open.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import get_current_context, task
 from airflow.timetables.interval import CronDataIntervalTimetable
 
 from nba_grading.airflow.assets import GRADES
-from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.check import CheckInputsOperator
 from nba_grading.airflow.operators.write import GuardedWriteOperator
+from nba_grading.airflow.params import ALLOW_SHRINK, OVERRIDE_BREAKER, USE_LEASE, optional_date
 from nba_grading.airflow.tasks.record_run import record_guarded_run
 from nba_grading.airflow.tasks.validate import REPAIR_DAG, validate_written_date
+from nba_grading.settings import get_settings
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=CronDataIntervalTimetable("0 6 * * *", timezone="America/New_York"),
-    start_date=START_DATE,
-    catchup=False,
+    dagrun_timeout=WRITING_RUN_TIMEOUT + timedelta(seconds=get_settings().grading_box_score_wait_seconds),
     max_active_runs=16,
-    default_args=default_args(),
-    doc_md=__doc__,
     tags=["grading"],
     params={
-        "game_date": Param(None, type=["null", "string"], format="date", description="Date to grade, YYYY-MM-DD. Empty: the run's own date."),
-        "allow_shrink": Param(False, type="boolean", description="Publish even if the date loses more keys than allowed."),
-        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
-        "override_breaker": Param(False, type="boolean", description="Run although the circuit breaker is open."),
+        "game_date": optional_date("Game date", "Date to grade, YYYY-MM-DD. Empty: the run's own date."),
+        "allow_shrink": ALLOW_SHRINK,
+        "use_lease": USE_LEASE,
+        "override_breaker": OVERRIDE_BREAKER,
     },
 )
 def grade_predictions() -> None:

@@ -1,39 +1,37 @@
 """
-Find dates that were left ungraded, or graded before their box score was corrected, and have them graded (again).
+Find dates that were left ungraded, or graded before a correction of their box score, and grade them again.
 
-**What.** Looks back 60 days, up to the day before yesterday, for gradable predictions whose game has a box score but that have no
-grade, and for grades older than the latest correction of their box score. Starts a run of `grade_predictions` for the oldest of these
-dates, five a day; the others are listed. Tells Slack only if something was found.
+**What.** Looks back 60 days, up to the day before yesterday, for gradable predictions without a grade whose game has a box score, and
+for grades older than the latest correction of their box score. Starts a run of `grade_predictions` for the oldest of these dates, five
+a day, and lists the others. Sends a message to Slack only if something was found.
 
 **When.** Daily at 08:00 New York.
 
-**If it fails.** Nothing is changed; the next day looks again.
+**If it fails.** Nothing is changed; the next day's run looks again.
 
-**Safe to rerun?** Yes: dates that are right by then are not found.
+**Safe to rerun?** Yes: a date that has been graded meanwhile is not found.
 
 **Params.** None; `GRADING_HEAL_DAYS` and `GRADING_HEAL_DATES` are settings.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import dag, get_current_context, task
+from airflow.sdk import get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from nba_grading.airflow.callbacks import resolve_on_success
-from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.tasks.regrade import find_dates_to_heal
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=CronTriggerTimetable("0 8 * * *", timezone="America/New_York"),
-    start_date=START_DATE,
-    catchup=False,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=timedelta(hours=4),
     tags=["grading", "maintenance"],
 )
 def heal_grading() -> None:

@@ -6,46 +6,43 @@ takes a snapshot of the whole table (its name is in the run's result; it expires
 under that date's lease: staged, audited (one row per key, no key lost), published by one fenced transaction, checked again. It announces
 the changed dates to the DAGs that follow, and marks the findings as resolved in `grading_duplicate_audit`.
 
-**When.** By hand, after an alert `duplicates-found`; a dry run first, which is the default. By itself, and without asking, for what a check
-after a write has found, where that is at most `GRADING_AUTO_REPAIR_ROWS` rows of a date.
+**When.** By hand, after an alert `duplicates-found`; first as a dry run, which is the default. Automatically and without approval when a
+check finds at most `GRADING_AUTO_REPAIR_ROWS` surplus rows on a date.
 
-**If it fails.** It stops at the first date whose repair fails, with nothing of that date changed. Dates before it are done. Clear the
+**If it fails.** It stops at the first date whose repair fails, and leaves that date unchanged. The dates before it are done. Clear the
 failed task, or run it again.
 
-**Safe to rerun?** Yes: a date without duplicates is left alone. `restore_from_backup` takes it back.
+**Safe to rerun?** Yes: a date without duplicates is left alone. `restore_from_backup` undoes it.
 
 **Params.** `table`: prediction_accuracy or player_prop_predictions. `from_date`, `to_date`: both included. `dry_run`: count only. `auto_approve`:
-for automation; without it, no answer within `GRADING_APPROVAL_HOURS` is a no. `use_lease`: off for emergencies, behind the fence alone;
-empty means the setting.
+for automation; without it, no answer within `GRADING_APPROVAL_HOURS` is a rejection. `use_lease`: on, off, or as configured.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, get_current_context, task
 
 from nba_grading.airflow.callbacks import resolve_on_success
-from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.repair import RemoveDuplicatesOperator
+from nba_grading.airflow.params import DRY_RUN, FROM_DATE, TABLE, TO_DATE, USE_LEASE
 from nba_grading.airflow.tasks.repair import ApproveRepairOperator, approval_timeout, back_up_table, plan_duplicates
-from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=None,
-    start_date=START_DATE,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=WRITING_RUN_TIMEOUT + approval_timeout(),
     tags=["grading", "maintenance"],
     params={
-        "table": Param(PREDICTION_ACCURACY.name, type="string", enum=list(REPAIRABLE), description="Table to repair."),
-        "from_date": Param(type="string", format="date", description="First date, YYYY-MM-DD."),
-        "to_date": Param(type="string", format="date", description="Last date, included."),
-        "dry_run": Param(True, type="boolean", description="Count only; change nothing."),
-        "auto_approve": Param(False, type="boolean", description="Do not ask a person."),
-        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
+        "table": TABLE,
+        "from_date": FROM_DATE,
+        "to_date": TO_DATE,
+        "dry_run": DRY_RUN,
+        "auto_approve": Param(False, type="boolean", title="Approve automatically", description="Do not ask a person."),
+        "use_lease": USE_LEASE,
     },
 )
 def remove_duplicates() -> None:

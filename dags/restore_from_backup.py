@@ -1,45 +1,42 @@
 """
-Bring dates of a table back from a backup that remove_duplicates took.
+Restore dates of a table from a backup that remove_duplicates took.
 
-**What.** Replaces each date of the range by what the backup holds of it, duplicates included, under that date's lease and through the same
+**What.** Replaces each date of the range with the rows of the backup, duplicates included, under that date's lease and by the same
 guarded write as every other.
 
-**When.** By hand, when a repair turned out to be wrong; a dry run first, which is the default.
+**When.** By hand, when a repair turned out to be wrong; first as a dry run, which is the default.
 
-**If it fails.** It stops at the first date that fails, with nothing of that date changed. An unknown backup is refused with the names
-of those there are.
+**If it fails.** It stops at the first date that fails, and leaves that date unchanged. An unknown backup is refused, with the names of
+the existing ones.
 
 **Safe to rerun?** Yes.
 
 **Params.** `table`: prediction_accuracy or player_prop_predictions. `backup`: its name, such as `_backup_prediction_accuracy_20260110064500`.
-`from_date`, `to_date`: both included. `dry_run`: say what would change. `use_lease`: off for emergencies, behind the fence alone; empty means
-the setting.
+`from_date`, `to_date`: both included. `dry_run`: report what would change. `use_lease`: on, off, or as configured.
 """
 
 from __future__ import annotations
 
-from airflow.sdk import Param, dag
+from airflow.sdk import Param
 
 from nba_grading.airflow.callbacks import resolve_on_success
-from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
+from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.repair import RestoreOperator
-from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
+from nba_grading.airflow.params import DRY_RUN, FROM_DATE, TABLE, TO_DATE, USE_LEASE, full_match
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=None,
-    start_date=START_DATE,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=WRITING_RUN_TIMEOUT,
     tags=["grading", "maintenance"],
     params={
-        "table": Param(PREDICTION_ACCURACY.name, type="string", enum=list(REPAIRABLE), description="Table to restore."),
-        "backup": Param(type="string", pattern="^_backup_[a-z_]+_[0-9]{14}$", description="Backup to take the dates from."),
-        "from_date": Param(type="string", format="date", description="First date, YYYY-MM-DD."),
-        "to_date": Param(type="string", format="date", description="Last date, included."),
-        "dry_run": Param(True, type="boolean", description="Say what would change; change nothing."),
-        "use_lease": Param(None, type=["null", "boolean"], description="Off: write behind the fence alone, for emergencies. Empty: the setting."),
+        "table": TABLE,
+        "backup": Param(type="string", pattern=full_match("_backup_[a-z_]+_[0-9]{14}"), title="Backup", description="Backup that has the dates."),
+        "from_date": FROM_DATE,
+        "to_date": TO_DATE,
+        "dry_run": DRY_RUN,
+        "use_lease": USE_LEASE,
     },
 )
 def restore_from_backup() -> None:

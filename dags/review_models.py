@@ -1,45 +1,44 @@
 """
-Review the predicting systems: the milestone check of a system on its set date, and every Monday a table of them all.
+Review the predicting systems: check each system on its milestone date, and compare them all every Monday.
 
 **What.** Reads the grades of the 7 days that end on `day`. `milestones` checks each system whose date in `GRADING_MILESTONES` is today: MAE,
-placeholders, consistency of volume, win rate, each against its target. `weekly_review` makes the table by system: MAE, bias, win rate
-with its 95 % interval, bets, calibration by confidence decile, and the trends of duplicates, durations, waits and volume. It names a
-system whose MAE has left its own 30-day band, or whose win rate is under 52.4 % beyond chance: told once, and once more when it is
-over. Both post to Slack and return their rows; nothing else is changed. What each figure counts: `docs/reviews.md`.
+placeholders, consistency of volume, and win rate, each against its target. `weekly_review` compares the systems in a table: MAE, bias, win
+rate with its 95 % interval, bets, calibration by confidence decile, and the trends of duplicates, durations, waits and volume. A system
+whose MAE has left its own 30-day band, or whose win rate is significantly below 52.4 %, opens an incident, which is resolved when that
+ends. Both tasks post to Slack and return their rows; nothing else is changed. `docs/reviews.md` defines each value.
 
-**When.** Daily at 10:00 New York, after the morning's grading. A day without a milestone, and any day but Monday, is a skip.
+**When.** Daily at 10:00 New York, after the morning's grading. Without a milestone, and on any day but Monday, its tasks are skipped.
 
-**If it fails.** Nothing is missing but the message: clear the task. Without grades the message says so, and the run succeeds.
+**If it fails.** Only the message is missing: clear the task. If there are no grades, the message says so and the run succeeds.
 
-**Safe to rerun?** Yes; a report is posted again, a named system is not.
+**Safe to rerun?** Yes. A report is posted again; an incident is not opened twice.
 
-**Params.** `day`: the last day to look at, YYYY-MM-DD; empty means the day before the run's. Today is the day after it, for milestones and
-Mondays alike. `weekly`: make the table, or do not; empty means on Mondays.
+**Params.** `day`: the last day of the review, YYYY-MM-DD; empty means the day before the run's date. The day after it counts as today, for
+milestones and Mondays. `weekly`: make the table on Mondays, always, or never.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
 from nba_grading.airflow.callbacks import resolve_on_success
-from nba_grading.airflow.dag_defaults import START_DATE, default_args
+from nba_grading.airflow.dag_defaults import grading_dag
+from nba_grading.airflow.params import WEEKLY, optional_date
 from nba_grading.airflow.tasks.review import check_milestones, review_week
 
 
-@dag(
+@grading_dag(
+    __doc__,
     schedule=CronTriggerTimetable("0 10 * * *", timezone="America/New_York"),
-    start_date=START_DATE,
-    catchup=False,
-    max_active_runs=1,
-    default_args=default_args(),
-    doc_md=__doc__,
+    dagrun_timeout=timedelta(hours=4),
     tags=["grading", "review"],
     params={
-        "day": Param(None, type=["null", "string"], format="date", description="Last day to look at, YYYY-MM-DD. Empty: the day before the run's."),
-        "weekly": Param(None, type=["null", "boolean"], description="Make the weekly table, or do not. Empty: on Mondays."),
+        "day": optional_date("Last day", "Last day of the review, YYYY-MM-DD. Empty: the day before the run's date."),
+        "weekly": Param("on Mondays", enum=list(WEEKLY), title="Weekly table", description="When to make the weekly table."),
     },
 )
 def review_models() -> None:

@@ -1,26 +1,26 @@
-"""Creates the pools of include/pools.json when Airflow starts, so that no one has to: a task in a missing pool waits for ever, silently.
+"""Creates the pools of include/pools.json when a component of Airflow starts: a task in a missing pool waits forever, without an error.
 
-A pool that is there is left alone, so what an operator set in the UI stays.
+An existing pool is left alone, with whatever an operator has set in the UI.
 """
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 from nba_grading.events import get_logger
+from nba_grading.warehouse.sql import INCLUDE_DIR
 
 log = get_logger(__name__)
 
-POOLS_FILE = Path(__file__).resolve().parents[1] / "include" / "pools.json"
+POOLS_FILE = INCLUDE_DIR / "pools.json"
 
 
 def create_missing_pools() -> None:
-    """Insert the pools that the metadata database does not have; several components may do so at once."""
+    """Insert the pools that the metadata database lacks; several components may do so at the same time."""
     from airflow.models.pool import Pool
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -33,9 +33,9 @@ def create_missing_pools() -> None:
                     session.add(
                         Pool(pool=name, slots=wanted["slots"], description=wanted["description"], include_deferred=wanted["include_deferred"])
                     )
-                    log.info("pool_created %s slots=%s", name, wanted["slots"])
+                    log.info("pool_created", pool=name, slots=wanted["slots"])
         except IntegrityError:
-            log.debug("pool %s was created by another component", name)
+            log.debug("pool_created_by_another_component", pool=name)
 
 
 class _Starting:
@@ -48,7 +48,7 @@ class _Starting:
 
 
 class PoolPlugin(AirflowPlugin):
-    """Registers the listener."""
+    """Registers the listener with Airflow."""
 
     name = "nba_grading_pools"
     listeners = [_Starting()]

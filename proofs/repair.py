@@ -1,9 +1,9 @@
-"""Build the state that history left and repair it by the three maintenance DAGs, on a stack of its own.
+"""Build the state that history left and repair it, on a stack of its own.
 
 Usage: python -m proofs.repair [--keep]
 
-Runs remove_duplicates on both tables, approved by parameter, and clean_staging_tables; then counts every row itself. Ends with one
-line ``repair: rows=… duplicates=… prediction_duplicates=… orphans=… lost_keys=… backup_rows=… seconds=…``. Exit code 0 only if
+Runs remove_duplicates on both tables, approved by parameter, and drops the staging tables that are proven; then counts every row. Ends with
+one line ``repair: rows=… duplicates=… prediction_duplicates=… orphans=… lost_keys=… backup_rows=… seconds=…``. Exit code 0 only if
 nothing is duplicated, orphaned or lost, and the backup holds every row from before.
 """
 
@@ -26,6 +26,7 @@ from commands.demo import timed
 from commands.schema import create_schema
 from commands.stack import Stack, demo_config
 from nba_grading.pipelines.repair import plan_repair
+from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import identifier, render_sql
@@ -61,14 +62,13 @@ class Repaired:
         return f"repair: {counts} seconds={seconds:.0f}"
 
 
-def run_repairs(api: AirflowApi) -> dict[str, Any]:
-    """Run the three DAGs one after the other; the result of each, by name. Raises CommandError."""
+def run_repairs(api: AirflowApi, warehouse: Warehouse) -> dict[str, Any]:
+    """Run remove_duplicates on each table, then drop the staging tables; the result of each. Raises CommandError."""
     approved = {**RANGE, "dry_run": False, "auto_approve": True}
     results = {}
     for name, dag_id, task_id, params in (
         ("grades", "remove_duplicates", "repair", {"table": PREDICTION_ACCURACY.name, **approved}),
         ("predictions", "remove_duplicates", "repair", {"table": PLAYER_PROP_PREDICTIONS.name, **approved}),
-        ("staging", "clean_staging_tables", "clean", {"dry_run": False, "older_than_days": 0}),
     ):
         with timed(f"{dag_id}, {name}"):
             run_id = api.trigger(dag_id, params)
@@ -80,6 +80,10 @@ def run_repairs(api: AirflowApi) -> dict[str, Any]:
         if state != "success":
             raise CommandError(f"{dag_id} failed: look at its run {run_id} in Airflow, or with --keep.")
         results[name] = api.result(dag_id, run_id, task_id) or {}
+    # Not by clean_staging_tables: it leaves tables alone that are younger than a day.
+    with timed("dropping staging tables"):
+        tables = judge_staging_tables(warehouse, older_than_days=0)
+        results["staging"] = {"tables": len(tables), "dropped": drop_staging_tables(warehouse, tables)}
     return results
 
 
@@ -132,7 +136,7 @@ def main(
         with timed("building history"), progress_bar() as bar:
             task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
             build_incident_state(warehouse, lambda: bar.advance(task))
-        results = run_repairs(AirflowApi(config.url("airflow")))
+        results = run_repairs(AirflowApi(config.url("airflow")), warehouse)
         repaired = inspect(warehouse, results["grades"]["backup"])
         if keep:
             console.print(stack.addresses, style="bold")

@@ -207,7 +207,7 @@ def test_a_future_date_is_refused(bigquery_client: bigquery.Client) -> None:
 
 def test_without_leases_every_partition_is_written_behind_its_fence(bigquery_client: bigquery.Client, emulators: StackConfig, before: int) -> None:
     grade(bigquery_client, FIRST)
-    assert states(aggregate(FIRST, use_lease=False)) == dict.fromkeys(TASKS, "success")
+    assert states(aggregate(FIRST, use_lease="off")) == dict.fromkeys(TASKS, "success")
     assert {row["leased"] for row in recorded(bigquery_client, "performance_summary")} == {False}
     titles = [message.splitlines()[0] for message in posted(emulators, before)]
     assert ["switched off" in title for title in titles] == [True], "one thread for the run's date, whatever it wrote"

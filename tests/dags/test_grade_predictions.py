@@ -198,7 +198,7 @@ def test_a_run_whose_lease_is_switched_off_says_so_everywhere_and_wins_over_what
         get_settings.cache_clear()
     timer = hold(emulators, 60)  # a lease that is held does not matter
     try:
-        run = run_dag(game_date=GAME_DATE, **({"use_lease": False} if by == "parameter" else {}))
+        run = run_dag(game_date=GAME_DATE, **({"use_lease": "off"} if by == "parameter" else {}))
     finally:
         timer.cancel()
         timer.function()
@@ -219,7 +219,7 @@ def test_the_parameter_of_a_run_wins_over_the_setting_that_switches_leases_off(
     settings_environment.setenv("GRADING_USE_LEASE", "false")
     get_settings.cache_clear()
     fill(bigquery_client)
-    run_dag(game_date=GAME_DATE, use_lease=True)
+    run_dag(game_date=GAME_DATE, use_lease="on")
     assert recorded(bigquery_client)["leased"] is True
     assert posted(emulators, before) == []
 
@@ -230,7 +230,7 @@ def test_a_write_without_a_lease_is_newer_than_what_is_stored_even_if_its_fence_
     first = recorded(bigquery_client)["fencing_token"]
     for table in ("grading_runs", "write_fences"):
         bigquery_client.query(f"DELETE FROM nba_predictions.{table} WHERE TRUE").result(timeout=60)
-    run_dag(game_date=GAME_DATE, use_lease=False)
+    run_dag(game_date=GAME_DATE, use_lease="off")
     assert recorded(bigquery_client)["fencing_token"] == first + 1
 
 

@@ -213,13 +213,25 @@ def test_an_unknown_backup_is_refused_with_a_sentence(warehouse: Warehouse, emul
     assert "is no backup of prediction_accuracy" in message
 
 
-def test_the_staging_cleanup_drops_nothing_on_a_dry_run(dirty: Warehouse) -> None:
+def test_the_staging_cleanup_drops_nothing_on_a_dry_run(dirty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nba_grading.pipelines import staging_cleanup
+
+    judge = staging_cleanup.judge_staging_tables
     dirty.query("CREATE TABLE nba_predictions._staging_batch_a_w1 AS SELECT * FROM nba_predictions.player_prop_predictions")
+    run = run_in_process("clean_staging_tables", dry_run=False, older_than_days=1)
+    assert result(run, "clean")["kept"] == {"younger than 1 days": 1}
+    # The emulator cannot make a table older, so the limit is a day lower than the parameter.
+    monkeypatch.setattr(staging_cleanup, "judge_staging_tables", lambda warehouse, days: judge(warehouse, days - 1))
     for dry_run, dropped in ((True, 0), (False, 1)):
-        run = run_in_process("clean_staging_tables", dry_run=dry_run, older_than_days=0)
-        told = result(run, "clean")
-        assert (told["tables"], told["proven"], told["dropped"]) == (1, 1, dropped)
+        run = run_in_process("clean_staging_tables", dry_run=dry_run, older_than_days=1)
+        counts = result(run, "clean")
+        assert (counts["tables"], counts["proven"], counts["dropped"]) == (1, 1, dropped)
     assert not [table for table in dirty.client.list_tables("nba_predictions") if table.table_id.startswith("_staging")]
+
+
+def test_the_staging_cleanup_refuses_to_examine_tables_of_the_last_day() -> None:
+    with pytest.raises(Exception, match="0 is less than the minimum of 1"):
+        run_in_process("clean_staging_tables", older_than_days=0)
 
 
 def test_dates_that_fail_each_time_do_not_keep_healing_from_the_others(dirty: Warehouse, settings_environment: pytest.MonkeyPatch) -> None:

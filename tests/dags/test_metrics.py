@@ -1,4 +1,4 @@
-"""The guard's metrics: made of its events, sent by Airflow's stats, and received over OTLP as they were sent."""
+"""Metrics: made from log events, sent by Airflow's stats, and received over OTLP as they were sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from commands.stack_config import ROOT
 from nba_grading.airflow.metrics import METRICS, PREFIX
 
-# As Airflow's task runner begins, then what a task does with a lease: wait, hold, lose it to another, be fenced out.
+# Starts as Airflow's task runner does; then a task waits for a lease, holds it, loses it, and is fenced out.
 SCRIPT = """
 import sys
 from datetime import date
@@ -26,8 +26,8 @@ from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics import stats_utils
 stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=False)
 
-from nba_grading.events import get_logger
 from nba_grading.airflow.metrics import start_metrics
+from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import claim_date
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.manager import LeaseManager
@@ -36,23 +36,23 @@ from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
 
 start_metrics()
-log = get_logger("test")
+log = get_logger("a test")
 leases, key = LeaseManager(SqliteLeaseStore(Path(sys.argv[1]), rpc_seconds=5), LeaseTimes()), LeaseKey("consolidation", date(2026, 1, 10))
 with leases.try_acquire(key, {}, waited_s=1.5) as lease:
     try:
-        leases.acquire(key, {}, max_wait_s=0)
+        leases.try_acquire(key, {})
     except LeaseHeld:
-        pass
+        log.warning("lease_timed_out", operation="consolidation")
     leases.store.delete(key, leases.store.read(key).version)
     try:
         lease.renew()
     except LeaseLost:
         pass
 claim_date(lambda: leases, key, {}, "degrade", switched_off="by the test")
-log.info("fenced_out", operation="consolidation")
+log.error("fenced_out", operation="consolidation")
 log.info("date_published", operation="consolidation", ms=90_000)
 for rows in (0, 7):
-    log.info("duplicates_counted", operation="consolidation", rows=rows)
+    log.warning("duplicates_counted", operation="consolidation", rows=rows)
 """
 
 
@@ -96,7 +96,7 @@ def test_each_metric_arrives_at_an_otlp_receiver_with_its_operation(otlp: tuple[
             resources.append({entry.key: entry.value.string_value for entry in resource.resource.attributes})
             for metric in [metric for scope in resource.scope_metrics for metric in scope.metrics]:
                 found[metric.name] = metric
-    # By these two Google's exporter takes a process for a generic_task, which the alerts of monitoring/ look for.
+    # With these two attributes Google's exporter maps a process to a generic_task, which the policies of monitoring/ select.
     assert all(resource["service.name"] and resource["service.instance.id"] for resource in resources)
     points = {}
     for name in [metric.name for metric in METRICS]:
@@ -109,7 +109,7 @@ def test_each_metric_arrives_at_an_otlp_receiver_with_its_operation(otlp: tuple[
     assert points["write_ms"].sum == 90_000
     counted = {name: point.as_int or point.as_double for name, point in points.items() if not name.endswith("_ms")}
     assert counted.pop("duplicates") == 7
-    # Wanted: the lease that was got, the one that was given up, and the one that was done without.
+    # One request was granted, one timed out, one was written without a lease.
     assert counted.pop("lease_requests") == 3
     assert counted == dict.fromkeys(("lease_acquired", "lease_timeouts", "lease_contention", "lease_lost", "lease_degraded", "fenced_out"), 1)
 

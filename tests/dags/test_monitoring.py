@@ -1,4 +1,4 @@
-"""monitoring/: the dashboard and the alerts are what Google's own messages take, and name only metrics that are sent."""
+"""monitoring/: the dashboard and the alert policies are valid for Google's client libraries, and name only metrics that are sent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def exported() -> dict[str, str]:
 
 
 def metrics_of(path: Path) -> set[str]:
-    # In a JSON file the filter's quotes are escaped.
+    # The quotes of a filter are escaped in a JSON file.
     return set(METRIC_TYPE.findall(path.read_text(encoding="utf-8").replace('\\"', '"')))
 
 

@@ -67,7 +67,7 @@ def warehouse(monkeypatch: pytest.MonkeyPatch, store: FakeStore, clock: ManualCl
 @pytest.fixture
 def context() -> Any:
     ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", try_number=1, log_url=None, xcom_push=lambda **_keywords: None)
-    return {"ti": ti, "params": {"use_lease": True}, "dag_run": SimpleNamespace(run_type="manual")}
+    return {"ti": ti, "params": {"use_lease": "on"}, "dag_run": SimpleNamespace(run_type="manual")}
 
 
 @pytest.fixture

@@ -132,9 +132,11 @@ def test_too_little_to_judge_leaves_a_named_system_as_it_is(warehouse: Warehouse
     assert "Graded in the month before: worse." in table
 
 
-@pytest.mark.parametrize(("day", "weekly", "made"), [(SATURDAY, None, False), (SATURDAY, True, True), (SUNDAY, False, False), (SUNDAY, None, True)])
+@pytest.mark.parametrize(
+    ("day", "weekly", "made"), [(SATURDAY, "on Mondays", False), (SATURDAY, "always", True), (SUNDAY, "never", False), (SUNDAY, "on Mondays", True)]
+)
 def test_the_table_is_made_on_mondays_unless_forced_and_says_so_without_data(
-    day: str, weekly: bool | None, made: bool, warehouse: Warehouse, emulators: StackConfig, before: int
+    day: str, weekly: str, made: bool, warehouse: Warehouse, emulators: StackConfig, before: int
 ) -> None:
     run = run_in_process("review_models", day=day, weekly=weekly)
     assert states(run) == {"milestones": "skipped", "weekly_review": "success" if made else "skipped"}

@@ -1,4 +1,4 @@
-"""docker-compose.yaml and its images, checked without a Docker engine: the specification's schema, and what a schema cannot know."""
+"""docker-compose.yaml and its images, checked without Docker: against the specification's schema, and for rules that a schema cannot express."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AIRFLOW_SERVICES = {
 ONE_SHOT = {"airflow-init"}
 AIRFLOW_IMAGE = "nba-grading-airflow"
 
-# Imports the first argument with the modules of the other arguments missing, as they are in an image.
+# Imports the first argument while the modules of the other arguments are missing, as in an image.
 IMPORT_WITHOUT = """
 import importlib, sys
 
@@ -54,7 +54,7 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def environment_of(service: dict[str, Any]) -> dict[str, str]:
-    """The variables that have a value in the file; one without gets it from .env, or is not set."""
+    """The variables with a value in the file; the others come from .env, or are not set."""
     return {name: str(value) for name, value in service.get("environment", {}).items() if value is not None}
 
 
@@ -80,7 +80,7 @@ def test_every_long_running_service_has_a_health_check_and_restarts(services: di
         assert services[name]["restart"] == "unless-stopped", name
 
 
-def test_services_wait_for_what_can_become_ready(services: dict[str, dict[str, Any]]) -> None:
+def test_services_wait_only_for_services_that_can_become_ready(services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
         for name, dependency in service.get("depends_on", {}).items():
             assert name in services
@@ -115,7 +115,7 @@ def test_mounts_are_files_of_the_checkout_read_only_or_declared_volumes(
             assert source in compose["volumes"], mount
 
 
-def test_ports_are_open_to_this_machine_alone_and_are_those_of_the_local_stack(services: dict[str, dict[str, Any]]) -> None:
+def test_ports_are_open_only_to_this_machine_and_are_those_of_the_local_stack(services: dict[str, dict[str, Any]]) -> None:
     config = StackConfig(state=Path("unused"), base=8080)
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     names = {"airflow-apiserver": "airflow", "bigquery": "bigquery", "firestore": "firestore", "slack": "slack"}
@@ -213,7 +213,7 @@ def test_init_migrates_then_imports_the_pools_then_creates_the_tables(repository
         ("commands.slack_sink", "requirements-emulator.txt"),
     ],
 )
-def test_what_a_container_starts_needs_only_what_its_image_has(repository: Path, tmp_path: Path, module: str, lock: str) -> None:
+def test_a_container_starts_with_only_the_packages_of_its_image(repository: Path, tmp_path: Path, module: str, lock: str) -> None:
     locked = {canonical(name) for name in re.findall(r"^([\w.-]+)==", (repository / lock).read_text(encoding="utf-8"), re.MULTILINE)}
     missing = [top for top, owners in packages_distributions().items() if locked.isdisjoint(map(canonical, owners))]
     command = [sys.executable, "-c", IMPORT_WITHOUT, module, *missing]

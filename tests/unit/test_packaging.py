@@ -1,4 +1,4 @@
-"""What surrounds the code: the wheel's files, its dependencies and licences, and the workflow that calls .ci/run."""
+"""Packaging: the wheel's files, dependencies and licences, and the workflow that calls .ci/run."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ from commands.vendor import VERSION
 
 PACKAGE = ROOT / "plugins" / "nba_grading"
 SQL = ROOT / "include" / "sql"
-# SQL of the local stack and the proofs, which no module of the package loads.
-NOT_SHIPPED = SQL / "local"
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +48,10 @@ def files_below(folder: Path) -> set[Path]:
 
 def test_the_wheel_has_the_package_its_sql_and_the_pools_and_nothing_else(wheel: ZipFile) -> None:
     package = {f"nba_grading/{path.relative_to(PACKAGE)}" for path in files_below(PACKAGE)}
-    sql = {f"nba_grading/include/sql/{path.relative_to(SQL)}" for path in files_below(SQL) if NOT_SHIPPED not in path.parents}
+    sql = {f"nba_grading/include/sql/{path.relative_to(SQL)}" for path in files_below(SQL)}
     shipped = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert shipped == package | sql | {"nba_grading/include/pools.json"}
     assert {"nba_grading/py.typed", "nba_grading/page/static/index.html"} <= shipped
-
-
-def test_no_module_of_the_package_loads_sql_that_the_wheel_leaves_out() -> None:
-    texts = {path.name: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
-    assert [name for name, text in texts.items() if f'"{NOT_SHIPPED.name}/' in text] == []
 
 
 def test_the_wheel_carries_the_licences_of_the_project_and_of_what_it_vendors(wheel: ZipFile) -> None:
@@ -68,7 +61,7 @@ def test_the_wheel_carries_the_licences_of_the_project_and_of_what_it_vendors(wh
 
 
 def imported_modules() -> set[str]:
-    """Every module that the package or a plugin imports, lazily too, but for its own and the standard library's."""
+    """Every module that the package or a plugin imports, lazily too, except its own and the standard library's."""
     found: set[str] = set()
     for path in (ROOT / "plugins").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -82,7 +75,7 @@ def imported_modules() -> set[str]:
 
 
 def distributions_of(module: str) -> set[str]:
-    """The packages on PyPI that may bring a module; a namespace is split by its second or third part."""
+    """The packages on PyPI that may contain a module; a namespace is divided by its second or third part."""
     parts = module.split(".")
     if module.startswith("airflow.providers."):
         return {f"apache-airflow-providers-{parts[2]}"}

@@ -1,10 +1,10 @@
-"""The assets by which DAGs follow one another."""
+"""The assets that start one DAG after another."""
 
 from __future__ import annotations
 
 from airflow.sdk import Asset
 
-# By name alone: a bigquery:// URI would make every parse of a DAG file import the Google provider.
+# Without a URI: a bigquery:// URI makes every parse of a DAG file import the Google provider.
 GRADES = Asset("prediction_accuracy")
 
 PREDICTIONS = Asset("player_prop_predictions")

@@ -40,6 +40,21 @@ def alert_on_failure(context: Context) -> None:
     raise_alert(context, alerts.task_failed(run_link(context), game_date=game_date, task_id=ti.task_id, tries=ti.try_number, error=told))
 
 
+def alert_on_run_timeout(context: Context) -> None:
+    """DAG-level failure callback: an alert for a run that dagrun_timeout ended, as its tasks are stopped without one.
+
+    Airflow calls it in the DAG processor after every failed run, but a task that fails has sent its own alert.
+    """
+    if context.get("reason") != "timed_out":
+        return
+    ti = context.get("ti")
+    if ti is None:
+        log.error("run_timed_out", dag=context["dag"].dag_id, run=context["run_id"])
+        return
+    error = "the run exceeded the DAG's dagrun_timeout, and all its unfinished tasks were stopped"
+    raise_alert(context, alerts.task_failed(run_link(context), game_date=_param_date(context), task_id=ti.task_id, tries=ti.try_number, error=error))
+
+
 def resolve_on_success(context: Context) -> None:
     """Task-level success callback of a DAG's last task: what was told of an earlier failure of the DAG is over."""
     game_date, dag_id = _param_date(context), context["ti"].dag_id

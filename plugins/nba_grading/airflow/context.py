@@ -1,4 +1,4 @@
-"""What tasks and the page take from Airflow: clients from its connections, links to the run, and the settings' guard objects."""
+"""Clients from Airflow's connections, the leases of the settings, and links to a run, for tasks and the page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE_STATEMENT_SECONDS = 20.0
 
 
 def run_link(context: Context) -> RunLink:
-    """The run of a task's context, as an alert shows it."""
+    """The run of a task, for an alert."""
     dag_id, run_id = context["ti"].dag_id, context["ti"].run_id
     return RunLink(dag_id=dag_id, run_id=run_id, url=f"{base_url()}/dags/{dag_id}/runs/{run_id}", runbook_url=get_settings().grading_runbook_url)
 
@@ -33,13 +33,13 @@ def run_type(context: Context) -> str:
 
 
 def run_facts(context: Context) -> dict[str, Any]:
-    """What a row of grading_runs tells of the Airflow run that left it."""
+    """The columns of grading_runs that identify the Airflow run: dag_id, run_id, run_type."""
     ti = context["ti"]
     return {"dag_id": ti.dag_id, "run_id": ti.run_id, "run_type": run_type(context)}
 
 
 def lease_owner(context: Context) -> dict[str, Any]:
-    """What the lease document tells people about its holder."""
+    """The fields of a lease that describe its holder to people."""
     ti = context["ti"]
     return {
         "dag_id": ti.dag_id,
@@ -52,9 +52,9 @@ def lease_owner(context: Context) -> dict[str, Any]:
 
 
 def make_warehouse(context: Context, patience_s: float | None = None) -> Warehouse:
-    """BigQuery by the provider's hook, so that connection, impersonation and proxies work as users know them.
+    """BigQuery with the credentials of the Airflow connection, impersonation and proxies included.
 
-    ``patience_s``: how long a statement is tried and may take, where that is shorter than the settings say.
+    ``patience_s`` replaces the limits of the settings: how long a statement is retried, and how long it may run.
     """
     from nba_grading.warehouse.client import STATEMENT_SECONDS, Warehouse
 
@@ -69,7 +69,7 @@ def make_warehouse(context: Context, patience_s: float | None = None) -> Warehou
 
 
 def make_page_warehouse() -> Warehouse:
-    """BigQuery for the page Grading, which runs in the API server: no task, a byte cap of its own, and no patience: it shows what it has."""
+    """BigQuery for the page Grading in the API server: its own byte cap, and short limits, as a reader waits."""
     from nba_grading.warehouse.client import Warehouse
 
     settings = get_settings()
@@ -85,7 +85,7 @@ def make_page_warehouse() -> Warehouse:
 def make_leases() -> LeaseManager:
     """The leases of the settings' store; Firestore with the credentials of the Airflow connection.
 
-    Raises LeaseStoreUnavailable when those credentials cannot be had: the guard then does what it does for a store that is down.
+    Raises LeaseStoreUnavailable without such credentials, as for a store that does not answer.
     """
     from google.auth.exceptions import GoogleAuthError
 
@@ -101,7 +101,7 @@ def make_leases() -> LeaseManager:
 
 
 def base_url() -> str:
-    """Where Airflow's UI is, without a slash at its end."""
+    """The URL of Airflow's UI, without a trailing slash."""
     return str(conf.get("api", "base_url", fallback="http://localhost:8080")).rstrip("/")
 
 

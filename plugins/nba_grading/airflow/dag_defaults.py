@@ -1,22 +1,52 @@
-"""What every DAG of this project shares: owner, retries, the failure alert and its recovery, the pool, the assets."""
+"""Defaults that all DAGs of this project share."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nba_grading.airflow.callbacks import alert_on_failure
+from airflow.sdk import dag
+
+from nba_grading.airflow.callbacks import alert_on_failure, alert_on_run_timeout
 from nba_grading.settings import get_settings
 
-# Before the first game this project could grade: a run whose logical date is earlier than a DAG's start_date succeeds with no task run.
+# Earlier than any game that can be graded: Airflow ends a run whose logical date is before start_date without running a task.
 START_DATE = datetime(2020, 1, 1, tzinfo=UTC)
 
 OWNER = "nba-grading"
 
 GRADING_POOL = "grading"
 
-# A writer that hangs with its renewals alive holds its date for so long at most.
+# The longest that one write may take, even if it still renews its lease.
 WRITE_TIMEOUT = timedelta(hours=2)
+
+# The longest that a run of a writing DAG may take: waits for a slot and a lease, and each write with all its retries.
+WRITING_RUN_TIMEOUT = timedelta(hours=24)
+
+
+def grading_dag(
+    doc: str | None, *, schedule: Any, dagrun_timeout: timedelta, params: dict[str, Any] | None = None, **options: Any
+) -> Callable[..., Any]:
+    """Airflow's ``@dag`` with the defaults of this project; ``options`` are further options of ``@dag``.
+
+    ``doc`` is the module's docstring: the DAG's documentation, and its first line the description. ``dagrun_timeout`` ends a run with a
+    task that hangs before ``execute()``, where the task's own timeout does not apply yet.
+    """
+    return dag(
+        schedule=schedule,
+        start_date=START_DATE,
+        catchup=False,
+        dagrun_timeout=dagrun_timeout,
+        default_args=default_args(),
+        on_failure_callback=alert_on_run_timeout,
+        description=(doc or "").strip().partition("\n")[0],
+        doc_md=doc,
+        # A Param holds the value of a run; DAGs that one process loads must not share it.
+        params={name: copy.copy(param) for name, param in (params or {}).items()},
+        **{"max_active_runs": 1, **options},
+    )
 
 
 def default_args() -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The guard's metrics, made of its log events and sent through Airflow's own stats, so that StatsD and OTLP get them as configured.
+"""Metrics of leases and writes, made from log events and sent through Airflow's stats, to StatsD or OTLP as configured.
 
-Each is tagged with its operation. docs/metrics.md says what to watch; monitoring/ has a dashboard and alerts of Cloud Monitoring.
+Each has the tag ``operation``. docs/metrics.md says what to watch; monitoring/ has a dashboard and alert policies for Cloud Monitoring.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ EXPORTED_PREFIX = "custom.googleapis.com/grading/"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of some events: a timing of the milliseconds in their ``fact``, or a count: of their ``fact``, without one of the events.
+    """A metric made from events: a timing of ``fact`` in milliseconds, or a count: the sum of ``fact``, or without a fact the number of events.
 
-    ``exported`` is its name in Cloud Monitoring, behind ``EXPORTED_PREFIX``: the old system's, where that had one.
+    ``exported`` is its name in Cloud Monitoring after ``EXPORTED_PREFIX``: the name in the former system, if it had one.
     """
 
     name: str
@@ -41,24 +41,24 @@ METRICS = (
     Metric(
         "lease_wait_ms",
         ("lease_acquired",),
-        "how long a run waited for the lease it got; 0 when it was free",
+        "how long a run waited for the lease it acquired; 0 when it was free",
         "lock_wait_time",
         "waited_ms",
         "timing",
     ),
     Metric("lease_held_ms", ("lease_released",), "how long a lease was held, until its release", "lock_held_time", "ms", "timing"),
-    Metric("lease_acquired", ("lease_acquired",), "leases that were got", "lock_acquired"),
+    Metric("lease_acquired", ("lease_acquired",), "leases acquired", "lock_acquired"),
     Metric(
         "lease_requests",
         ("lease_acquired", "lease_timed_out", "lease_degraded"),
-        "leases that were wanted: got, given up, or done without",
+        "requests for a lease: acquired, timed out, or degraded",
         "lock_requests",
     ),
-    Metric("lease_timeouts", ("lease_timed_out",), "runs that gave up waiting", "lock_timeout"),
-    Metric("lease_contention", ("lease_contended",), "tries to acquire that found the lease held", "lock_contention"),
-    Metric("lease_lost", ("lease_lost",), "leases lost before their release: taken over, deleted, or silent past their validity", "lock_lost"),
-    Metric("lease_degraded", ("lease_degraded",), "writes without a lease: its store was down, or it was switched off", "lock_degraded"),
-    Metric("fenced_out", ("fenced_out",), "publishes refused, as a newer claim had published the date", "fenced_out"),
+    Metric("lease_timeouts", ("lease_timed_out",), "runs that timed out waiting", "lock_timeout"),
+    Metric("lease_contention", ("lease_contended",), "attempts to acquire a lease that was held", "lock_contention"),
+    Metric("lease_lost", ("lease_lost",), "leases lost before their release: taken over, deleted, or not renewed in time", "lock_lost"),
+    Metric("lease_degraded", ("lease_degraded",), "writes without a lease: its store was down, or leases were switched off", "lock_degraded"),
+    Metric("fenced_out", ("fenced_out",), "publishes refused because a newer claim had published the date", "fenced_out"),
     Metric("write_ms", ("date_published",), "how long a guarded write took, from its first statement to its publish", "write_time", "ms", "timing"),
     Metric("duplicates", ("duplicates_counted",), "surplus rows of a key, found by the check after a write", "duplicates", "rows"),
 )
@@ -77,5 +77,5 @@ def send_metric(event: str, facts: Mapping[str, Any]) -> None:
 
 
 def start_metrics() -> None:
-    """Send the metrics of this process from now on; Airflow's configuration says whereto, if anywhere."""
+    """Send the metrics of this process from now on, to the receiver that Airflow is configured with, if any."""
     subscribe(send_metric)

@@ -1,29 +1,68 @@
-"""What a run's parameters mean: its table, its range of dates, whether it takes a lease."""
+"""The parameters that several DAGs share, and their values in a run."""
 
 from __future__ import annotations
 
 from datetime import date
 from typing import TYPE_CHECKING
 
+from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading.game_dates import GameDateError, parse_range
 from nba_grading.settings import get_settings
-from nba_grading.warehouse.tables import REPAIRABLE, Table
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE, Table
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-if TYPE_CHECKING:
-    from airflow.sdk import Context
+# The section of the trigger form for what is not needed on a normal day.
+EMERGENCY = "Emergency"
+AS_CONFIGURED = "as configured"
+
+# Not a boolean that may be null: the form draws that as a switch, which shows null as off and cannot be set back to it. No type, so that
+# the refusal of any other value lists the choices.
+USE_LEASE = Param(
+    AS_CONFIGURED,
+    enum=[AS_CONFIGURED, "on", "off"],
+    title="Lease",
+    section=EMERGENCY,
+    description="Off: write without a lease. Rows cannot be doubled, but two runs of a date may both do the work, and a CRITICAL alert is raised.",
+)
+OVERRIDE_BREAKER = Param(
+    False, type="boolean", title="Override the circuit breaker", section=EMERGENCY, description="Run although the circuit breaker is open."
+)
+ALLOW_SHRINK = Param(
+    False,
+    type="boolean",
+    title="Allow fewer rows",
+    section=EMERGENCY,
+    description="Publish even if the date loses a larger share of its keys than GRADING_MAX_SHRINK.",
+)
+DRY_RUN = Param(True, type="boolean", title="Dry run", description="Change nothing; report what would change.")
+TABLE = Param(PREDICTION_ACCURACY.name, type="string", enum=list(REPAIRABLE), title="Table", description="Table to change.")
+FROM_DATE = Param(type="string", format="date", title="First date", description="First date of the range, YYYY-MM-DD.")
+TO_DATE = Param(type="string", format="date", title="Last date", description="Last date of the range, included.")
+
+# The values of review_models' parameter weekly, and whether each forces the weekly table.
+WEEKLY: dict[str, bool | None] = {"on Mondays": None, "always": True, "never": False}
+
+
+def optional_date(title: str, description: str) -> Param:
+    """A date that may be left empty; ``description`` says which date that means."""
+    return Param(None, type=["null", "string"], format="date", title=title, description=description)
+
+
+def full_match(pattern: str) -> str:
+    """A pattern of a JSON schema for the whole value: in Python ``$`` alone also matches before a trailing line break."""
+    return rf"^{pattern}$(?!\n)"
 
 
 def switched_off(context: Context) -> str | None:
-    """Why the run is to write without leases; None when it is not."""
-    wanted = context["params"].get("use_lease")
-    if wanted is None:
+    """Why the run writes without leases; None when it uses them."""
+    wanted = context["params"].get("use_lease", AS_CONFIGURED)
+    if wanted == AS_CONFIGURED:
         return None if get_settings().grading_use_lease else "the setting GRADING_USE_LEASE is off"
-    return None if wanted else "the run's parameter use_lease is off"
+    return "the run's parameter use_lease is off" if wanted == "off" else None
 
 
 def table_of(context: Context) -> Table:

@@ -15,7 +15,7 @@ DATASET = "nba_predictions"
 DATASETS = (DATASET, "nba_box_scores")
 # A worker of a batch writes _staging_batch_<batch>_<worker>. A batch id has no underscore, as the next underscore ends it: the tables of
 # batch "a" are never taken for those of a batch "a_b".
-BATCH_ID_PATTERN = "^[A-Za-z0-9]+$"
+BATCH_ID_PATTERN = "[A-Za-z0-9]+"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import notify_once, raise_alert, resolve
+from nba_grading.airflow.params import WEEKLY
 from nba_grading.alerts.model import Alert, incident_name
 from nba_grading.events import get_logger
 from nba_grading.game_dates import GameDateError, resolve_past_day
@@ -59,8 +60,8 @@ def review_week(context: Context) -> list[dict[str, Any]]:
     from nba_grading.reviews.trends import NAMES, trend
 
     day, targets = _day(context), _targets()
-    if not reviews.is_weekly_due(day, context["params"].get("weekly")):
-        raise AirflowSkipException(f"the morning after {day} is no Monday; the parameter weekly forces the table")
+    if not reviews.is_weekly_due(day, WEEKLY[context["params"]["weekly"]]):
+        raise AirflowSkipException(f'the day after {day} is no Monday, or weekly is "never"; set weekly to "always" to make the table')
     warehouse = make_warehouse(context)
     with fail_for_good():
         rows = reviews.review_systems(warehouse, day, targets)

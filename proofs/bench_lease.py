@@ -33,7 +33,6 @@ from rich.table import Table
 from commands.console import CommandError, console, progress_bar, sentences
 from commands.stack_config import ROOT
 from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
-from nba_grading.leases.store import StoreUnavailable
 from proofs.contention import POLL_SECONDS, PROCESSES, measure_contention, measure_handoff, measure_polled_handoff, measure_recovery, preload
 from proofs.emulator import client_of, firestore_emulator, hide_lease_warnings
 from proofs.figures import Figures, OperationCost, Spread, Target, operation_costs, targets
@@ -130,7 +129,7 @@ def store_errors() -> Iterator[None]:
     """An emulator that fails in mid-measurement is told as a sentence."""
     try:
         yield
-    except (LeaseHeld, LeaseStoreUnavailable, StoreUnavailable, GoogleAPICallError, grpc.RpcError) as error:
+    except (LeaseHeld, LeaseStoreUnavailable, GoogleAPICallError, grpc.RpcError) as error:
         raise CommandError(f"The Firestore emulator did not do it: {error}") from error
     except EOFError as error:
         raise CommandError("A process of the benchmark died: its error is above.") from error

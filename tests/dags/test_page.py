@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from commands.stack_config import ROOT
+from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey, StoreUnavailable
+from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
 from nba_grading.page.cache import PanelCache
@@ -204,11 +205,11 @@ def test_leases_are_told_with_holder_age_and_what_is_left(client: TestClient, le
     assert settled(client, "leases")["data"] == []
 
     def away(operation: str) -> Any:
-        raise StoreUnavailable("Firestore: 503")
+        raise LeaseStoreUnavailable("Firestore: 503")
 
     monkeypatch.setattr(leases.store, "list", away)
     after = settled(client, "leases")
-    assert (after["data"], after["stale_because"]) == ([], "StoreUnavailable: Firestore: 503")
+    assert (after["data"], after["stale_because"]) == ([], "LeaseStoreUnavailable: Firestore: 503")
     assert client.get("/api/waiting").json()["data"][0]["run_id"] == "w1"
 
 

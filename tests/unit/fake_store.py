@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict, WriteResult, fields_of
+from nba_grading.leases.errors import LeaseStoreUnavailable
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, VersionConflict, WriteResult, fields_of
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ class FakeStore:
             self._changed.notify_all()
         fault.meanwhile()
         if not fault.answered:
-            raise StoreUnavailable(f"no answer to {verb}")
+            raise LeaseStoreUnavailable(f"no answer to {verb}")
         return answer.result(timeout=0)
 
     def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:

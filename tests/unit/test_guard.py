@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from google.api_core import exceptions as api
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 
 from nba_grading.guarded_write.claim import Claim, UnleasedClaim, claim_date
@@ -171,6 +172,18 @@ def test_whatever_keeps_firestore_from_answering_degrades(error: Exception) -> N
     claim = claim_date(lambda: LeaseManager(store, LeaseTimes()), KEY, {}, "degrade")
     assert isinstance(claim, UnleasedClaim)
     assert str(error) in claim.reason
+
+
+def test_missing_credentials_degrade_like_a_store_that_is_down() -> None:
+    def make_leases() -> LeaseManager:
+        def no_credentials() -> firestore.Client:
+            raise DefaultCredentialsError("no default credentials were found")  # type: ignore[no-untyped-call]
+
+        return LeaseManager(make_lease_store("firestore", 5, no_credentials), LeaseTimes())
+
+    claim = claim_date(make_leases, KEY, {}, "degrade")
+    assert isinstance(claim, UnleasedClaim)
+    assert "no credentials for the lease store: no default credentials" in claim.reason
 
 
 def test_the_settings_are_the_durations_of_the_lease() -> None:

@@ -20,7 +20,7 @@ from nba_grading.leases import store as lease_store_module
 from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
 from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey, LeaseRecord, StoreUnavailable
+from nba_grading.leases.store import LeaseKey, LeaseRecord
 from nba_grading.leases.times import LeaseTimes
 from nba_grading.leases.waiting import Waiter, WatchState, turn_delay_s
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
@@ -169,14 +169,14 @@ def test_a_create_answered_after_its_own_validity_is_given_back(store: FakeStore
 
 def test_a_silent_store_is_unavailable_after_four_calls(store: FakeStore, acquire: Acquire) -> None:
     store.outage = DROPPED
-    with pytest.raises(LeaseStoreUnavailable, match="grading_2026-01-10"):
+    with pytest.raises(LeaseStoreUnavailable, match="no answer to read"):
         acquire()
     assert store.calls == ["create", "read", "read", "read"]
 
 
 def test_a_store_that_only_reads_is_unavailable_after_six_rounds(store: FakeStore, acquire: Acquire) -> None:
     store.inject("create", *[DROPPED] * 6)
-    with pytest.raises(LeaseStoreUnavailable, match="6 tries"):
+    with pytest.raises(LeaseStoreUnavailable, match="6 attempts"):
         acquire()
     assert store.calls == ["create", "read"] * 6
 
@@ -679,37 +679,37 @@ class Watched(FakeStore):
         yield
 
 
-def sight_of(store: FakeStore, clock: ManualClock) -> WatchState:
+def watch_state_of(store: FakeStore, clock: ManualClock) -> WatchState:
     put_claim(store)
     return WatchState(stored(store), clock, threading.Event())
 
 
 def test_a_waiter_is_unsure_until_its_watch_has_spoken(store: FakeStore, clock: ManualClock) -> None:
-    sight = sight_of(store, clock)
-    assert sight.is_unsure
-    sight.tell(sight.record)
-    assert not sight.is_unsure
+    state = watch_state_of(store, clock)
+    assert state.is_unsure
+    state.on_change(state.record)
+    assert not state.is_unsure
 
 
 @pytest.mark.parametrize("learns", ["watch", "read"])
 def test_a_waiter_that_lost_a_race_is_unsure_until_it_has_learned_of_the_winner(store: FakeStore, clock: ManualClock, learns: str) -> None:
-    sight = sight_of(store, clock)
-    sight.tell(None)
-    assert sight.take_turn()
-    sight.lose_race()
-    assert (sight.is_absent, sight.is_unsure) == (False, True)
-    (sight.tell if learns == "watch" else sight.look)(stored(store))
-    assert not sight.is_unsure
+    state = watch_state_of(store, clock)
+    state.on_change(None)
+    assert state.take_turn()
+    state.on_lost_race()
+    assert (state.is_absent, state.is_unsure) == (False, True)
+    (state.on_change if learns == "watch" else state.on_read)(stored(store))
+    assert not state.is_unsure
 
 
 def test_a_waiter_whose_watch_told_during_its_call_believes_the_watch(store: FakeStore, clock: ManualClock) -> None:
-    sight = sight_of(store, clock)
-    sight.tell(None)
-    sight.take_turn()
-    sight.tell(stored(store))
-    sight.tell(None)  # the winner has come and gone before our own call was answered
-    sight.lose_race()
-    assert (sight.is_absent, sight.is_unsure) == (True, False)
+    state = watch_state_of(store, clock)
+    state.on_change(None)
+    state.take_turn()
+    state.on_change(stored(store))
+    state.on_change(None)  # the winner has come and gone before our own call was answered
+    state.on_lost_race()
+    assert (state.is_absent, state.is_unsure) == (True, False)
 
 
 def test_a_lease_taken_by_another_while_a_waiter_lets_it_pass_is_left_alone(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -940,11 +940,10 @@ def test_the_names_of_the_document_are_those_of_the_old_lock() -> None:
     assert (KEY.collection, KEY.document_id) == ("grading_locks", "grading_2026-01-10")
 
 
-def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases: LeaseManager) -> None:
-    store.outage = DROPPED
-    with pytest.raises(LeaseStoreUnavailable) as unavailable:
-        leases.try_acquire(KEY, {})
-    assert isinstance(unavailable.value.__cause__, StoreUnavailable)
+def test_a_document_id_is_parsed_to_its_key_and_any_other_id_to_none() -> None:
+    assert LeaseKey.parse("grading", KEY.document_id) == KEY
+    for other in ("grading_2026-1-10", "grading_2026-02-30", "grading_", "consolidation_2026-01-10", "2026-01-10"):
+        assert LeaseKey.parse("grading", other) is None
 
 
 # Events

@@ -1,6 +1,6 @@
 """The two sides of `make bench`, which do the same on the same made-up rows: ours through the emulator's REST, and DuckDB itself.
 
-Each lives in a process of its own, started by ``side_process``, so that the memory of each can be told. Rows are made up by SQL on
+Each lives in a process of its own, started by ``backend_process``, so that the memory of each can be told. Rows are made up by SQL on
 both sides; what a side prepares is not timed. ``export`` leaves a side's rows as Parquet, for the other to compare its own with.
 """
 
@@ -43,7 +43,7 @@ from proofs.writer import insert_unguarded
 SEASON_FIRST, SEASON_LAST = date(2024, 10, 1), date(2025, 9, 30)
 GRADED_DATE = date(2026, 1, 10)
 BATCH = "bench"
-DIRTY = [each for each in HISTORY if each.rows]
+DUPLICATED = [each for each in HISTORY if each.rows]
 BUCKET = "bench"
 # Times and ids of a write: they differ from one run to the next, and say nothing of the rows.
 NOT_COMPARED = {"graded_at", "computed_at", "grading_run_id", "fencing_token"}
@@ -52,7 +52,7 @@ AVERAGES = {"mae", "bias", "hit_rate", "over_hit_rate", "under_hit_rate"}
 GUARDED: dict[str, Any] = {"grading_run_id": "bench", "max_shrink": 1.0, "allow_shrink": True}
 
 
-class Side:
+class Backend:
     """What both sides do; the operations return what they took."""
 
     def __init__(self, warehouse: Warehouse) -> None:
@@ -70,7 +70,7 @@ class Side:
         """Look for duplicates and remove them, date by date."""
 
         def repair() -> None:
-            for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DIRTY[0].game_date, DIRTY[-1].game_date):
+            for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DUPLICATED[0].game_date, DUPLICATED[-1].game_date):
                 write_without_duplicates(self.warehouse, _claim("grading", plan.game_date), plan.game_date, table=PREDICTION_ACCURACY.name)
 
         return self._timed(repair)
@@ -80,7 +80,7 @@ class Side:
         claim = _claim("consolidation", game_date)
         return self._timed(lambda: consolidate_date(self.warehouse, claim, game_date, batch_id=BATCH, **GUARDED))
 
-    def sum_up_season(self) -> Sample:
+    def aggregate_season(self) -> Sample:
         """The partition of the summary that holds a season, and its last month."""
         return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), SEASON_LAST, **GUARDED))
 
@@ -104,8 +104,8 @@ class Side:
         self.warehouse.dml(PROOFS_SQL.load("delete_date"), {"game_date": game_date})
 
     def make_history(self, scale: float) -> int:
-        """The grades that history left, duplicates and all; their number. A copy is kept for ``dirty_again``."""
-        for each in DIRTY:
+        """The grades that history left, duplicates and all; their number. A copy is kept for ``restore_history``."""
+        for each in DUPLICATED:
             keys, rows = round(each.keys * scale), round(each.rows * scale)
             insert_synthetic_date(self.warehouse, each.game_date, keys)
             insert_unguarded(self.warehouse, each.game_date, "the first writer")
@@ -113,7 +113,7 @@ class Side:
         self._keep(PREDICTION_ACCURACY)
         return self.count(PREDICTION_ACCURACY)
 
-    def dirty_again(self) -> None:
+    def restore_history(self) -> None:
         """The table as ``make_history`` left it."""
         self._bring_back(PREDICTION_ACCURACY)
 
@@ -158,7 +158,7 @@ class Side:
         raise NotImplementedError
 
 
-class EmulatorSide(Side):
+class EmulatorBackend(Backend):
     """Ours: the project's functions, through REST, on an emulator whose tables are on disk. Clock and processor time are of the whole call."""
 
     def __init__(self, environment: Mapping[str, str], emulator_pid: int) -> None:
@@ -189,7 +189,7 @@ class EmulatorSide(Side):
         self.warehouse.query(PROOFS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
 
 
-class DuckdbSide(Side):
+class DuckdbBackend(Backend):
     """The floor: the same functions on DuckDB itself. Times are those inside DuckDB, with the checkpoint that ends each operation."""
 
     warehouse: DuckdbWarehouse
@@ -202,7 +202,7 @@ class DuckdbSide(Side):
         self.warehouse.create_schema()
 
     def compare(self, table: Table, day: date, files: Path, name: str) -> tuple[int, int]:
-        """Rows of a date here, and how many differ from those that ``EmulatorSide.export`` left in ``files``: on either side, copies counted."""
+        """Rows of a date here, and how many differ from those that ``EmulatorBackend.export`` left in ``files``: on either side, copies counted."""
         columns = ", ".join(f"ROUND({column}, 6) AS {column}" if column in AVERAGES else column for column in _compared(table))
         connection = self.warehouse.connection
         [(text, _)] = translate(_rows_of(table, day))
@@ -227,12 +227,12 @@ class _Processes(BaseManager):
     """Starts a side in a process of its own; calls go there and back."""
 
 
-_Processes.register("EmulatorSide", EmulatorSide)
-_Processes.register("DuckdbSide", DuckdbSide)
+_Processes.register("EmulatorBackend", EmulatorBackend)
+_Processes.register("DuckdbBackend", DuckdbBackend)
 
 
 @contextmanager
-def side_process(kind: type[Side], *arguments: Any) -> Iterator[Any]:
+def backend_process(kind: type[Backend], *arguments: Any) -> Iterator[Any]:
     """A side in a process of its own, which ends with the context: what its methods take and return is pickled."""
     with _Processes(ctx=CONTEXT) as processes:
         yield getattr(processes, kind.__name__)(*arguments)

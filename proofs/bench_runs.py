@@ -18,7 +18,7 @@ from typing import Any
 from commands.console import console
 from commands.stack_config import StackConfig
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, Table
-from proofs.backends import BUCKET, DIRTY, GRADED_DATE, SEASON_FIRST, SEASON_LAST, DuckdbSide, EmulatorSide, side_process
+from proofs.backends import BUCKET, DUPLICATED, GRADED_DATE, SEASON_FIRST, SEASON_LAST, DuckdbBackend, EmulatorBackend, backend_process
 from proofs.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample
 from proofs.emulator import bigquery_emulator
 from proofs.memory import PeakMemory
@@ -125,8 +125,8 @@ def measure(state: Path, sizes: Sizes, advance: Callable[[], None] = lambda: Non
 def _bench(directory: Path, sizes: Sizes, memory: PeakMemory) -> Iterator[Bench]:
     with (
         bigquery_emulator(directory) as (config, emulator_pid),
-        side_process(EmulatorSide, config.client_environment(), emulator_pid) as ours,
-        side_process(DuckdbSide, directory / "floor.duckdb") as floor,
+        backend_process(EmulatorBackend, config.client_environment(), emulator_pid) as ours,
+        backend_process(DuckdbBackend, directory / "floor.duckdb") as floor,
     ):
         bench = Bench(ours, floor, config, emulator_pid, sizes)
         bench.both("create_schema")
@@ -141,9 +141,9 @@ def _deduplicate(bench: Bench) -> None:
     samples = []
     for number in range(bench.sizes.repeats):
         if number:
-            bench.both("dirty_again")
+            bench.both("restore_history")
         samples.append(bench.sample("deduplicate"))
-    bench.record("dedup", rows, 0, samples, *((PREDICTION_ACCURACY, each.game_date) for each in DIRTY))
+    bench.record("dedup", rows, 0, samples, *((PREDICTION_ACCURACY, each.game_date) for each in DUPLICATED))
 
 
 def _consolidate(bench: Bench) -> float:
@@ -200,7 +200,10 @@ def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tup
 
 def _grade_row_by_row(bench: Bench, memory: PeakMemory, game_date: date, grade: Measurement) -> RowByRow:
     bench.ours.clear(game_date)
-    with side_process(EmulatorSide, bench.config.client_environment(), bench.emulator_pid) as process, memory.watch({"row by row": process.pid()}):
+    with (
+        backend_process(EmulatorBackend, bench.config.client_environment(), bench.emulator_pid) as process,
+        memory.watch({"row by row": process.pid()}),
+    ):
         seconds = process.grade_row_by_row(game_date)
     _, different = bench.compare(PREDICTION_ACCURACY, game_date)
     return RowByRow(grade.rows, seconds, grade.ours, different)
@@ -208,5 +211,5 @@ def _grade_row_by_row(bench: Bench, memory: PeakMemory, game_date: date, grade: 
 
 def _sum_up_season(bench: Bench) -> None:
     rows = bench.ours.count(PREDICTION_ACCURACY)
-    samples = [bench.sample("sum_up_season") for _ in range(bench.sizes.repeats)]
+    samples = [bench.sample("aggregate_season") for _ in range(bench.sizes.repeats)]
     bench.record("season", rows, 0, samples, (PREDICTION_PERFORMANCE_SUMMARY, SEASON_LAST), (PREDICTION_ACCURACY, SEASON_FIRST))

@@ -92,7 +92,7 @@ class Writer:
         lease = self._held.get(facts.get("holder", ""))
         if event == "lease_renewed" and lease:
             how = "adopted" if facts.get("adopted") else "renewed"
-            self.history.tell(how, holder=lease.holder_id, valid_until=boottime() + lease.remaining_s)
+            self.history.record(how, holder=lease.holder_id, valid_until=boottime() + lease.remaining_s)
 
     def _cycle(self, number: int) -> bool:
         """Whether the cycle came to a write, or lost the right to it."""
@@ -100,10 +100,10 @@ class Writer:
         try:
             claim = self._claim(key)
         except LeaseHeld:
-            self.history.tell("gave_up", key=str(key))
+            self.history.record("gave_up", key=str(key))
             return False
         except LeaseStoreUnavailable:
-            self.history.tell("unavailable", key=str(key))
+            self.history.record("unavailable", key=str(key))
             time.sleep(random.uniform(0, 1))
             return False
         if isinstance(claim, UnleasedClaim):
@@ -111,7 +111,7 @@ class Writer:
             return True
         now = boottime()
         self._held[claim.holder_id] = claim
-        self.history.tell("claimed", key=str(key), holder=claim.holder_id, token=claim.token, at=now, valid_until=now + claim.remaining_s)
+        self.history.record("claimed", key=str(key), holder=claim.holder_id, token=claim.token, at=now, valid_until=now + claim.remaining_s)
         how = "released"
         try:
             counter, seen = self.dates.counter(str(key))
@@ -120,11 +120,11 @@ class Writer:
             held = self.dates.write_fenced(str(key), claim.holder_id, claim.token, counter + 1, seen)
             self._tell_write(key, claim.holder_id, claim.token, counter + 1, held)
         except FencedOut:
-            self.history.tell("fenced_out", key=str(key), holder=claim.holder_id)
+            self.history.record("fenced_out", key=str(key), holder=claim.holder_id)
         except LeaseLost:
             how = "lost"
         finally:
-            self.history.tell("ended", holder=claim.holder_id, at=boottime(), how=how)
+            self.history.record("ended", holder=claim.holder_id, at=boottime(), how=how)
             claim.release()
             del self._held[claim.holder_id]
         return True
@@ -143,7 +143,7 @@ class Writer:
 
     def _tell_write(self, key: LeaseKey, holder: str, token: int | None, updated: int | None, held: Held) -> None:
         facts = {"rows": held.rows, "keys": held.keys, "runs": held.runs, "holds_token": held.token, "replaced_token": held.replaced}
-        self.history.tell("wrote", key=str(key), holder=holder, token=token, at=boottime(), updated=updated, **facts)
+        self.history.record("wrote", key=str(key), holder=holder, token=token, at=boottime(), updated=updated, **facts)
 
     def _cycle_as_of_old(self, number: int) -> bool:
         key = key_of(number)
@@ -151,15 +151,15 @@ class Writer:
         run = f"{self.plan.name}-{time.monotonic_ns()}"
         if lock.acquire():
             now = boottime()
-            self.history.tell("claimed", key=str(key), holder=run, token=time.time_ns(), at=now, valid_until=now + 1e6)
+            self.history.record("claimed", key=str(key), holder=run, token=time.time_ns(), at=now, valid_until=now + 1e6)
         else:
-            self.history.tell("unlocked", key=str(key))
+            self.history.record("unlocked", key=str(key))
         counter, _ = self.dates.counter(str(key))
         outlives = random.randrange(OUTLIVES_ONE_IN) == 0
         seconds = lock.lease_s * random.uniform(1, 1.5) if outlives else random.expovariate(1 / HOLD_SECONDS)
         held = self.dates.write_as_of_old(str(key), run, counter + 1, between=lambda: time.sleep(seconds))
         self._tell_write(key, run, None, counter + 1, held)
-        self.history.tell("ended", holder=run, at=boottime(), how="released")
+        self.history.record("ended", holder=run, at=boottime(), how="released")
         lock.release()
         return True
 
@@ -221,7 +221,7 @@ class Fleet:
                 continue
             if process.exitcode > 0:
                 raise RuntimeError(f"a writer of the cycles ended with an error of its own (exit code {process.exitcode})")
-            self._history.tell("died", victim=pid, at=boottime())
+            self._history.record("died", victim=pid, at=boottime())
             del self._running[pid]
             done = min(cycles_done(plan), plan.cycles)
             advance(done)

@@ -35,10 +35,10 @@ class Fault:
     number: int
 
 
-class MortalWarehouse(Warehouse):
-    """A warehouse whose process meets its misfortune; it counts its statements."""
+class FaultyWarehouse(Warehouse):
+    """A warehouse whose process meets its fault; it counts its statements."""
 
-    misfortune: Fault | None = None
+    fault: Fault | None = None
     statements = 0
 
     def _run(self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = lambda job_id: None) -> Any:
@@ -58,13 +58,13 @@ class MortalWarehouse(Warehouse):
         return super()._submit_or_adopt(text, config, job_id)
 
     def _meets(self, when: When) -> bool:
-        return self.misfortune == Fault(when, self.statements)
+        return self.fault == Fault(when, self.statements)
 
 
-class MortalLeaseStore(SqliteLeaseStore):
-    """A lease store in a file whose process meets its misfortune; it counts its writes. Its clock is ``late_s`` seconds ahead."""
+class FaultyLeaseStore(SqliteLeaseStore):
+    """A lease store in a file whose process meets its fault; it counts its writes. Its clock is ``late_s`` seconds ahead."""
 
-    misfortune: Fault | None = None
+    fault: Fault | None = None
     writes = 0
 
     def __init__(self, path: Path, *, rpc_seconds: float, late_s: float = 0) -> None:
@@ -89,7 +89,7 @@ class MortalLeaseStore(SqliteLeaseStore):
 
     def _wrote(self) -> None:
         self.writes += 1
-        if self.misfortune == Fault("leased", self.writes):
+        if self.fault == Fault("leased", self.writes):
             die()
 
 

@@ -33,7 +33,7 @@ class History:
     def __init__(self, directory: Path, name: str) -> None:
         self._file = os.open(directory / f"{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def tell(self, event: str, **facts: Any) -> None:
+    def record(self, event: str, **facts: Any) -> None:
         """Append one event of this process."""
         os.write(self._file, (json.dumps({"event": event, "pid": os.getpid(), **facts}) + "\n").encode())
 

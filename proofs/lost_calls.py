@@ -37,8 +37,8 @@ class Loss:
     silent: bool
 
     def __str__(self) -> str:
-        told = [f"{method} {nth} {when}" for method, nth, when in self.calls]
-        return "-".join([self.operation, *told, "silent" if self.silent else "refused"])
+        outcomes = [f"{method} {nth} {when}" for method, nth, when in self.calls]
+        return "-".join([self.operation, *outcomes, "silent" if self.silent else "refused"])
 
 
 @dataclass
@@ -166,16 +166,16 @@ def lose_every_call(port: int, advance: Callable[[int], None]) -> LostCallsVerdi
 
     def lose(number: int) -> str | None:
         with FaultProxy(port) as proxy:
-            told = try_loss(LOSSES[number], proxy, port, LeaseKey("grading", date(2028, 1, 1) + timedelta(days=number)))
+            outcomes = try_loss(LOSSES[number], proxy, port, LeaseKey("grading", date(2028, 1, 1) + timedelta(days=number)))
         advance(1)
-        return told
+        return outcomes
 
     order = random.sample(range(len(LOSSES)), len(LOSSES))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = dict(zip(order, pool.map(lose, order), strict=True))
+        outcomes = dict(zip(order, pool.map(lose, order), strict=True))
     return LostCallsVerdict(
         scenarios=len(LOSSES),
-        overlaps=sum(one == "held by two" for one in told.values()),
-        stuck=sum(one == "stuck" for one in told.values()),
-        problems=tuple(f"{LOSSES[number]}: {one}" for number, one in told.items() if one),
+        overlaps=sum(one == "held by two" for one in outcomes.values()),
+        stuck=sum(one == "stuck" for one in outcomes.values()),
+        problems=tuple(f"{LOSSES[number]}: {one}" for number, one in outcomes.items() if one),
     )

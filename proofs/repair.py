@@ -63,9 +63,9 @@ class Repaired:
 
 
 def run_repairs(api: AirflowApi) -> dict[str, Any]:
-    """Run the three DAGs one after the other; what each told in the end, by DAG and table. Raises CommandError."""
+    """Run the three DAGs one after the other; returns the result of each, by DAG and table. Raises CommandError."""
     approved = {**RANGE, "dry_run": False, "auto_approve": True}
-    told = {}
+    result = {}
     for name, dag_id, task_id, params in (
         ("grades", "remove_duplicates", "repair", {"table": PREDICTION_ACCURACY.name, **approved}),
         ("predictions", "remove_duplicates", "repair", {"table": PLAYER_PROP_PREDICTIONS.name, **approved}),
@@ -80,8 +80,8 @@ def run_repairs(api: AirflowApi) -> dict[str, Any]:
                 time.sleep(0.5)
         if state != "success":
             raise CommandError(f"{dag_id} failed: look at its run {run_id} in Airflow, or with --keep.")
-        told[name] = api.result(dag_id, run_id, task_id) or {}
-    return told
+        result[name] = api.result(dag_id, run_id, task_id) or {}
+    return result
 
 
 def inspect(warehouse: Warehouse, backup: str) -> Repaired:
@@ -104,11 +104,11 @@ def _count(warehouse: Warehouse, table: str) -> int:
     return int(warehouse.query(render_sql("repair/count_rows", target=identifier(table)))[0]["stored_rows"])
 
 
-def _repairs_table(told: dict[str, Any]) -> Table:
-    table = Table("repair", "dates or tables", "rows or tables gone", title="what the DAGs told")
+def _repairs_table(result: dict[str, Any]) -> Table:
+    table = Table("repair", "dates or tables", "rows or tables gone", title="results of the DAGs")
     for name in ("grades", "predictions"):
-        table.add_row(name, str(len(told[name]["changed"])), f"{told[name]['removed']:,}")
-    table.add_row("staging", str(told["staging"]["tables"]), f"{told['staging']['dropped']:,}")
+        table.add_row(name, str(len(result[name]["changed"])), f"{result[name]['removed']:,}")
+    table.add_row("staging", str(result["staging"]["tables"]), f"{result['staging']['dropped']:,}")
     return table
 
 
@@ -134,14 +134,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with timed("building history"), progress_bar() as bar:
                 task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
                 build_incident_state(warehouse, lambda: bar.advance(task))
-            told = run_repairs(AirflowApi(config.url("airflow")))
-            repaired = inspect(warehouse, told["grades"]["backup"])
+            result = run_repairs(AirflowApi(config.url("airflow")))
+            repaired = inspect(warehouse, result["grades"]["backup"])
             if given.keep:
                 console.print(f"Airflow: {config.url('airflow')}   Slack: {config.url('slack')}   stop: make down", style="bold")
         finally:
             if not given.keep:
                 stack.down()
-        console.print(_repairs_table(told))
+        console.print(_repairs_table(result))
         console.print(repaired.line(time.monotonic() - started), markup=False)
         outcome.code = 0 if repaired.is_whole else 1
     return outcome.code

@@ -21,9 +21,9 @@ from commands.stack_config import StackConfig
 from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.warehouse.client import Warehouse
 from proofs.fault_injection import Fault
-from tests.emulator.fork_server import End, Nursery
-from tests.emulator.scenario import Parts, Scene, tables
-from tests.emulator.scenarios import SCENES
+from tests.emulator.fork_server import End, ForkServer
+from tests.emulator.scenario import Parts, Scenario, tables
+from tests.emulator.scenarios import SCENARIOS
 
 # The emulator runs a statement at a time: while it does, the other's client works.
 SIDE_BY_SIDE = 2
@@ -40,8 +40,8 @@ Run = Callable[..., End]
 def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Runs a task in a process of its own; from several threads."""
     leases = tmp_path_factory.mktemp("leases") / "leases.db"
-    free: SimpleQueue[Nursery] = SimpleQueue()
-    nurseries = [Nursery(emulators, leases) for _ in range(SIDE_BY_SIDE)]
+    free: SimpleQueue[ForkServer] = SimpleQueue()
+    nurseries = [ForkServer(emulators, leases) for _ in range(SIDE_BY_SIDE)]
     for nursery in nurseries:
         free.put(nursery)
 
@@ -57,7 +57,7 @@ def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Ite
         nursery.close()
 
 
-def deaths_of(scene: Scene, undisturbed: End) -> list[Fault]:
+def deaths_of(scene: Scenario, undisturbed: End) -> list[Fault]:
     """A kill before the first step, inside each statement, after each write of the first lease; with EVERY_KILL after each statement, too."""
     statements = range(1, undisturbed.statements + 1)
     inside = [Fault("inside", number) for number in statements]
@@ -68,8 +68,8 @@ def deaths_of(scene: Scene, undisturbed: End) -> list[Fault]:
 
 # Some hundred statements each, a minute at most on an idle machine.
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("scene", [scene() for scene in SCENES], ids=lambda scene: scene.task)
-def test_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehouse: Warehouse, run: Run) -> None:
+@pytest.mark.parametrize("scene", [scene() for scene in SCENARIOS], ids=lambda scene: scene.task)
+def test_a_killed_task_is_finished_by_the_same_task_again(scene: Scenario, warehouse: Warehouse, run: Run) -> None:
     scene.prepare(warehouse, [PLACE_OF_UNDISTURBED])
     before = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
     undisturbed = run(scene.task, scene.params(PLACE_OF_UNDISTURBED))
@@ -91,13 +91,13 @@ def batched(places: Iterable[int], size: int) -> Iterator[list[int]]:
         yield group
 
 
-def problems_of(scene: Scene, warehouse: Warehouse, run: Run, deaths: dict[int, Fault], before: Parts, after: Parts) -> Iterator[str]:
+def problems_of(scene: Scenario, warehouse: Warehouse, run: Run, deaths: dict[int, Fault], before: Parts, after: Parts) -> Iterator[str]:
     """What is not as it must be once every process of these has died its death, and once each was followed by another."""
     places = list(deaths)
     scene.prepare(warehouse, places)
     assert set(map(str, scene.look(warehouse, places).values())) == {str(before)}
 
-    killed = in_parallel(lambda place: run(scene.task, scene.params(place), misfortune=deaths[place]), places)
+    killed = in_parallel(lambda place: run(scene.task, scene.params(place), fault=deaths[place]), places)
     yield from (f"{deaths[place]}: was not killed: {end}" for place, end in zip(places, killed, strict=True) if end.status != -SIGKILL)
     for place, parts in scene.look(warehouse, places).items():
         changed = {name for name in parts if parts[name] != before[name]}

@@ -1,6 +1,6 @@
-"""Creates the pools of include/pools.json when Airflow starts, so that no one has to: a task in a missing pool waits for ever, silently.
+"""Creates the pools of include/pools.json when Airflow starts, as a task in a missing pool waits for ever without an error.
 
-A pool that is there is left alone, so what an operator set in the UI stays.
+An existing pool is not changed, so that settings made in the UI are kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POOLS_FILE = Path(__file__).resolve().parents[1] / "include" / "pools.json"
 
 
 def create_missing_pools() -> None:
-    """Insert the pools that the metadata database does not have; several components may do so at once."""
+    """Insert the pools missing from the metadata database; several components may do so at once."""
     from airflow.models.pool import Pool
     from airflow.utils.session import create_session
     from sqlalchemy import select

@@ -1,4 +1,4 @@
--- One row per result of a data-quality check, oldest first within a check: a trend, whose last row is how it stands.
+-- One row per result of a data-quality check, oldest first within a check; the last row is its current result.
 -- Params: since TIMESTAMP
 SELECT
     check_name,

@@ -62,7 +62,7 @@ def test_the_runbook_entries_that_the_page_names_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    ("counts", "open_findings", "told"),
+    ("counts", "open_findings", "expected"),
     [
         (
             {"gradable": 2715, "graded": 2400, "voided": 12, "pending": 303, "pending_games": 2},

@@ -1,6 +1,6 @@
 """Rounds of two to eight writers on one date of the BigQuery emulator: with and without a lease, killed, or stopped past it.
 
-After each round the date must hold one whole write, no key twice, and the newest token; then a last writer must get through.
+After each round the date must hold one whole write, no key twice, and the newest token; then a last writer must succeed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ROUND_SECONDS = 180.0
 
 @dataclass
 class PublishVerdict:
-    """What the rounds came to; ``ended`` counts how the writers ended."""
+    """The result of all rounds; ``ended`` counts how the writers ended."""
 
     rounds: int = 0
     duplicates: int = 0
@@ -59,7 +59,7 @@ class Entrant:
 
 
 def insert_synthetic_date(warehouse: Warehouse, game_date: date, predictions: int) -> None:
-    """Make up one date's predictions and box scores."""
+    """Insert synthetic predictions and box scores of one date."""
     for name in ("local/insert_synthetic_predictions", "local/insert_synthetic_box_scores"):
         warehouse.dml(load_sql(name), {"game_date": game_date, "predictions": predictions})
 
@@ -118,7 +118,7 @@ def _race(game_date: date, entrants: list[Entrant], environment: Mapping[str, st
 
 
 def start_writer(game_date: date, entrant: Entrant, environment: Mapping[str, str]) -> tuple[Any, Connection]:
-    """The process of a writer, and what it will tell at its end."""
+    """The process of a writer, and the connection on which it sends its result."""
     ours, theirs = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_write, args=(theirs, game_date, entrant, {**SHORT_LEASE, **environment}), daemon=True)
     process.start()
@@ -134,7 +134,7 @@ def _write(parent: Connection, game_date: date, entrant: Entrant, environment: M
 
 
 def wake_after(pid: int, stopped_at: dict[int, float], seconds: float) -> bool:
-    """Let a process that stopped itself go on once it has stood still for so long; whether it was woken now."""
+    """Continue a process that has been stopped for ``seconds``; returns whether it did."""
     with suppress(psutil.Error):
         if psutil.Process(pid).status() != psutil.STATUS_STOPPED:
             return False
@@ -149,7 +149,7 @@ def _judge(verdict: PublishVerdict, held: Mapping[str, Any], outcomes: list[Mapp
     published = [one["fencing_token"] for one in outcomes if one["ended"] == "published"]
     verdict.ended.update(one["ended"] for one in outcomes)
     verdict.duplicates += held["stored_rows"] > held["stored_keys"]
-    # A killed writer may have published before it died, so the date may be newer than any that lived to tell.
+    # A killed writer may have published before it died, so the date may be newer than every reported token.
     whole = held["stored_rows"] in ({PREDICTIONS} if published else {0, PREDICTIONS})
     verdict.mixed_dates += held["runs"] > 1 or not whole
     verdict.stale_wins += bool(held["stored_rows"]) and (held["token"] != held["fence"] or held["fence"] < max(published, default=0))

@@ -1,10 +1,10 @@
-"""Build the state that history left and repair it by the three maintenance DAGs, on a stack of its own.
+"""Build the state after the incident and repair it with the three maintenance DAGs, on a stack of its own.
 
 Usage: python -m proofs.repair [--keep]
 
-Runs remove_duplicates on both tables, approved by parameter, and clean_staging_tables; then looks at every row itself. Ends with one
+Runs remove_duplicates on both tables, approved by parameter, and clean_staging_tables; then checks every row. Ends with one
 line ``repair: rows=… duplicates=… prediction_duplicates=… orphans=… lost_keys=… backup_rows=… seconds=…``. Exit code 0 only if
-nothing is doubled, orphaned or lost, and the backup holds what was there before.
+nothing is doubled, orphaned or lost, and the backup holds the original rows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RANGE = {"from_date": str(HISTORY[0].game_date), "to_date": str(HISTORY[-1].game
 
 @dataclass(frozen=True)
 class Repaired:
-    """What is there after the repair."""
+    """The state after the repair."""
 
     rows: int
     duplicates: int
@@ -51,15 +51,15 @@ class Repaired:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of it is as it should be."""
+        """Whether the repair is complete."""
         keys, rows = sum(each.keys for each in HISTORY if each.rows), sum(each.rows for each in HISTORY)
         wrong = self.duplicates + self.prediction_duplicates + self.orphans + self.lost_keys
         return (self.rows, self.backup_rows, wrong) == (keys, rows, 0)
 
     def line(self, seconds: float) -> str:
         """The closing line."""
-        figures = " ".join(f"{name}={value}" for name, value in vars(self).items())
-        return f"repair: {figures} seconds={seconds:.0f}"
+        values = " ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"repair: {values} seconds={seconds:.0f}"
 
 
 def run_repairs(api: AirflowApi) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def run_repairs(api: AirflowApi) -> dict[str, Any]:
 
 
 def inspect(warehouse: Warehouse, backup: str) -> Repaired:
-    """Count everything anew, from the tables."""
+    """Count everything from the tables."""
     first, last = HISTORY[0].game_date, HISTORY[-1].game_date
     grades, predictions = (plan_repair(warehouse, table, first, last) for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS))
     backup = identifier(f"{DATASET}.{backup}")
@@ -93,7 +93,7 @@ def inspect(warehouse: Warehouse, backup: str) -> Repaired:
         rows=_count(warehouse, PREDICTION_ACCURACY.full_name),
         duplicates=sum(each.surplus_rows for each in grades),
         prediction_duplicates=sum(each.surplus_rows for each in predictions),
-        # Of the batch that history left: the aggregates of the repaired dates may be writing theirs.
+        # Only those of the old batch: the aggregates of the repaired dates may be writing their own.
         orphans=sum(row["table_name"].startswith("_staging_batch_") for row in warehouse.query_file("staging/list_staging_tables")),
         lost_keys=int(warehouse.query(PROOFS_SQL.render("count_lost_keys_of_backup", backup=backup))[0]["lost_keys"]),
         backup_rows=_count(warehouse, backup),
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     started = time.monotonic()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", action="store_true", help="leave the stack running, to look at it in the browser")
+    parser.add_argument("--keep", action="store_true", help="leave the stack running")
     given = parser.parse_args(arguments)
     with sentences() as outcome:
         config = demo_config()

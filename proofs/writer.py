@@ -1,10 +1,10 @@
-"""One writer of one date in a process of its own, that can be made to die or to stand still at any statement.
+"""One writer of one date in a process of its own, which can be killed or stopped at any statement.
 
 Usage: python -m proofs.writer RECIPE GAME_DATE RUN_ID [--die-before N | --die-after N | --die-inside N | --stop-before N]
 
-RECIPE is leased or unleased, ours with and without a lease; old, what this project replaces: the old lock, then DELETE and INSERT as
-two jobs; or unguarded, those two jobs alone. The process kills or stops itself with a signal around its Nth statement. At its end it
-prints what it did as JSON. LEASE_SECONDS and the other settings are its own; OLD_LOCK_SCALE shortens the old lock's times.
+RECIPE is leased or unleased (the guarded write with and without a lease), old (the replaced lock, then DELETE and INSERT as two jobs),
+or unguarded (only those two jobs). The process kills or stops itself with a signal around its Nth statement. At its end it
+prints its result as JSON. It reads LEASE_SECONDS and the other settings; OLD_LOCK_SCALE shortens the old lock's times.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _write_as_of_old(warehouse: Warehouse, game_date: date, run_id: str, setting
 
 
 def insert_unguarded(warehouse: Warehouse, game_date: date, run_id: str) -> None:
-    """The second half of the old recipe: append a date's grades, whatever is there."""
+    """The second half of the old recipe: append a date's grades unconditionally."""
     columns = identifiers(PREDICTION_ACCURACY.columns)
     params: Params = {"game_date": game_date, "grading_run_id": run_id}
     warehouse.dml(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)

@@ -1,7 +1,7 @@
-"""Processes for tests that kill: a warm one, with its libraries loaded, forks a child for each task, in the time that a task takes.
+"""A fork server for tests that kill: one process loads the libraries and forks a child for each task.
 
-The warm process has one thread and no client, so its children are whole: each makes its own client and its own lease store. What a
-child did comes back as one line of JSON; one that was killed left none. ``python -m tests.emulator.fork_server`` is the warm process.
+The server has one thread and no client, so forking is safe: each child makes its own client and lease store. A child's result is one line of
+JSON; a killed child leaves none. ``python -m tests.emulator.fork_server`` is the server.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from proofs.fault_injection import Fault, FaultyLeaseStore, FaultyWarehouse
 
 @dataclass(frozen=True)
 class End:
-    """How a child ended: ``status`` as Popen.returncode tells it, -9 after SIGKILL; the rest is of one that lived to tell."""
+    """How a child ended: ``status`` as in Popen.returncode, -9 after SIGKILL; the rest is only known of a child that was not killed."""
 
     status: int
     statements: int = 0
@@ -34,7 +34,7 @@ class End:
 
 
 class ForkServer:
-    """The warm process; one child at a time."""
+    """The server process; it runs one child at a time."""
 
     def __init__(self, emulators: StackConfig, leases: Path) -> None:
         paths = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
@@ -43,7 +43,7 @@ class ForkServer:
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def run(self, task: str, params: Mapping[str, Any], fault: Fault | None = None, late_s: float = 0) -> End:
-        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is."""
+        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end. Its lease store's clock is ``late_s`` seconds ahead."""
         assert self._process.stdin
         assert self._process.stdout
         request = {"task": task, "params": params, "fault": fault and asdict(fault), "late_s": late_s}
@@ -52,7 +52,7 @@ class ForkServer:
         return End(**json.loads(self._process.stdout.readline()))
 
     def close(self) -> None:
-        """End the warm process."""
+        """End the server process."""
         self._process.communicate(timeout=60)
 
 

@@ -1,7 +1,7 @@
-"""A scenario of tests/emulator/test_kills.py: what a task finds at each of many places, and how its tables are looked at.
+"""A scenario of tests/emulator/test_kills.py: the data of a task at each of many places, and how its tables are checked.
 
-A place has dates of its own, so that each case has one to itself; ``look`` tells the parts of each, alike for all. Of every part there
-are two states that are right: as it was, and as an undisturbed run leaves it.
+A place has its own dates, so that cases do not share data. ``look`` returns the parts of each place. Every part has two correct states: the
+one before the task, and the one after an undisturbed run.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FIRST_DAY = date(2026, 2, 1)
 
 
 class Scenario:
-    """A task, what it finds, and what is looked at. ``needs``: a part, and another that changes before it does."""
+    """A task, its data, and the parts to check. ``needs`` maps a part to another one that changes before it."""
 
     task: str
     needs: ClassVar[Mapping[str, str]] = {}
-    # How many cases share the tables at a time.
+    # The number of cases that share the tables at a time.
     at_once = 1000
-    # Whether to kill after writes of the lease as well; they are the same code in every task.
+    # Whether to kill after lease writes too; their code is the same in every task.
     kills_leases = False
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
@@ -34,7 +34,7 @@ class Scenario:
         raise NotImplementedError
 
     def params(self, place: int) -> dict[str, Any]:
-        """What the task is given at a place."""
+        """The task's parameters at a place."""
         return {"game_date": self.day(place)}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
@@ -42,7 +42,7 @@ class Scenario:
         raise NotImplementedError
 
     def assert_right(self, before: Parts, after: Parts) -> None:
-        """What an undisturbed run is to have done."""
+        """Assert that an undisturbed run did its work."""
 
     def day(self, place: int, number: int = 0) -> date:
         """One of two dates of a place."""

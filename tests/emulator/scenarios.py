@@ -1,4 +1,4 @@
-"""The scenarios of tests/emulator/test_kills.py: each task that writes, what it finds, and what an undisturbed run makes of it."""
+"""The scenarios of tests/emulator/test_kills.py: each task that writes, its data, and the result of an undisturbed run."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_stores_that_open_a_new_file_at_the_same_time_do_not_disturb_each_other(
             assert created.count(True) == 1
 
 
-def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None:
+def test_a_watch_reports_nothing_while_its_file_cannot_be_read(tmp_path: Path) -> None:
     broken = threading.Event()
     failures: SimpleQueue[None] = SimpleQueue()
 
@@ -111,13 +111,13 @@ def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None
 
     store = Flaky(tmp_path / "leases.db", rpc_seconds=5)
     version = store.create(KEY, claim_of("a")).version
-    told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
-    with store.watch(KEY, told.put):
-        assert told.get(timeout=10) is not None
+    reports: SimpleQueue[LeaseRecord | None] = SimpleQueue()
+    with store.watch(KEY, reports.put):
+        assert reports.get(timeout=10) is not None
         broken.set()
-        for _ in range(2):  # at the second, what the first made of it has been told
+        for _ in range(2):  # at the second, what the first made of it has been reported
             failures.get(timeout=10)
-        assert told.empty()
+        assert reports.empty()
         broken.clear()
         store.delete(KEY, version)
-        assert told.get(timeout=10) is None
+        assert reports.get(timeout=10) is None

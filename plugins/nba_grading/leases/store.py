@@ -21,8 +21,8 @@ from nba_grading.leases.errors import LeaseStoreUnavailable
 
 OPERATIONS = ("grading", "consolidation", "daily_performance", "performance_summary", "maintenance")
 OLD_LEASE_MS = 300_000
-# Pauses between attempts, halved at random. While gRPC waits to reconnect, for about a second, it refuses calls without sending them:
-# attempts without a pause would all fail within milliseconds.
+# Upper bounds of the pauses between attempts; a random pause is at least half of it. While gRPC waits to reconnect, for about a second,
+# it refuses calls without sending them, so attempts without a pause would all fail within milliseconds.
 PAUSES_SECONDS = (0.5, 1.0)
 READ_ROUNDS = 3
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""Waits for ``aggregate_performance``, whose runs are triggered by the grading."""
+"""Waiting for ``aggregate_performance``, whose runs follow the grading by themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STALLED_SECONDS = 120.0
 
 
 class ListsRuns(Protocol):
-    """The part of AirflowApi used here."""
+    """AirflowApi, as far as it is needed here."""
 
     def runs(self, dag_id: str) -> list[DagRun]:
         """All runs of a DAG."""
@@ -27,9 +27,9 @@ class ListsRuns(Protocol):
 def wait_for_aggregates(
     api: ListsRuns, warehouse: Warehouse, dates: Iterable[date], *, poll_s: float = POLL_SECONDS, stalled_s: float = STALLED_SECONDS
 ) -> list[str]:
-    """Wait until every graded date is aggregated and no run is active, or nothing has changed for ``stalled_s`` seconds.
+    """Wait until every graded date is summed up and no run goes on, or nothing has moved for ``stalled_s``.
 
-    Returns the remaining problems as sentences: dates and periods of ``dates`` that are outdated, and runs that failed or are active.
+    Returns what is wrong then, in sentences: dates and periods of ``dates`` that are not up to date, runs that failed or go on.
     """
     seen: tuple[int, int] | None = None
     deadline = time.monotonic() + stalled_s
@@ -46,17 +46,17 @@ def wait_for_aggregates(
         time.sleep(poll_s)
     problems = [f"{DAG_ID}: run {run.run_id} failed" for run in runs if run.state == "failed"]
     if missing:
-        problems.append(f"{DAG_ID}: nothing changed for {stalled_s:.0f} s, and {len(missing)} graded dates are not aggregated: {', '.join(missing)}")
+        problems.append(f"{DAG_ID}: nothing moved for {stalled_s:.0f} s, and {len(missing)} graded dates are not summed up: {', '.join(missing)}")
     if going_on:
-        problems.append(f"{DAG_ID}: nothing changed for {stalled_s:.0f} s, and {len(going_on)} runs are not finished: {', '.join(going_on)}")
+        problems.append(f"{DAG_ID}: nothing moved for {stalled_s:.0f} s, and {len(going_on)} runs are not finished: {', '.join(going_on)}")
     stale = sorted({day for probe in _first_of_each_month(dates) for day in find_stale_periods(warehouse, probe)})
     if stale:
-        problems.append(f"{DAG_ID}: periods that end on {', '.join(map(str, stale))} are outdated")
+        problems.append(f"{DAG_ID}: periods that end on {', '.join(map(str, stale))} do not show the grades as they are")
     return problems
 
 
 def _first_of_each_month(dates: Iterable[date]) -> list[date]:
-    """The dates to check: the periods that contain such a date include the month's end and the 30 days ending on each of its days."""
+    """Enough to look at: the periods that contain such a date include the month's end and the 30 days that end on each of its days."""
     first: dict[tuple[int, int], date] = {}
     for day in sorted(dates):
         first.setdefault((day.year, day.month), day)

@@ -20,6 +20,7 @@ import psutil
 from commands.clients import make_bigquery_client
 from commands.console import warehouse_of
 from commands.schema import create_schema
+from commands.statements import COMMANDS_SQL
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.aggregate import aggregate_periods
@@ -186,7 +187,7 @@ class EmulatorBackend(Backend):
 
     def export(self, table: Table, day: date, name: str) -> None:
         """Write the compared columns of a date's rows to a Parquet file ``name`` in the emulator's bucket."""
-        self.warehouse.query(PROOFS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
+        self.warehouse.query(COMMANDS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
 
 
 class DuckdbBackend(Backend):

@@ -23,7 +23,6 @@ import psutil
 from commands.console import CommandError
 from nba_grading.settings import read_settings
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import load_sql
 from proofs import PROOFS_SQL
 from proofs.contention import CONTEXT
 from proofs.emulator import hide_lease_warnings
@@ -60,8 +59,8 @@ class Entrant:
 
 def insert_synthetic_date(warehouse: Warehouse, game_date: date, predictions: int) -> None:
     """Insert synthetic predictions and box scores of one date."""
-    for name in ("local/insert_synthetic_predictions", "local/insert_synthetic_box_scores"):
-        warehouse.dml(load_sql(name), {"game_date": game_date, "predictions": predictions})
+    for name in ("insert_synthetic_predictions", "insert_synthetic_box_scores"):
+        warehouse.dml(PROOFS_SQL.load(name), {"game_date": game_date, "predictions": predictions})
 
 
 def describe_date(warehouse: Warehouse, game_date: date) -> Mapping[str, Any]:

@@ -62,8 +62,8 @@ def test_a_failed_run_is_told() -> None:
 
 def test_dates_whose_run_never_comes_end_the_wait_after_a_while() -> None:
     [problem] = wait(Playing((runs("success"), DATES[1:])))
-    assert "nothing changed for" in problem
-    assert "2 graded dates are not aggregated: 2026-01-31, 2026-02-01" in problem
+    assert "nothing moved for" in problem
+    assert "2 graded dates are not summed up: 2026-01-31, 2026-02-01" in problem
 
 
 def test_a_run_that_does_not_end_is_named() -> None:
@@ -74,4 +74,4 @@ def test_a_run_that_does_not_end_is_named() -> None:
 def test_periods_that_are_stale_after_all_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(aggregation, "find_stale_periods", lambda _warehouse, day: [date(2026, 9, 30)])
     [problem] = wait(Playing((runs("success"), [])))
-    assert "periods that end on 2026-09-30 are outdated" in problem
+    assert "periods that end on 2026-09-30 do not show the grades as they are" in problem

@@ -189,7 +189,7 @@ def changed_in_the_old_recipe() -> list[str]:
 
 
 @pytest.mark.parametrize("name", changed_in_the_old_recipe())
-def test_mending_one_defect_of_the_old_recipe_does_not_save_the_date(name: str) -> None:
+def test_fixing_one_defect_of_the_old_recipe_does_not_save_the_date(name: str) -> None:
     fixed = explore(replace(OLD_RECIPE, **{name: getattr(LEASED, name)}), WITHOUT_FAULTS)
     assert ONE_BELIEVES in fixed.stories
     assert fixed.stories.keys() & {ONE_RUN, NO_OLDER_AFTER_NEWER}

@@ -1,7 +1,7 @@
-"""Puts the page "Grading" into Airflow's navigation.
+"""Adds the page "Grading" to Airflow's navigation.
 
-Every Airflow process loads this file, tasks included, so the page itself (``nba_grading.page``) and Google's libraries are imported by the
-API server alone, in the background as it starts.
+Every Airflow process loads this file, including tasks. Only the API server imports the page and Google's libraries, in the background while
+it starts.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ async def grading_app(scope: Any, receive: Any, send: Any) -> None:
 
 
 def begin_in_background(app: Any) -> Any:
-    """What Airflow's API server takes for a middleware as it starts; it returns the server's application as it is, and gets the page ready.
+    """Prepare the page when the API server starts, so that its first reader does not wait seconds for imports.
 
-    Without it the first reader would wait some seconds for the imports.
+    Airflow calls this as a middleware; it returns the application unchanged.
     """
     Thread(target=_prepare, name="grading-page-prepare", daemon=True).start()
     return app
@@ -51,11 +51,11 @@ _PAGE = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/") + UR
 
 
 class GradingPage(AirflowPlugin):
-    """Registers the page's application and its place in the navigation."""
+    """Registers the page's application and its entry in the navigation."""
 
     name = "nba_grading_page"
     fastapi_apps = [{"app": grading_app, "url_prefix": URL_PREFIX, "name": "Grading"}]
-    fastapi_root_middlewares = [{"middleware": begin_in_background, "args": [], "kwargs": {}, "name": "Grading, made ready"}]
+    fastapi_root_middlewares = [{"middleware": begin_in_background, "args": [], "kwargs": {}, "name": "Grading preparation"}]
     external_views = [
         {
             "name": "Grading",

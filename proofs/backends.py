@@ -1,7 +1,7 @@
-"""The two sides of `make bench`, which do the same on the same made-up rows: ours through the emulator's REST, and DuckDB itself.
+"""The two backends of `make bench`, which run the same operations on the same synthetic rows: the emulator through REST, and DuckDB itself.
 
-Each lives in a process of its own, started by ``side_process``, so that the memory of each can be told. Rows are made up by SQL on
-both sides; what a side prepares is not timed. ``export`` leaves a side's rows as Parquet, for the other to compare its own with.
+Each runs in a process of its own, started by ``backend_process``, so that its memory can be measured. Both create their rows with SQL;
+preparation is not timed. ``export`` writes rows as Parquet, which ``compare`` reads.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import psutil
 from commands.clients import make_bigquery_client
 from commands.console import warehouse_of
 from commands.schema import create_schema
+from commands.statements import COMMANDS_SQL
 from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
@@ -40,27 +41,27 @@ from proofs.row_by_row import grade_row_by_row
 from proofs.seed_incident import HISTORY
 from proofs.writer import insert_unguarded
 
-# The season of the made-up grades: 10,000 a date, so that 3 million are 300 dates, which end before it does.
+# The season of the synthetic grades: 10,000 per date, so 3 million grades are 300 dates of the season.
 SEASON_FIRST, SEASON_LAST = date(2024, 10, 1), date(2025, 9, 30)
 GRADED_DATE = date(2026, 1, 10)
 BATCH = "bench"
-DIRTY = [each for each in HISTORY if each.rows]
+DUPLICATED = [each for each in HISTORY if each.rows]
 BUCKET = "bench"
-# Times and ids of a write: they differ from one run to the next, and say nothing of the rows.
+# Times and ids of a write, which differ from run to run.
 NOT_COMPARED = {"graded_at", "computed_at", "grading_run_id", "fencing_token"}
-# Averages are computed as floating-point numbers by one side and as decimals by the other.
+# One backend computes averages as floating-point numbers, the other as decimals.
 AVERAGES = {"mae", "bias", "hit_rate", "over_hit_rate", "under_hit_rate"}
 REQUEST = WriteRequest("bench", allow_shrink=True, params={"batch_id": BATCH})
 
 
-class Side:
-    """What both sides do; the operations return what they took."""
+class Backend:
+    """The operations of both backends; each returns a Sample."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
 
     def pid(self) -> int:
-        """The process this side lives in."""
+        """The backend's process id."""
         return os.getpid()
 
     def grade(self, game_date: date) -> Sample:
@@ -68,10 +69,10 @@ class Side:
         return self._timed(lambda: grade_date(self.warehouse, _claim("grading", game_date), REQUEST))
 
     def deduplicate(self) -> Sample:
-        """Look for duplicates and remove them, date by date."""
+        """Find duplicates and remove them, date by date."""
 
         def repair() -> None:
-            for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DIRTY[0].game_date, DIRTY[-1].game_date):
+            for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DUPLICATED[0].game_date, DUPLICATED[-1].game_date):
                 remove_duplicates(self.warehouse, _claim("grading", plan.game_date), REQUEST)
 
         return self._timed(repair)
@@ -81,8 +82,8 @@ class Side:
         claim = _claim("consolidation", game_date)
         return self._timed(lambda: consolidate_date(self.warehouse, claim, REQUEST))
 
-    def sum_up_season(self) -> Sample:
-        """The partition of the summary that holds a season, and its last month."""
+    def aggregate_season(self) -> Sample:
+        """Aggregate a season and its last month, which share a partition of the summary."""
         return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), REQUEST))
 
     def copy_grades(self) -> Sample:
@@ -93,11 +94,11 @@ class Side:
             self._forget(PREDICTION_ACCURACY)
 
     def add_predictions(self, game_date: date, predictions: int) -> None:
-        """Make up a date's predictions and box scores."""
+        """Create synthetic predictions and box scores for a date."""
         insert_synthetic_date(self.warehouse, game_date, predictions)
 
     def hold_grades(self, held: int, more: int) -> None:
-        """Make up that many more grades of the season, in a table that holds ``held`` of them."""
+        """Add ``more`` synthetic grades to a table that holds ``held``."""
         self.warehouse.dml(PROOFS_SQL.load("insert_synthetic_grades"), {"first_date": SEASON_FIRST, "first": held, "last": held + more - 1})
 
     def clear(self, game_date: date) -> None:
@@ -105,8 +106,8 @@ class Side:
         self.warehouse.dml(PROOFS_SQL.load("delete_date"), {"game_date": game_date})
 
     def make_history(self, scale: float) -> int:
-        """The grades that history left, duplicates and all; their number. A copy is kept for ``dirty_again``."""
-        for each in DIRTY:
+        """Create the grades of the incident with their duplicates; returns their number. ``restore_history`` uses a copy."""
+        for each in DUPLICATED:
             keys, rows = round(each.keys * scale), round(each.rows * scale)
             insert_synthetic_date(self.warehouse, each.game_date, keys)
             insert_unguarded(self.warehouse, each.game_date, "the first writer")
@@ -114,8 +115,8 @@ class Side:
         self._keep(PREDICTION_ACCURACY)
         return self.count(PREDICTION_ACCURACY)
 
-    def dirty_again(self) -> None:
-        """The table as ``make_history`` left it."""
+    def restore_history(self) -> None:
+        """Restore the table as ``make_history`` left it."""
         self._bring_back(PREDICTION_ACCURACY)
 
     def keep_predictions(self) -> None:
@@ -123,7 +124,7 @@ class Side:
         self._keep(PLAYER_PROP_PREDICTIONS)
 
     def forget_predictions(self) -> None:
-        """Remove all predictions and the copy of them."""
+        """Remove all predictions and their copy."""
         self.warehouse.dml(PROOFS_SQL.render("empty_table", table=PLAYER_PROP_PREDICTIONS.full_name))
         self._forget(PLAYER_PROP_PREDICTIONS)
 
@@ -132,7 +133,7 @@ class Side:
         self.warehouse.query("SELECT 1 AS one")
 
     def stage_batch(self, game_date: date, tables: int) -> None:
-        """Staging tables that hold every prediction of a date once, newer than the date's own; of these every second one is there."""
+        """Create staging tables with a newer version of every prediction of a date, of which the main table holds every second one."""
         self._bring_back(PLAYER_PROP_PREDICTIONS)
         for worker in range(tables):
             staging = identifier(f"{DATASET}._staging_batch_{BATCH}_w{worker:03d}")
@@ -159,8 +160,8 @@ class Side:
         raise NotImplementedError
 
 
-class EmulatorSide(Side):
-    """Ours: the project's functions, through REST, on an emulator whose tables are on disk. Clock and processor time are of the whole call."""
+class EmulatorBackend(Backend):
+    """The project's functions through REST, on an emulator with tables on disk. Times are those of the whole call."""
 
     def __init__(self, environment: Mapping[str, str], emulator_pid: int) -> None:
         self._emulator = psutil.Process(emulator_pid)
@@ -173,7 +174,7 @@ class EmulatorSide(Side):
         create_schema(self.warehouse.client)
 
     def grade_row_by_row(self, game_date: date) -> Mapping[str, float]:
-        """Grade a date as the old system did; seconds of each part."""
+        """Grade a date as the old system did; returns the seconds of each part."""
         return grade_row_by_row(self.warehouse, game_date)
 
     def _timed(self, work: Callable[[], Any]) -> Sample:
@@ -186,12 +187,12 @@ class EmulatorSide(Side):
         return time.process_time() + emulator.user + emulator.system
 
     def export(self, table: Table, day: date, name: str) -> None:
-        """Write a date's rows, without what is not compared, to a Parquet file ``name`` in the emulator's bucket."""
-        self.warehouse.query(PROOFS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
+        """Write the compared columns of a date's rows to a Parquet file ``name`` in the emulator's bucket."""
+        self.warehouse.query(COMMANDS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
 
 
-class DuckdbSide(Side):
-    """The floor: the same functions on DuckDB itself. Times are those inside DuckDB, with the checkpoint that ends each operation."""
+class DuckdbBackend(Backend):
+    """The floor: the same functions on DuckDB itself. Times are those inside DuckDB, including a checkpoint after each operation."""
 
     warehouse: DuckdbWarehouse
 
@@ -203,7 +204,7 @@ class DuckdbSide(Side):
         self.warehouse.create_schema()
 
     def compare(self, table: Table, day: date, files: Path, name: str) -> tuple[int, int]:
-        """Rows of a date here, and how many differ from those that ``EmulatorSide.export`` left in ``files``: on either side, copies counted."""
+        """Rows of a date here, and how many differ from those that ``EmulatorBackend.export`` wrote to ``files``, in both directions."""
         columns = ", ".join(f"ROUND({column}, 6) AS {column}" if column in AVERAGES else column for column in _compared(table))
         connection = self.warehouse.connection
         [(text, _)] = translate(_rows_of(table, day))
@@ -220,21 +221,21 @@ class DuckdbSide(Side):
 
 
 def preload() -> None:
-    """Import what the processes of the sides need once; each is then forked in a few ms. To be called before the first of them."""
+    """Import the libraries of the backends once, so that each process forks in a few ms. Call it before the first process."""
     CONTEXT.set_forkserver_preload([__name__])
 
 
 class _Processes(BaseManager):
-    """Starts a side in a process of its own; calls go there and back."""
+    """Starts a backend in a process of its own and forwards calls."""
 
 
-_Processes.register("EmulatorSide", EmulatorSide)
-_Processes.register("DuckdbSide", DuckdbSide)
+_Processes.register("EmulatorBackend", EmulatorBackend)
+_Processes.register("DuckdbBackend", DuckdbBackend)
 
 
 @contextmanager
-def side_process(kind: type[Side], *arguments: Any) -> Iterator[Any]:
-    """A side in a process of its own, which ends with the context: what its methods take and return is pickled."""
+def backend_process(kind: type[Backend], *arguments: Any) -> Iterator[Any]:
+    """A backend in a process of its own, which ends with the context. Arguments and results are pickled."""
     with _Processes(ctx=CONTEXT) as processes:
         yield getattr(processes, kind.__name__)(*arguments)
 

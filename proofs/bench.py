@@ -2,9 +2,9 @@
 
 Usage: python -m proofs.bench [--quick] [--repeats 3] [--no-check] [--out FILE.json] [--plot FILE.svg]
 
-No cloud and no Airflow: BigQuery emulators of its own, with their tables on disk, hold made-up rows; the project's own functions run
+No cloud and no Airflow: BigQuery emulators of its own, with their tables on disk, hold synthetic rows; the project's own functions run
 on them through REST. The floor is DuckDB with the same functions, statements and rows, on a file of its own (duckdb_floor.py). After
-each operation the rows of both are compared. Takes about ten minutes. Prints every figure, each target met or missed, and ends with
+each operation the rows of both are compared. Takes about ten minutes. Prints every value, each target met or missed, and ends with
 ``bench: grade=…x regrade_in_3m=…x dedup=…x consolidate=…x season=…x row_by_row=…x``. Exit code 1 when rows
 differ or a target is missed; with --no-check or --quick, whose ratios mean nothing, only when rows differ.
 """
@@ -54,7 +54,7 @@ def figures_table(figures: BenchFigures) -> Table:
 
 
 def remarks(figures: BenchFigures) -> list[str]:
-    """What the table does not show, a sentence each."""
+    """Further results, one sentence each."""
     copies = ", ".join(f"{each.ours_s:.2f} s of {each.rows:,} rows ({each.floor_s:.2f} s in DuckDB itself)" for each in figures.copies)
     memory = ", ".join(f"{name} {mib:,.0f} MiB" for name, mib in figures.memory_mib.items())
     return [
@@ -72,7 +72,7 @@ def _old_way(old: RowByRow) -> str:
 
 
 def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Sequence[float]) -> dict[str, Any]:
-    """The JSON report: all samples, ratios, targets, and the machine they are of."""
+    """The JSON report: all samples, ratios and targets, and the machine."""
     return {
         "measured_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -95,10 +95,10 @@ def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Seq
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; exit code 1 when rows differ, a target is missed, or with a sentence."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few hundred rows, to see that it works: its ratios mean nothing")
-    parser.add_argument("--repeats", type=int, help=f"samples of each figure; {FULL.repeats} by default")
-    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench.json", help="where the figures go, as JSON")
-    parser.add_argument("--plot", type=Path, help="where a plot of them goes: .svg or .png")
+    parser.add_argument("--quick", action="store_true", help="a few hundred rows, to check that it works; its ratios mean nothing")
+    parser.add_argument("--repeats", type=int, help=f"samples of each operation; {FULL.repeats} by default")
+    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench.json", help="file for the JSON report")
+    parser.add_argument("--plot", type=Path, help="file for a plot, .svg or .png")
     parser.add_argument("--no-check", action="store_true", help="exit code 0 although a target is missed: for a busy machine")
     given = parser.parse_args(arguments)
     with sentences() as outcome:

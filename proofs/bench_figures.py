@@ -1,4 +1,4 @@
-"""The figures of `make bench`: ratios of medians, what is promised of them, and the closing line. No clock, no database."""
+"""The results of `make bench`: ratios of medians, their targets, and the closing line. No clock, no database."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from proofs.figures import Target
 
 RATIO = 3.0
 ROW_BY_ROW_RATIO = 20.0
-# At and above so many rows the ratios are promised; below, the emulator's 30 ms a statement are most of what is measured.
+# The targets apply from this number of rows on; below it, the emulator's 30 ms per statement dominate.
 PROMISED_ROWS = 263_274
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Seconds that one operation took: on the clock, and of all processors in the processes that did it."""
+    """Seconds that one operation took: elapsed, and processor time of its processes."""
 
     clock_s: float
     cpu_s: float
@@ -24,10 +24,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measurement:
-    """One operation on both sides, a sample for each time it was done.
+    """One operation on both backends, one sample per run.
 
-    ``rows`` are those it writes or reads, ``held`` those that the table held beside them. ``compared_rows`` were compared between the
-    two sides afterwards, and ``different_rows`` of both were not on the other.
+    ``rows`` are those it writes or reads, ``held`` the other rows of the table. ``compared_rows`` were compared between the backends
+    afterwards; ``different_rows`` were missing on one of them.
     """
 
     operation: str
@@ -40,7 +40,7 @@ class Measurement:
 
     @property
     def ours(self) -> float:
-        """Median seconds, ours."""
+        """Median seconds through the emulator."""
         return _median(self.ours_samples)
 
     @property
@@ -50,12 +50,12 @@ class Measurement:
 
     @property
     def ratio(self) -> float:
-        """How often as long as DuckDB itself ours takes."""
+        """Median through the emulator, divided by the median of DuckDB itself."""
         return self.ours / self.floor
 
     @property
     def cpu_ratio(self) -> float:
-        """The same of processor time, which other work on the machine hardly changes."""
+        """The same ratio for processor time, which depends less on other load."""
         ours, floor = (statistics.median(each.cpu_s for each in samples) for samples in (self.ours_samples, self.floor_samples))
         return ours / floor
 
@@ -72,7 +72,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class RowByRow:
-    """The old way on a date: seconds of its parts, and of ours for the same date in the same table."""
+    """The old way on a date: seconds of its parts, and of the guarded write for the same date and table."""
 
     rows: int
     seconds: Mapping[str, float]
@@ -86,13 +86,13 @@ class RowByRow:
 
     @property
     def ratio(self) -> float:
-        """How often as long as ours it takes."""
+        """Its seconds, divided by those of the guarded write."""
         return self.total / self.ours_s
 
 
 @dataclass(frozen=True)
 class BenchFigures:
-    """All that was measured. ``statement_s`` is what one empty statement takes through the emulator; memory is the peak in MiB by process."""
+    """All results. ``statement_s`` is the time of one empty statement through the emulator; memory is the peak in MiB by process."""
 
     measurements: Sequence[Measurement]
     copies: Sequence[Copy]
@@ -102,7 +102,7 @@ class BenchFigures:
     memory_mib: Mapping[str, float]
 
     def largest(self, operation: str, held: int | None = None) -> Measurement:
-        """The measurement of the most rows of an operation, beside so many others or, without a number, beside the fewest."""
+        """The measurement of an operation with the most rows, in a table that held this many others (default: the fewest)."""
         of_operation = [each for each in self.measurements if each.operation == operation and held in (None, each.held)]
         return max(of_operation, key=lambda each: (each.rows, -each.held))
 
@@ -123,7 +123,7 @@ class BenchFigures:
 
     @property
     def different_rows(self) -> int:
-        """Rows that the sides did not agree on, in all comparisons; 0 is what is wanted."""
+        """Rows that differ between the backends, in all comparisons; 0 passes."""
         return sum(each.different_rows for each in self.measurements) + sum(each.different_rows for each in self.row_by_row)
 
     @property
@@ -143,8 +143,8 @@ class BenchFigures:
 
 
 def targets(figures: BenchFigures) -> list[Target]:
-    """Every promise. Ratios are judged as they are shown, to hundredths, at the sizes they are promised for, in a table that holds no
-    more; what a fuller table may cost is a promise of its own, as the emulator copies it.
+    """Every target. Ratios are compared as shown, to hundredths, at the sizes they apply to, in a table without other rows. A fuller table
+    has a target of its own, as the emulator copies it.
     """
     promised = [
         each for each in figures.measurements if each.operation in ("grade", "dedup", "consolidate") and each.rows >= PROMISED_ROWS and not each.held
@@ -175,7 +175,7 @@ def targets(figures: BenchFigures) -> list[Target]:
             f"{old.ratio:.1f}x" + ("" if old.ratio >= ROW_BY_ROW_RATIO else f", {ROW_BY_ROW_RATIO - old.ratio:.1f}x too few"),
             old.ratio >= ROW_BY_ROW_RATIO,
         ),
-        Target("every row equal on both sides", f"{figures.different_rows:,} differ", figures.different_rows == 0),
+        Target("every row equal on both backends", f"{figures.different_rows:,} differ", figures.different_rows == 0),
     ]
 
 

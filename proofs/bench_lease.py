@@ -5,9 +5,10 @@ Usage: python -m proofs.bench_lease [--operations 200] [--round-trip-ms 20] [--w
 Starts an emulator of its own and takes about three minutes. Operations are measured behind a proxy that delays every call by the
 round trip, where the number of calls decides, and without it, where the work of client and emulator does; each as a ratio to a
 floor that is measured between its samples. Then, without delay: from a release to the next holder, by the watch and by polling
-every 5 s; many waiters on one key; and a holder killed with SIGKILL. Prints every figure, each target met or missed, and ends with
+every 5 s; many waiters on one key; and a holder killed with SIGKILL. Prints every value, each target met or missed, and ends with
 ``bench-lease: acquire=… renew=… release=… handoff_p50_ms=… served=… rpcs_per_grant=…``, whose ratios are those behind the round
-trip. Exit code 1 when a target is missed, unless --no-check is given.
+trip. ``handoff_p50_ms`` is the handoff in place, to a waiting process. A deferred Airflow task is resumed through the triggerer and the
+scheduler, which takes seconds and is not measured. Exit code 1 when a target is missed, unless --no-check is given.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from rich.table import Table
 from commands.console import CommandError, console, progress_bar, sentences
 from commands.stack_config import ROOT
 from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
-from nba_grading.leases.store import StoreUnavailable
 from proofs.contention import POLL_SECONDS, PROCESSES, measure_contention, measure_handoff, measure_polled_handoff, measure_recovery, preload
 from proofs.emulator import client_of, firestore_emulator, hide_lease_warnings
 from proofs.figures import Figures, OperationCost, Spread, Target, exit_code, operation_costs, targets
@@ -42,13 +42,13 @@ from proofs.proxies import delay_proxy
 
 STATE = ROOT / ".local" / "bench-lease"
 HANDOFF_SAMPLES = 200
-# One round of many waiters is chance to a good part: seconds and calls differ by a third from one to the next.
+# Rounds of many waiters vary: seconds and calls differ by a third from one to the next.
 ROUNDS = 5
 LIBRARIES = ("google-cloud-firestore", "google-api-core", "grpcio", "protobuf")
 
 
 def measure(port: int, operations: int, round_trip_ms: float, waiters: int, progress: Progress) -> Figures:
-    """Everything, one after the other, on the emulator at that port."""
+    """Measure everything, in sequence, on the emulator at this port."""
 
     def task(name: str, total: int) -> Callable[[], None]:
         number = progress.add_task(name, total=total)
@@ -91,7 +91,7 @@ def waiting_table(figures: Figures) -> Table:
     contentions = figures.contentions
     waits = [wait for each in contentions for wait in each.waits_s]
     rows: list[tuple[str, Spread, str]] = [
-        ("release → waiter holds, ms", figures.handoff_ms, ".1f"),
+        ("release → waiter in place holds, ms", figures.handoff_ms, ".1f"),
         (f"the same, polling every {POLL_SECONDS:g} s, ms", figures.polled_handoff_ms, ",.0f"),
         ("last renewal → waiter holds after a crash, s", figures.recovery.seconds, ".3f"),
     ]
@@ -104,7 +104,7 @@ def waiting_table(figures: Figures) -> Table:
 
 
 def report_of(figures: Figures, results: Sequence[Target], load_before: Sequence[float]) -> dict[str, Any]:
-    """The JSON report: figures, targets, and the machine they are of."""
+    """The JSON report: results, targets, and the machine."""
     contentions = [
         {**asdict(each), "rpcs_per_grant": each.rpcs_per_grant, "grants_per_s": each.grants_per_s, "jain": each.jain} for each in figures.contentions
     ]
@@ -127,13 +127,13 @@ def report_of(figures: Figures, results: Sequence[Target], load_before: Sequence
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """An emulator that fails in mid-measurement is told as a sentence."""
+    """Turn a failure of the emulator into a CommandError."""
     try:
         yield
-    except (LeaseHeld, LeaseStoreUnavailable, StoreUnavailable, GoogleAPICallError, grpc.RpcError) as error:
-        raise CommandError(f"The Firestore emulator did not do it: {error}") from error
+    except (LeaseHeld, LeaseStoreUnavailable, GoogleAPICallError, grpc.RpcError) as error:
+        raise CommandError(f"The Firestore emulator failed: {error}") from error
     except EOFError as error:
-        raise CommandError("A process of the benchmark died: its error is above.") from error
+        raise CommandError("A process of the benchmark died; its error is above.") from error
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--operations", type=int, default=200, help="samples of each operation")
     parser.add_argument("--round-trip-ms", type=float, default=20, help="delay of every call, there and back; 0 for none")
     parser.add_argument("--waiters", type=int, default=50, help="waiters on one key at once")
-    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench-lease.json", help="where the figures go, as JSON")
+    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench-lease.json", help="file for the JSON report")
     parser.add_argument("--no-check", action="store_true", help="exit code 0 although a target is missed: for a busy machine")
     given = parser.parse_args(arguments)
     with sentences() as outcome:

@@ -1,4 +1,4 @@
-"""The plot of `make bench`: ratios to DuckDB itself, and what grading takes as the table grows. The same figures give the same file."""
+"""The plot of `make bench`: ratios to DuckDB itself, and the time of grading as the table grows. Equal results give equal files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OURS, FLOOR, LIMIT = "#1f77b4", "#7f7f7f", "#d62728"
 
 
 def draw(figures: BenchFigures, path: Path) -> None:
-    """Write the plot; the format follows the name's ending, and SVG is the deterministic one."""
+    """Write the plot in the format of the file's extension; only SVG is deterministic."""
     with mpl.rc_context({"svg.hashsalt": "bench", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
         shown = [

@@ -1,6 +1,6 @@
-"""What `make bench` runs, in order: three emulators, one after the other, each beside a DuckDB file with the same rows.
+"""The measurements of `make bench`: three emulators in sequence, each compared with a DuckDB file that has the same rows.
 
-The samples of the two sides are taken in turn, so that what else the machine does slows both alike.
+Samples of the two backends alternate, so that other load slows both alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from commands.console import console
 from commands.stack_config import StackConfig
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, Table
-from proofs.backends import BUCKET, DIRTY, GRADED_DATE, SEASON_FIRST, SEASON_LAST, DuckdbSide, EmulatorSide, side_process
+from proofs.backends import BUCKET, DUPLICATED, GRADED_DATE, SEASON_FIRST, SEASON_LAST, DuckdbBackend, EmulatorBackend, backend_process
 from proofs.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample
 from proofs.emulator import bigquery_emulator
 from proofs.memory import PeakMemory
@@ -28,10 +28,10 @@ STATEMENTS = 20
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything. ``predictions`` of the graded dates, ascending; ``held`` by the table beside them, ascending.
+    """Sizes of the benchmark. ``predictions`` per graded date and other rows ``held`` by the table, both ascending.
 
-    ``history`` is the share of the rows that history left, ``tables`` the staging tables of a batch, ``row_by_row`` which of
-    the predictions are graded the old way as well, once.
+    ``history`` is the share of the incident's rows, ``tables`` the staging tables of a batch, ``row_by_row`` those of ``predictions``
+    that are graded the old way too, once.
     """
 
     predictions: tuple[int, ...]
@@ -43,7 +43,7 @@ class Sizes:
 
     @property
     def steps(self) -> int:
-        """How often ``advance`` is called: for each date graded beside each number of rows, and for the four operations beside that."""
+        """How often ``advance`` is called: once per graded date and number of held rows, and once per other operation."""
         return len(self.predictions) * len(self.held) + 4
 
 
@@ -52,7 +52,7 @@ QUICK = Sizes(predictions=(606,), held=(0, 2_000), history=0.002, tables=3, row_
 
 
 class Bench:
-    """Both sides with the same rows, and the measurements taken of them."""
+    """Both backends with the same rows, and their measurements."""
 
     def __init__(self, ours: Any, floor: Any, config: StackConfig, emulator_pid: int, sizes: Sizes) -> None:
         self.ours = ours
@@ -65,12 +65,12 @@ class Bench:
         self._exports = 0
 
     def both(self, name: str, *arguments: Any) -> None:
-        """Prepare both sides alike."""
-        for side in (self.ours, self.floor):
-            getattr(side, name)(*arguments)
+        """Call a method of both backends."""
+        for backend in (self.ours, self.floor):
+            getattr(backend, name)(*arguments)
 
     def sample(self, name: str, *arguments: Any) -> tuple[Sample, Sample]:
-        """One operation, ours and the floor's."""
+        """Run one operation on both backends."""
         return getattr(self.ours, name)(*arguments), getattr(self.floor, name)(*arguments)
 
     def record(self, operation: str, rows: int, held: int, samples: list[tuple[Sample, Sample]], *compared: tuple[Table, date]) -> Measurement:
@@ -83,7 +83,7 @@ class Bench:
         return measured
 
     def compare(self, table: Table, day: date) -> tuple[int, int]:
-        """Rows of a date on the floor's side, and how many differ between the sides."""
+        """Rows of a date on the floor, and how many differ between the backends."""
         self._exports += 1
         name = f"rows{self._exports}"
         self.ours.export(table, day, name)
@@ -94,7 +94,7 @@ class Bench:
 
 
 def measure(state: Path, sizes: Sizes, advance: Callable[[], None] = lambda: None) -> BenchFigures:
-    """Everything; ``state`` holds the emulators' and DuckDB's files meanwhile, and is removed."""
+    """Measure everything. ``state`` holds the files of the emulators and DuckDB, and is removed."""
     memory = PeakMemory()
     shutil.rmtree(state, ignore_errors=True)
     try:
@@ -125,8 +125,8 @@ def measure(state: Path, sizes: Sizes, advance: Callable[[], None] = lambda: Non
 def _bench(directory: Path, sizes: Sizes, memory: PeakMemory) -> Iterator[Bench]:
     with (
         bigquery_emulator(directory) as (config, emulator_pid),
-        side_process(EmulatorSide, config.client_environment(), emulator_pid) as ours,
-        side_process(DuckdbSide, directory / "floor.duckdb") as floor,
+        backend_process(EmulatorBackend, config.client_environment(), emulator_pid) as ours,
+        backend_process(DuckdbBackend, directory / "floor.duckdb") as floor,
     ):
         bench = Bench(ours, floor, config, emulator_pid, sizes)
         bench.both("create_schema")
@@ -141,13 +141,13 @@ def _deduplicate(bench: Bench) -> None:
     samples = []
     for number in range(bench.sizes.repeats):
         if number:
-            bench.both("dirty_again")
+            bench.both("restore_history")
         samples.append(bench.sample("deduplicate"))
-    bench.record("dedup", rows, 0, samples, *((PREDICTION_ACCURACY, each.game_date) for each in DIRTY))
+    bench.record("dedup", rows, 0, samples, *((PREDICTION_ACCURACY, each.game_date) for each in DUPLICATED))
 
 
 def _consolidate(bench: Bench) -> float:
-    """Measure it; returns the seconds of as many tables with a row or two each."""
+    """Measure consolidation; returns the seconds for as many tables with one or two rows each."""
     few, many = GRADED_DATE, GRADED_DATE + timedelta(days=1)
     predictions, tables = bench.sizes.predictions[-1], bench.sizes.tables
     bench.ours.add_predictions(few, 2 * tables)
@@ -200,7 +200,10 @@ def _grade(bench: Bench, memory: PeakMemory, advance: Callable[[], None]) -> tup
 
 def _grade_row_by_row(bench: Bench, memory: PeakMemory, game_date: date, grade: Measurement) -> RowByRow:
     bench.ours.clear(game_date)
-    with side_process(EmulatorSide, bench.config.client_environment(), bench.emulator_pid) as process, memory.watch({"row by row": process.pid()}):
+    with (
+        backend_process(EmulatorBackend, bench.config.client_environment(), bench.emulator_pid) as process,
+        memory.watch({"row by row": process.pid()}),
+    ):
         seconds = process.grade_row_by_row(game_date)
     _, different = bench.compare(PREDICTION_ACCURACY, game_date)
     return RowByRow(grade.rows, seconds, grade.ours, different)
@@ -208,5 +211,5 @@ def _grade_row_by_row(bench: Bench, memory: PeakMemory, game_date: date, grade: 
 
 def _sum_up_season(bench: Bench) -> None:
     rows = bench.ours.count(PREDICTION_ACCURACY)
-    samples = [bench.sample("sum_up_season") for _ in range(bench.sizes.repeats)]
+    samples = [bench.sample("aggregate_season") for _ in range(bench.sizes.repeats)]
     bench.record("season", rows, 0, samples, (PREDICTION_PERFORMANCE_SUMMARY, SEASON_LAST), (PREDICTION_ACCURACY, SEASON_FIRST))

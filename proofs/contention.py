@@ -1,7 +1,7 @@
-"""What waiting for a lease takes: one waiter at a release, by watch and by polling; many on one key; and after the holder's death.
+"""Measures waits for a lease: one waiter at a release, by watch and by polling; many on one key; and after the holder's death.
 
-Waiters and holders that matter are processes of their own, as workers are: one interpreter would make them wait for each other.
-The system's monotonic clock, by which they are compared, is one for all processes.
+Waits are in place (``LeaseManager.acquire``); deferred Airflow tasks are not measured. Waiters and holders are processes of their own, as
+workers are, since threads of one interpreter would delay each other. All processes share the system's monotonic clock.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ CONTEXT = multiprocessing.get_context("forkserver")
 
 
 def preload() -> None:
-    """Import what the processes need once; each is then forked in a few ms. To be called before the first of them."""
+    """Import the libraries once, so that each process forks in a few ms. Call it before the first process."""
     CONTEXT.set_forkserver_preload([__name__, "proofs.proxies"])
 
 
 def key_of(number: int) -> LeaseKey:
-    """A key for each number; the benchmark's parts use ranges of their own."""
+    """A key per number; each part of the benchmark has its own range."""
     return LeaseKey("grading", date(2027, 1, 1) + timedelta(days=number))
 
 
@@ -57,7 +57,7 @@ def _process(target: Callable[..., None], *arguments: Any) -> Iterator[tuple[Any
     ours, theirs = CONTEXT.Pipe()
     process = CONTEXT.Process(target=target, args=(theirs, *arguments), daemon=True)
     process.start()
-    # Only the child holds its end then, so that its death is an EOFError here and not silence.
+    # Now only the child holds its end, so its death raises EOFError here.
     theirs.close()
     try:
         yield process, ours
@@ -108,9 +108,9 @@ def _wait_in_turns(parent: Connection, port: int, key: LeaseKey, watched: Event)
 
 
 def measure_polled_handoff(client: firestore.Client) -> Spread:
-    """The same in the way this project replaces: a transaction every 5 s. Few samples, all at once, each on a key of its own.
+    """The same for the replaced lock, which polls with a transaction every 5 s. Few samples, all at once, each on its own key.
 
-    The releases are spread evenly over one period, so that few samples tell what many random ones would.
+    The releases are spread evenly over one period, so that a few samples suffice.
     """
     store = CountingStore(client, rpc_seconds=5)
 
@@ -144,7 +144,7 @@ def _acquire_by_polling(client: firestore.Client, key: LeaseKey) -> float:
 
 @dataclass(frozen=True)
 class Turn:
-    """One waiter's way through: when it came, held and had released, on the monotonic clock; None for one never served."""
+    """When a waiter arrived, held the lease and had released it, on the monotonic clock; None if it was never served."""
 
     arrived: float
     held: float | None
@@ -152,7 +152,7 @@ class Turn:
 
 
 def measure_contention(port: int, waiters: int, advance: Callable[[], None]) -> Contention:
-    """All waiters on one key at once, spread over ten processes; each holds it once, for 20 ms. ``advance``: for every process done."""
+    """All waiters on one key at once, in ten processes; each holds it once, for 20 ms. ``advance`` is called per finished process."""
     shares = [waiters // PROCESSES + (number < waiters % PROCESSES) for number in range(PROCESSES)]
     with ExitStack() as processes:
         workers = [processes.enter_context(_process(_contend, port, share))[1] for share in shares if share]
@@ -170,7 +170,7 @@ def measure_contention(port: int, waiters: int, advance: Callable[[], None]) -> 
 
 
 def summarize(turns: Sequence[Turn], unary_rpcs: int) -> Contention:
-    """What the turns of all waiters come to."""
+    """The result of all turns."""
     served = [(turn.arrived, turn.held, turn.released) for turn in turns if turn.held is not None and turn.released is not None]
     first = min(turn.arrived for turn in turns)
     return Contention(
@@ -220,7 +220,7 @@ def measure_recovery(port: int) -> Recovery:
         sent = time.monotonic()
         record = store.read(key)
         if record is None:
-            raise CommandError(f"The killed process did not hold {key}, though it had said so.")
+            raise CommandError(f"The killed process did not hold {key}, although it reported that it did.")
         return sent - record.age_s
 
     with ThreadPoolExecutor(RECOVERY_SAMPLES) as pool, _process(_hold, port, keys) as (holder, connection):
@@ -229,7 +229,7 @@ def measure_recovery(port: int) -> Recovery:
         time.sleep(SHORT.renewal_s * 1.7)
         holder.kill()
         holder.join()
-        time.sleep(0.2)  # for a renewal that was under way
+        time.sleep(0.2)  # for a renewal in flight
         renewed = [last_renewal(key) for key in keys]
         seconds = [held.result() - moment for held, moment in zip(waiting, renewed, strict=True)]
     return Recovery(Spread.of(seconds), SHORT.lease_s + SHORT.grace_s)

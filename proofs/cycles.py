@@ -1,7 +1,7 @@
-"""Cycles of acquire, read, write, release by many processes, while some of them are killed, some stopped past their lease.
+"""Cycles of acquire, read, write, release by many processes, some of which are killed, and some stopped for longer than their lease.
 
-Leases are on Firestore's emulator, half of the processes reaching it through a proxy that loses calls; dates are in ``dates``. What
-happens goes to ``history``, whose checker judges. The same cycles run by the old recipe, to show that the checker finds what is wrong.
+Leases are in Firestore's emulator, which half of the processes reach through a proxy that loses calls; dates are in ``dates``. Events go to
+``history``, which checks them. The same cycles run with the old recipe, to show that the checker finds errors.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from proofs.old_lock import LEASE_SECONDS, OldLock, SqliteOldLocks
 TIMES = LeaseTimes(lease_s=3.0, grace_s=0.3, rpc_s=0.9, max_wait_s=20)
 OLD_SCALE = TIMES.lease_s / LEASE_SECONDS
 HOLD_SECONDS = 0.01
-# One holder in so many works for about as long as its lease lasts, and so lives by its renewals.
+# One holder in this many works for about as long as its lease, and so depends on renewals.
 LONG_ONE_IN = 30
-# Of the writers that find the store down, so many go on behind the fence alone; the others try again.
+# The share of writers that go on with only the fence when the store is down; the others retry.
 UNLEASED_SHARE = 0.1
-# Of the old recipe's writers one in so many takes longer than the lease, as the incident's did.
+# One writer of the old recipe in this many takes longer than the lease, as in the incident.
 OUTLIVES_ONE_IN = 25
 ENDS = ("wrote", "fenced_out")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What one process does: the recipe, where the store and the files are, how many keys there are, and its threads and cycles."""
+    """The plan of one process: recipe, addresses, number of keys, threads and cycles."""
 
     recipe: Literal["ours", "old"]
     port: int
@@ -82,7 +82,7 @@ class Writer:
         events.subscribe(self._tell_renewal)
 
     def run(self) -> None:
-        """All its cycles."""
+        """Run all its cycles."""
         cycle = self._cycle if self.plan.recipe == "ours" else self._cycle_as_of_old
         with ThreadPoolExecutor(self.plan.threads) as pool:
             for done in [pool.submit(_until_done, cycle, self.plan.keys) for _ in range(self.plan.cycles)]:
@@ -92,18 +92,18 @@ class Writer:
         lease = self._held.get(facts.get("holder", ""))
         if event == "lease_renewed" and lease:
             how = "adopted" if facts.get("adopted") else "renewed"
-            self.history.tell(how, holder=lease.holder_id, valid_until=boottime() + lease.remaining_s)
+            self.history.record(how, holder=lease.holder_id, valid_until=boottime() + lease.remaining_s)
 
     def _cycle(self, number: int) -> bool:
-        """Whether the cycle came to a write, or lost the right to it."""
+        """Run one cycle; False when it got no claim."""
         key = key_of(number)
         try:
             claim = self._claim(key)
         except LeaseHeld:
-            self.history.tell("gave_up", key=str(key))
+            self.history.record("gave_up", key=str(key))
             return False
         except LeaseStoreUnavailable:
-            self.history.tell("unavailable", key=str(key))
+            self.history.record("unavailable", key=str(key))
             time.sleep(random.uniform(0, 1))
             return False
         if isinstance(claim, UnleasedClaim):
@@ -111,7 +111,7 @@ class Writer:
             return True
         now = boottime()
         self._held[claim.holder_id] = claim
-        self.history.tell("claimed", key=str(key), holder=claim.holder_id, token=claim.token, at=now, valid_until=now + claim.remaining_s)
+        self.history.record("claimed", key=str(key), holder=claim.holder_id, token=claim.token, at=now, valid_until=now + claim.remaining_s)
         how = "released"
         try:
             counter, seen = self.dates.counter(str(key))
@@ -120,11 +120,11 @@ class Writer:
             held = self.dates.write_fenced(str(key), claim.holder_id, claim.token, counter + 1, seen)
             self._tell_write(key, claim.holder_id, claim.token, counter + 1, held)
         except FencedOut:
-            self.history.tell("fenced_out", key=str(key), holder=claim.holder_id)
+            self.history.record("fenced_out", key=str(key), holder=claim.holder_id)
         except LeaseLost:
             how = "lost"
         finally:
-            self.history.tell("ended", holder=claim.holder_id, at=boottime(), how=how)
+            self.history.record("ended", holder=claim.holder_id, at=boottime(), how=how)
             claim.release()
             del self._held[claim.holder_id]
         return True
@@ -143,7 +143,7 @@ class Writer:
 
     def _tell_write(self, key: LeaseKey, holder: str, token: int | None, updated: int | None, held: Held) -> None:
         facts = {"rows": held.rows, "keys": held.keys, "runs": held.runs, "holds_token": held.token, "replaced_token": held.replaced}
-        self.history.tell("wrote", key=str(key), holder=holder, token=token, at=boottime(), updated=updated, **facts)
+        self.history.record("wrote", key=str(key), holder=holder, token=token, at=boottime(), updated=updated, **facts)
 
     def _cycle_as_of_old(self, number: int) -> bool:
         key = key_of(number)
@@ -151,15 +151,15 @@ class Writer:
         run = f"{self.plan.name}-{time.monotonic_ns()}"
         if lock.acquire():
             now = boottime()
-            self.history.tell("claimed", key=str(key), holder=run, token=time.time_ns(), at=now, valid_until=now + 1e6)
+            self.history.record("claimed", key=str(key), holder=run, token=time.time_ns(), at=now, valid_until=now + 1e6)
         else:
-            self.history.tell("unlocked", key=str(key))
+            self.history.record("unlocked", key=str(key))
         counter, _ = self.dates.counter(str(key))
         outlives = random.randrange(OUTLIVES_ONE_IN) == 0
         seconds = lock.lease_s * random.uniform(1, 1.5) if outlives else random.expovariate(1 / HOLD_SECONDS)
         held = self.dates.write_as_of_old(str(key), run, counter + 1, between=lambda: time.sleep(seconds))
         self._tell_write(key, run, None, counter + 1, held)
-        self.history.tell("ended", holder=run, at=boottime(), how="released")
+        self.history.record("ended", holder=run, at=boottime(), how="released")
         lock.release()
         return True
 
@@ -176,14 +176,14 @@ def _until_done(cycle: Callable[[int], bool], keys: int) -> None:
 
 
 def run_plan(plan: Plan) -> None:
-    """A process of the cycles, from its start to its end."""
+    """The main function of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hide_lease_warnings()
     Writer(plan).run()
 
 
 class Fleet:
-    """Processes that together do a number of cycles; one that was killed is followed by another that does what it left undone."""
+    """Processes that together run a number of cycles; a killed one is replaced by another that runs the rest."""
 
     def __init__(self, plans: list[Plan]) -> None:
         self._plans = plans
@@ -192,7 +192,7 @@ class Fleet:
         self.kills = self.stops = 0
 
     def run(self, every_s: Callable[[], float] | None, advance: Callable[[int], None], deadline_s: float) -> None:
-        """Until all cycles are done; ``every_s`` gives the pause before the next kill or stop. TimeoutError past the deadline."""
+        """Run until all cycles are done; ``every_s`` gives the pause before the next kill or stop. Raises TimeoutError."""
         started = time.monotonic()
         for plan in self._plans:
             self._start(plan)
@@ -221,7 +221,7 @@ class Fleet:
                 continue
             if process.exitcode > 0:
                 raise RuntimeError(f"a writer of the cycles ended with an error of its own (exit code {process.exitcode})")
-            self._history.tell("died", victim=pid, at=boottime())
+            self._history.record("died", victim=pid, at=boottime())
             del self._running[pid]
             done = min(cycles_done(plan), plan.cycles)
             advance(done)
@@ -249,14 +249,14 @@ def _go_on(pid: int) -> None:
 
 
 def cycles_done(plan: Plan) -> int:
-    """Cycles that came to an end, whatever it was, by the history of the process."""
+    """The number of finished cycles, with any result, in the history of the process."""
     path = plan.directory / f"{plan.name}.jsonl"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return sum(text.count(f'"event": "{end}"') for end in ENDS) + text.count('"how": "lost"')
 
 
 def stuck_keys(port: int, keys: int) -> int:
-    """Keys that cannot be had within a lease and its grace, once nobody is left who might hold them."""
+    """The number of keys that cannot be acquired within lease and grace after all holders have ended."""
     leases = LeaseManager(FirestoreLeaseStore(client_of(port), rpc_seconds=5), LeaseTimes(lease_s=60))
 
     def is_stuck(number: int) -> bool:
@@ -272,7 +272,7 @@ def stuck_keys(port: int, keys: int) -> int:
 
 @contextmanager
 def outages(stop: Callable[[], None], start: Callable[[], None], every_s: float) -> Iterator[list[float]]:
-    """Stop the emulator and start it again, every so often. It forgets its documents, so it stays away until every lease has expired."""
+    """Restart the emulator now and then. It loses its documents, so it stays down until every lease has expired."""
     ended, happened = threading.Event(), []
 
     def disturb() -> None:

@@ -1,8 +1,8 @@
-"""Dates in a SQLite file, to be written ten thousand times: what BigQuery holds, small enough for a stress run.
+"""Dates in a SQLite file: a model of the tables in BigQuery that can be written ten thousand times in a stress run.
 
-A date is a few rows, a fence and a counter. The fenced write is the project's own recipe in SQLite's words: one transaction that
-checks and moves the fence, replaces the rows, and checks them. The old one is DELETE and INSERT as two transactions. The counter is
-read before and written with the rows: two writers that do not see each other lose an update.
+A date is a few rows, a fence and a counter. The fenced write is the project's recipe in SQLite: one transaction checks and moves the
+fence, replaces the rows, and checks them. The old recipe is DELETE and INSERT as two transactions. The counter is read before the write and
+stored with the rows, so two writers that overlap lose an update.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ CREATE TABLE IF NOT EXISTS rows (key TEXT, player INTEGER, run TEXT, token INTEG
 
 
 class FencedOut(Exception):
-    """A newer token had written the date."""
+    """A writer with a newer token has written the date."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a date holds once a write is committed, as others see it: rows, distinct keys among them, the runs they are of, its fence's token.
+    """A committed date: rows, distinct keys, their runs, and the fence's token.
 
-    ``replaced`` is the token that the fence had before the write.
+    ``replaced`` is the fence's token before the write.
     """
 
     rows: int
@@ -40,7 +40,7 @@ class Held:
 
 
 class Dates:
-    """The file; safe for many processes."""
+    """The dates in one file, shared by processes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -54,7 +54,7 @@ class Dates:
             connection.execute("INSERT OR IGNORE INTO fences VALUES (?, 0, 0)", (key,))
 
     def counter(self, key: str) -> tuple[int, int]:
-        """How often the date was written, as far as its writers know, and its fence's token then."""
+        """The date's counter and its fence's token."""
         with self._connection() as connection:
             counter, token = connection.execute("SELECT counter, token FROM fences WHERE key = ?", (key,)).fetchone()
             return int(counter), int(token)
@@ -62,7 +62,7 @@ class Dates:
     def write_fenced(self, key: str, run: str, token: int | None, counter: int | None = None, seen: int | None = None) -> Held:
         """Replace the date in one transaction; ``token`` None takes the stored one + 1, ``counter`` None leaves it.
 
-        Raises FencedOut, also when the fence has moved since ``seen``: a token orders writers, not what they have read.
+        Raises FencedOut, also when the fence has moved since ``seen``: a token orders writers, not their reads.
         """
         with self._connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -78,7 +78,7 @@ class Dates:
         return self.look(key, stored)
 
     def write_as_of_old(self, key: str, run: str, counter: int, between: Callable[[], None]) -> Held:
-        """DELETE, then INSERT, as two transactions, with whatever takes its time between them."""
+        """DELETE, then INSERT, as two transactions, with a pause between them."""
         with self._connection() as connection:
             connection.execute("DELETE FROM rows WHERE key = ?", (key,))
         between()
@@ -90,7 +90,7 @@ class Dates:
         return self.look(key, 0)
 
     def look(self, key: str, replaced: int) -> Held:
-        """What the date holds now; one transaction, after whichever write."""
+        """The date as it is now, read in one transaction."""
         with self._connection() as connection:
             connection.execute("BEGIN")
             rows, keys = connection.execute("SELECT COUNT(*), COUNT(DISTINCT player) FROM rows WHERE key = ?", (key,)).fetchone()

@@ -1,8 +1,8 @@
-"""DuckDB itself as a warehouse: the project's own statements on a DuckDB file of its own, with no emulator and no REST between.
+"""DuckDB itself as a warehouse: the project's statements run on a DuckDB file, without emulator and REST.
 
 The floor of `make bench`. The project's functions run on it unchanged, so it does the same statements in the same order: staging,
-audit, and one transaction that replaces the date, which here is DuckDB's own. sqlglot translates the text, as it does inside the
-emulator. Only the time inside DuckDB is counted; translation and our Python are not.
+audit, and one transaction that replaces the date, here a transaction of DuckDB. sqlglot translates the text, as it does inside the
+emulator. Only the time inside DuckDB is counted; translation and the project's Python are not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from nba_grading.warehouse.client import BeforeSubmit, Params, Row, TypedParam, 
 from nba_grading.warehouse.sql import SQL_DIR, load_sql
 from proofs import PROOFS_SQL
 
-# It warns of what DuckDB has no word for: partitions, clusters and descriptions.
+# sqlglot warns of syntax that DuckDB lacks: partitions, clusters and descriptions.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 COLUMNS_VIEW = "INFORMATION_SCHEMA.COLUMNS"
@@ -31,14 +31,14 @@ VARIABLE = "v_"
 
 @dataclass(frozen=True)
 class Done:
-    """What is asked of a BigQuery job that is done."""
+    """The attributes of a finished BigQuery job that the project reads."""
 
     num_dml_affected_rows: int
     rows: list[Row]
 
 
 class DuckdbWarehouse(Warehouse):
-    """A warehouse on a DuckDB file. ``seconds`` and ``cpu_seconds`` are what was spent inside DuckDB so far."""
+    """A warehouse on a DuckDB file. ``seconds`` and ``cpu_seconds`` count the time inside DuckDB."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(client=None, maximum_bytes_billed=0)  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ class DuckdbWarehouse(Warehouse):
             self.query(load_sql(f"schema/{path.stem}"))
 
     def checkpoint(self) -> None:
-        """Write what is in the log into the file."""
+        """Write the log to the file."""
         self._execute("CHECKPOINT", {})
 
     def query(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = lambda _: None) -> list[Row]:
@@ -100,10 +100,10 @@ class DuckdbWarehouse(Warehouse):
 
 
 def translate(text: str, value_of: Any = None) -> Iterator[tuple[str, set[str]]]:
-    """Each statement of a GoogleSQL text in DuckDB's words, with the names of its parameters.
+    """Each statement of a GoogleSQL text, translated for DuckDB, with the names of its parameters.
 
-    A script's variables are kept here, as the emulator keeps them: ``value_of`` computes an expression, and its value is put where
-    the variable stands. Variables are told by their names, which begin with v_.
+    A script's variables are kept here, as in the emulator: ``value_of`` computes an expression, and its value replaces the variable.
+    Variables have names that begin with v_.
     """
     variables: dict[str, Any] = {}
 

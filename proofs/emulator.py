@@ -1,4 +1,4 @@
-"""One emulator alone, for the length of a proof, and what talks to Firestore's: clients, and a lease store that counts its calls."""
+"""A single emulator for one proof, clients of Firestore's emulator, and a lease store that counts its calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OWNER = {
 
 @contextmanager
 def firestore_emulator(state: Path) -> Iterator[int]:
-    """The port of an emulator of its own, ended with all it started; its log is in ``state``. Raises CommandError."""
+    """The port of a new Firestore emulator, which ends with the context; its log is in ``state``. Raises CommandError."""
     config = StackConfig(state=state, base=_free_port() - PORT_NAMES.index("firestore"))
     if not config.has_firestore:
         raise CommandError("The Firestore emulator cannot run here: it needs gcloud and Java.")
@@ -50,7 +50,7 @@ def firestore_emulator(state: Path) -> Iterator[int]:
 
 @contextmanager
 def bigquery_emulator(state: Path) -> Iterator[tuple[StackConfig, int]]:
-    """A BigQuery emulator of its own with its tables on disk in ``state``: its addresses, and its process id. Raises CommandError, StackError."""
+    """A new BigQuery emulator with tables on disk in ``state``: its addresses and process id. Raises CommandError, StackError."""
     from commands.stack import prepare_emulator
 
     prepare_emulator()
@@ -65,7 +65,7 @@ def _running(name: str, config: StackConfig) -> Iterator[subprocess.Popen[bytes]
     config.state.mkdir(parents=True, exist_ok=True)
     log = config.state / f"{name}.log"
     with log.open("wb") as output:
-        # A session of its own: gcloud starts a shell and Java, and the signal has to reach all of them.
+        # A new session, because gcloud starts a shell and Java, and the signal has to reach all of them.
         process = subprocess.Popen(program.command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
     try:
         _await_ready(name, process, program.ready_url or "", log)
@@ -99,21 +99,21 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def client_of(port: int) -> firestore.Client:
-    """A client of the emulator, or of a proxy before it, at a port of this machine."""
-    # The library reads the variable when a client is built, and only then.
+    """A client of the emulator, or of a proxy in front of it, at a local port."""
+    # The library reads the variable only when it builds a client.
     with patch.dict(os.environ, {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{port}"}):
         return make_firestore_client(read_settings({}))
 
 
 def hide_lease_warnings() -> None:
-    """Takeovers and lost calls are what the proofs are about: here they are no news."""
+    """Hide warnings of takeovers and lost calls, which the proofs cause on purpose."""
     logging.getLogger("nba_grading").setLevel(logging.CRITICAL + 1)
-    # A watch whose server was killed says so when it is closed.
+    # A watch whose server was killed warns when it is closed.
     logging.getLogger("google.api_core.bidi").setLevel(logging.ERROR)
 
 
 class CountingStore(FirestoreLeaseStore):
-    """Counts its verbs in ``calls``, each of which is one call on the wire; ``watched`` is called whenever a watch has told something."""
+    """Counts its verbs in ``calls``, each of which is one call on the wire; ``watched`` is called after each report of a watch."""
 
     def __init__(self, client: firestore.Client, *, rpc_seconds: float, watched: Callable[[], None] = lambda: None) -> None:
         super().__init__(client, rpc_seconds=rpc_seconds)
@@ -123,7 +123,7 @@ class CountingStore(FirestoreLeaseStore):
 
     @property
     def unary_calls(self) -> int:
-        """Calls that were no watch."""
+        """Calls other than watches."""
         return self.calls.total() - self.calls["watch"]
 
     def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:

@@ -1,7 +1,7 @@
-"""What a process that is to die works with: a warehouse and a lease store that kill it, or stop it, at the step they are told.
+"""A warehouse and a lease store that kill or stop their own process at a given step.
 
-The steps are the statements that it sends and its writes of leases, each counted from 1. A killed process gets a real SIGKILL from itself:
-no clean-up of Python, of the lease or of the connection comes after it.
+Steps are statements sent and lease writes, each counted from 1. The process sends itself a real SIGKILL, so nothing is cleaned up: not
+Python, not the lease, not the connection.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ When = Literal["before", "after", "inside", "stop", "leased"]
 
 @dataclass(frozen=True)
 class Fault:
-    """What befalls a process at its Nth statement: death before, inside or after it, or a stop before it until SIGCONT.
+    """Kill the process before, inside or after its Nth statement, or stop it before the statement until SIGCONT.
 
-    Inside is once the statement is submitted, before it is answered. ``leased`` is death after the Nth write of a lease.
+    Inside means after the statement is submitted and before it is answered. ``leased``: kill after the Nth lease write.
     """
 
     when: When
     number: int
 
 
-class MortalWarehouse(Warehouse):
-    """A warehouse whose process meets its misfortune; it counts its statements."""
+class FaultyWarehouse(Warehouse):
+    """A warehouse that counts its statements and injects ``fault``."""
 
-    misfortune: Fault | None = None
+    fault: Fault | None = None
     statements = 0
 
     def _run(self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = lambda job_id: None) -> Any:
@@ -54,17 +54,17 @@ class MortalWarehouse(Warehouse):
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         if self._meets("inside"):
-            die_once_asked()
+            die_before_answer()
         return super()._submit_or_adopt(text, config, job_id)
 
     def _meets(self, when: When) -> bool:
-        return self.misfortune == Fault(when, self.statements)
+        return self.fault == Fault(when, self.statements)
 
 
-class MortalLeaseStore(SqliteLeaseStore):
-    """A lease store in a file whose process meets its misfortune; it counts its writes. Its clock is ``late_s`` seconds ahead."""
+class FaultyLeaseStore(SqliteLeaseStore):
+    """A lease store in a file that counts its writes and injects ``fault``. Its clock is ``late_s`` seconds ahead."""
 
-    misfortune: Fault | None = None
+    fault: Fault | None = None
     writes = 0
 
     def __init__(self, path: Path, *, rpc_seconds: float, late_s: float = 0) -> None:
@@ -89,17 +89,17 @@ class MortalLeaseStore(SqliteLeaseStore):
 
     def _wrote(self) -> None:
         self.writes += 1
-        if self.misfortune == Fault("leased", self.writes):
+        if self.fault == Fault("leased", self.writes):
             die()
 
 
 def die() -> NoReturn:
-    """End this process as the kernel ends one that is out of memory."""
+    """Kill this process as the kernel does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(10)
-    raise AssertionError("unreachable: nobody survives SIGKILL")
+    raise AssertionError("unreachable after SIGKILL")
 
 
-def die_once_asked() -> None:
-    """Send the next request of this process whole, and die where its answer would be read."""
+def die_before_answer() -> None:
+    """Make this process send its next request, and die before it reads the answer."""
     http.client.HTTPConnection.getresponse = lambda _connection: die()  # type: ignore[method-assign,assignment]

@@ -1,4 +1,4 @@
-"""The lease benchmark's figures: how samples are summed up, what is promised of them, and the closing line. No clock, no network."""
+"""The results of the lease benchmark: summaries of samples, targets, and the closing line. No clock, no network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RECOVERY_SLACK_S = 0.1
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share (a whole percentage, 0.01 to 0.99) of the values lies, interpolated; ValueError without values."""
+    """The interpolated percentile of the values; ``share`` is a whole percentage, 0.01 to 0.99. Raises ValueError without values."""
     if not values:
         raise ValueError("there are no samples")
     if len(values) == 1:
@@ -24,7 +24,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def jain_index(values: Sequence[float]) -> float:
-    """Fairness of shares from 1/n (one has it all) to 1 (all alike)."""
+    """Jain's fairness index of the shares, from 1/n (one has everything) to 1 (all equal)."""
     squares = sum(value * value for value in values)
     return sum(values) ** 2 / (len(values) * squares) if squares else 1.0
 
@@ -37,7 +37,7 @@ def overtakers(arrivals: Sequence[float], grants: Sequence[float]) -> list[int]:
 
 @dataclass(frozen=True)
 class Spread:
-    """Samples summed up, in the unit of the samples."""
+    """A summary of samples, in their unit."""
 
     n: int
     p50: float
@@ -46,13 +46,13 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Sum up; ValueError without values."""
+        """Summarize the values; raises ValueError without any."""
         return cls(len(values), percentile(values, 0.50), percentile(values, 0.95), max(values))
 
 
 @dataclass(frozen=True)
 class OperationCost:
-    """What one operation takes, in ms, and how often as long as the floor measured between its samples: median by median, p95 by p95."""
+    """The cost of one operation in ms, and its ratio to the floor measured between its samples: median by median, p95 by p95."""
 
     name: str
     round_trip_ms: float
@@ -70,7 +70,7 @@ def operation_costs(seconds: Mapping[str, Sequence[float]], round_trip_ms: float
 
 @dataclass(frozen=True)
 class Contention:
-    """Waiters on one key, each served once or not at all. Waits and overtakers are those of the served."""
+    """Waiters on one key, each served at most once. Waits and overtakers are those of the waiters served."""
 
     waiters: int
     served: int
@@ -81,12 +81,12 @@ class Contention:
 
     @property
     def rpcs_per_grant(self) -> float:
-        """Calls that were no watch, those of waiters never served included; infinite without a grant."""
+        """Calls other than watches, including those of waiters never served; infinite without a grant."""
         return self.unary_rpcs / self.served if self.served else float("inf")
 
     @property
     def grants_per_s(self) -> float:
-        """Grants a second until the last was released."""
+        """Grants per second until the last release."""
         return self.served / self.seconds
 
     @property
@@ -97,7 +97,7 @@ class Contention:
 
 @dataclass(frozen=True)
 class Recovery:
-    """From the last renewal of a holder that was killed to the moment a waiter held its lease, against what the lease promises."""
+    """Seconds from the last renewal of a killed holder until a waiter held the lease, and the promised limit."""
 
     seconds: Spread
     promised_s: float
@@ -105,7 +105,7 @@ class Recovery:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured."""
+    """All results."""
 
     operations: list[OperationCost]
     handoff_ms: Spread
@@ -141,7 +141,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Target:
-    """One promise, and how it was kept."""
+    """One target and its result."""
 
     promise: str
     figure: str
@@ -157,7 +157,7 @@ def exit_code(results: Sequence[Target], *, no_check: bool) -> int:
 
 
 def targets(figures: Figures) -> list[Target]:
-    """Every promise. The ratios are judged at the longest round trip measured, as the figures are rounded: to hundredths."""
+    """Every target. Ratios are compared at the longest round trip measured, rounded to hundredths."""
     round_trip_ms = max(cost.round_trip_ms for cost in figures.operations)
     ratios = [
         Target(

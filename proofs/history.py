@@ -1,15 +1,15 @@
-"""What writers did, as lines of JSON in a file per process, and the checker that looks for what must never happen.
+"""The history of the writers, as JSON lines in a file per process, and a checker for forbidden events.
 
-A line is one os.write to a file opened for appending, so a process that is killed leaves whole lines. All moments are of the one
-clock of this machine that runs while a process is stopped (CLOCK_BOOTTIME), so intervals of different processes can be compared.
+Each line is one os.write to a file opened for appending, so a killed process leaves whole lines. All times are from the machine's
+CLOCK_BOOTTIME, which runs while a process is stopped, so intervals of different processes can be compared.
 
     {"event": "claimed", "key": …, "holder": …, "token": …, "at": …, "valid_until": …}
     {"event": "renewed" | "adopted", "holder": …, "valid_until": …}
     {"event": "ended", "holder": …, "at": …, "how": "released" | "lost"}
     {"event": "wrote", "key": …, "holder": …, "token": …, "at": …, "updated": …, "rows": …, "keys": …, "runs": […], "holds_token": …,
-     "replaced_token": …}                       what the date held after the write, and the token of its fence before
+     "replaced_token": …}                       the date after the write, and its fence's token before
     {"event": "fenced_out" | "gave_up" | "unavailable" | "unlocked", …}
-    {"event": "died", "pid": …, "at": …}        written by who killed it
+    {"event": "died", "pid": …, "at": …}        written by the killer
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ RENEWALS = ("renewed", "adopted")
 
 
 class History:
-    """Appends events to a file of this process in a directory."""
+    """Appends the events of this process to its file in a directory."""
 
     def __init__(self, directory: Path, name: str) -> None:
         self._file = os.open(directory / f"{name}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def tell(self, event: str, **facts: Any) -> None:
+    def record(self, event: str, **facts: Any) -> None:
         """Append one event of this process."""
         os.write(self._file, (json.dumps({"event": event, "pid": os.getpid(), **facts}) + "\n").encode())
 
@@ -45,7 +45,7 @@ def read_history(directory: Path) -> list[Event]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How often what must not happen did, how many writes there were, and what else was seen."""
+    """Counts of forbidden events, of writes, and of other events."""
 
     writes: int
     overlaps: int
@@ -58,18 +58,18 @@ class Verdict:
 
     @property
     def cycles(self) -> int:
-        """Cycles that came to an end: a write, a refusal by the fence, or a lease that was lost."""
+        """Finished cycles: a write, a refusal by the fence, or a lost lease."""
         return self.writes + self.seen["fenced_out"] + self.seen["lost"]
 
     @property
     def violations(self) -> int:
-        """Their number; 0 is what is wanted."""
+        """The number of forbidden events; 0 passes."""
         return self.overlaps + self.token_regressions + self.lost_updates + self.duplicates + self.mixed_dates + self.stale_wins
 
 
 @dataclass(frozen=True)
 class Holding:
-    """From when until when one claim believed that it held a key."""
+    """The interval in which one claim believed that it held a key."""
 
     key: str
     holder: str
@@ -79,7 +79,7 @@ class Holding:
 
 
 def check_history(events: Sequence[Event], counters: Mapping[str, int]) -> Verdict:
-    """``counters`` is the number each key's counter ended at: one for every write that was acknowledged or died in its commit."""
+    """Check all events. ``counters`` has the final counter of each key: one per write that was acknowledged or died in its commit."""
     holdings = _holdings(events)
     writes = [event for event in events if event["event"] == "wrote"]
     return Verdict(
@@ -95,7 +95,7 @@ def check_history(events: Sequence[Event], counters: Mapping[str, int]) -> Verdi
 
 
 def _is_stale(write: Event) -> bool:
-    """Whether a write went over a newer one, or is not what the fence then says."""
+    """Whether a write replaced a newer one, or does not match the fence after it."""
     token = write["token"]
     return token is not None and not write["replaced_token"] <= token <= write["holds_token"]
 
@@ -131,7 +131,7 @@ def _by_key(holdings: Iterable[Holding]) -> dict[str, list[Holding]]:
 
 
 def _overlaps(holdings: Sequence[Holding]) -> int:
-    """Claims that began before one that had begun earlier had ended."""
+    """The number of claims that began before an earlier one had ended."""
     found, latest_end = 0, float("-inf")
     for holding in holdings:
         found += holding.start < latest_end and holding.end > holding.start
@@ -144,7 +144,7 @@ def _regressions(holdings: Sequence[Holding]) -> int:
 
 
 def _lost_updates(writes: Sequence[Event], counters: Mapping[str, int]) -> int:
-    """Writes that set a counter to a number that another write had set it to already, or that are missing in the end."""
+    """The number of writes that repeated a counter value, or are missing from the final counter."""
     written: defaultdict[str, list[int]] = defaultdict(list)
     for write in writes:
         if write["updated"] is not None:

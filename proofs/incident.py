@@ -3,14 +3,15 @@
 Usage: python -m proofs.incident [--keys 263274]
 
 On emulators of its own, the same schedule twice, with time shortened (a lease of five minutes is three seconds): first by the recipe
-of then (a lock of fixed length, DELETE and INSERT as two jobs), then by ours (lease, staging, fenced publish). Each part is a process:
+of that time (a lock of fixed length, DELETE and INSERT as two jobs), then by the current one (lease, staging,
+fenced publish). Each part is a process:
 
-    A  the scheduled run claims the date and stands still in the middle of its write, past its lease
+    A  the scheduled run claims the date and stops in the middle of its write, past its lease
     B  the backfill waits, claims the date, and dies by SIGKILL in the middle of its write; Airflow starts it again: B2 writes
-    A  goes on where it stood
+    A  continues where it stopped
 
 Prints a table and ends with one line ``incident: old_duplicates=… duplicates=… seconds=…``. Exit code 0 only if the old recipe left
-duplicates, and ours none, and the whole date.
+duplicates, and the current one left none and the whole date.
 """
 
 from __future__ import annotations
@@ -37,11 +38,11 @@ from proofs.writer import Recipe
 
 GAME_DATE = date(2026, 1, 10)
 KEYS = 263_274
-# Three seconds of the old lock's five minutes; ours has the same lease.
+# Three seconds for the old lock's five minutes; the current recipe has the same lease.
 OLD_LOCK_SCALE = 0.01
 ENVIRONMENT = {"OLD_LOCK_SCALE": str(OLD_LOCK_SCALE), "LEASE_SECONDS": "3", "LEASE_MAX_WAIT_SECONDS": "120"}
 PART_SECONDS = 120.0
-# Of the statements of each recipe: where A stands still, and where B dies. Old: DELETE, INSERT. Ours: the sixth is the publish.
+# The statement at which A stops, and at which B dies, by recipe. Old: DELETE, INSERT. Current: the sixth is the publish.
 SCHEDULES: Mapping[str, tuple[Fault, Fault]] = {
     "old": (Fault("stop", 2), Fault("after", 1)),
     "leased": (Fault("stop", 6), Fault("before", 6)),
@@ -50,7 +51,7 @@ SCHEDULES: Mapping[str, tuple[Fault, Fault]] = {
 
 @dataclass(frozen=True)
 class Replay:
-    """What one recipe left: rows, distinct keys, runs they are of, how each part ended, and the seconds it took."""
+    """The result of one recipe: rows, distinct keys, their runs, how each part ended, and the seconds it took."""
 
     recipe: Recipe
     rows: int
@@ -66,7 +67,7 @@ class Replay:
 
 
 def replay(warehouse: Warehouse, recipe: Recipe, environment: Mapping[str, str]) -> Replay:
-    """The schedule by one recipe, on an empty date."""
+    """Run the schedule with one recipe, on an empty date."""
     started = time.monotonic()
     warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
     stands_still, dies = SCHEDULES[recipe]
@@ -79,7 +80,7 @@ def replay(warehouse: Warehouse, recipe: Recipe, environment: Mapping[str, str])
         if time.monotonic() > deadline or scheduled.exitcode is not None:
             raise CommandError(f"{recipe}: the scheduled run did not come to where it was to stand still.")
         time.sleep(0.02)
-    console.print(f"{recipe}: the scheduled run stands still in its write", style="dim")
+    console.print(f"{recipe}: the scheduled run stops in its write", style="dim")
     backfill, _ = start_writer(GAME_DATE, Entrant(recipe, "backfill", dies), environment)
     backfill.join(PART_SECONDS)
     console.print(f"{recipe}: the backfill waited, claimed the date and was killed in its write (exit code {backfill.exitcode})", style="dim")
@@ -97,7 +98,7 @@ def replay(warehouse: Warehouse, recipe: Recipe, environment: Mapping[str, str])
 
 
 def replays_table(old: Replay, ours: Replay) -> Table:
-    """Both side by side."""
+    """The results of both recipes."""
     table = Table("2026-01-10", "then: lock, DELETE, INSERT", "now: lease, staging, fenced publish", title="the incident, replayed")
     for column in table.columns[1:]:
         column.justify = "right"

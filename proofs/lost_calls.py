@@ -1,7 +1,7 @@
-"""Every call of the lease lost on its way to Firestore or back, in turn: nothing may be stuck longer than lease + grace, or held by two.
+"""Loses each call of the lease in turn, on its way to Firestore or back: no lease may be stuck past lease + grace, or held by two.
 
-A ``Loss`` names the operation and the calls of it to lose. ``try_loss`` brings it about through a ``FaultProxy`` and looks at what
-the date's next holder finds; tests run them one by one, the stress all at once.
+A ``Loss`` names an operation and the calls of it to lose. ``try_loss`` loses them with a ``FaultProxy`` and checks what the date's next holder
+finds. Tests run the losses one by one, the stress run all at once.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from proofs.emulator import OWNER, client_of
 from proofs.proxies import Fault, FaultProxy, When
 
 TIMES = LeaseTimes(lease_s=2.5, grace_s=0.2, rpc_s=0.5, max_wait_s=30)
-# Lease and grace, and what a busy machine may add: what is stuck would wait for its 30 s.
+# Lease, grace, and some time for a busy machine; a stuck lease would last 30 s.
 FREE_AGAIN_SECONDS = TIMES.lease_s + TIMES.grace_s + 5
 AT_ONCE = 10
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Calls to lose in one operation of the lease: the nth of a method, and on which way; refused at once, or met with silence."""
+    """Calls to lose in one operation: the nth of a method, on the way there or back; refused at once, or never answered."""
 
     operation: str
     calls: tuple[tuple[str, int, When], ...]
     silent: bool
 
     def __str__(self) -> str:
-        told = [f"{method} {nth} {when}" for method, nth, when in self.calls]
-        return "-".join([self.operation, *told, "silent" if self.silent else "refused"])
+        calls = [f"{method} {nth} {when}" for method, nth, when in self.calls]
+        return "-".join([self.operation, *calls, "silent" if self.silent else "refused"])
 
 
 @dataclass
 class LostCallsVerdict:
-    """How many losses were tried, how many left a date stuck or held by two, and in words which."""
+    """The number of losses tried, of dates left stuck or held by two, and their descriptions."""
 
     scenarios: int = 0
     overlaps: int = 0
@@ -59,7 +59,7 @@ SINGLE = [
     ("wait", "Commit", 1),  # the create that finds the lease held
     ("wait", "BatchGetDocuments", 1),
     ("wait", "Listen", 1),
-    ("wait", "Commit", 2),  # the create of the one who was woken
+    ("wait", "Commit", 2),  # the create of the waiter that was woken
     ("take over", "Commit", 1),  # the create that finds the expired lease
     ("take over", "BatchGetDocuments", 1),
     ("take over", "Commit", 2),  # the delete
@@ -70,24 +70,24 @@ LOSSES = [
     for silent in (False, True)
     for operation, calls in [
         *((operation, ((method, nth, way),)) for operation, method, nth in SINGLE for way in WAYS),
-        # The read that tells what became of a write whose answer was lost, is lost as well.
+        # The read after a write whose answer was lost is lost as well.
         *((operation, (("Commit", 1, "after"), ("BatchGetDocuments", 1, way))) for operation in ("acquire", "renew", "release") for way in WAYS),
     ]
 ]
 
 
 class Scenario:
-    """One loss on one key: the leases behind the proxy, and rivals that reach the store without it."""
+    """One loss on one key: leases behind the proxy, and rivals that reach the store directly."""
 
     def __init__(self, loss: Loss, proxy: FaultProxy, port: int, key: LeaseKey) -> None:
         client = client_of(proxy.port)
-        FirestoreLeaseStore(client, rpc_seconds=30).read(key)  # the first call of a channel takes longer than one may here
+        FirestoreLeaseStore(client, rpc_seconds=30).read(key)  # the first call of a channel takes longer than the timeout used here
         self.loss, self.key, self._proxy = loss, key, proxy
         self.leases = LeaseManager(FirestoreLeaseStore(client, rpc_seconds=TIMES.rpc_s), TIMES)
         self.rivals = LeaseManager(FirestoreLeaseStore(client_of(port), rpc_seconds=5), TIMES)
 
     def run(self) -> Lease:
-        """The lease that the operation got in spite of the loss; its calls were lost, or this raises AssertionError."""
+        """The lease acquired despite the loss; raises AssertionError if the calls were not lost."""
         faults: list[Fault] = []
 
         def lose() -> None:
@@ -107,7 +107,7 @@ class Scenario:
         lease = self.leases.try_acquire(self.key, OWNER)
         lose()
         lease.renew()
-        time.sleep(TIMES.lease_s + TIMES.grace_s)  # what was lost would be expired by now
+        time.sleep(TIMES.lease_s + TIMES.grace_s)  # a lost lease would have expired by now
         return lease
 
     def _release(self, lose: Callable[[], None]) -> Lease:
@@ -137,7 +137,7 @@ class Scenario:
 
 
 def try_loss(loss: Loss, proxy: FaultProxy, port: int, key: LeaseKey) -> str | None:
-    """``held by two`` or ``stuck`` when it was, None when all went well."""
+    """``held by two`` or ``stuck``, or None when the loss did no harm."""
     scenario = Scenario(loss, proxy, port, key)
     lease = scenario.run()
     if loss.operation != "release":
@@ -162,20 +162,20 @@ def try_loss(loss: Loss, proxy: FaultProxy, port: int, key: LeaseKey) -> str | N
 
 
 def lose_every_call(port: int, advance: Callable[[int], None]) -> LostCallsVerdict:
-    """All losses, some at a time, each on a key and behind a proxy of its own."""
+    """Try all losses, some at a time, each on its own key and behind its own proxy."""
 
     def lose(number: int) -> str | None:
         with FaultProxy(port) as proxy:
-            told = try_loss(LOSSES[number], proxy, port, LeaseKey("grading", date(2028, 1, 1) + timedelta(days=number)))
+            outcome = try_loss(LOSSES[number], proxy, port, LeaseKey("grading", date(2028, 1, 1) + timedelta(days=number)))
         advance(1)
-        return told
+        return outcome
 
     order = random.sample(range(len(LOSSES)), len(LOSSES))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        told = dict(zip(order, pool.map(lose, order), strict=True))
+        outcomes = dict(zip(order, pool.map(lose, order), strict=True))
     return LostCallsVerdict(
         scenarios=len(LOSSES),
-        overlaps=sum(one == "held by two" for one in told.values()),
-        stuck=sum(one == "stuck" for one in told.values()),
-        problems=tuple(f"{LOSSES[number]}: {one}" for number, one in told.items() if one),
+        overlaps=sum(one == "held by two" for one in outcomes.values()),
+        stuck=sum(one == "stuck" for one in outcomes.values()),
+        problems=tuple(f"{LOSSES[number]}: {one}" for number, one in outcomes.items() if one),
     )

@@ -1,4 +1,4 @@
-"""The most memory that each of some processes held, looked at twenty times a second while a proof runs."""
+"""The peak memory of processes, sampled twenty times a second while a proof runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MIB = 1024 * 1024
 
 
 class PeakMemory:
-    """``peaks_mib`` is the largest resident set of each process by its name, in MiB; a name may be watched several times."""
+    """``peaks_mib`` is the largest resident set of each process by its name, in MiB; a name may be used several times."""
 
     def __init__(self) -> None:
         self.peaks_mib: dict[str, float] = {}
 
     @contextmanager
     def watch(self, pids: Mapping[str, int]) -> Iterator[None]:
-        """Look at these processes until the context ends; one that is gone is left out."""
+        """Watch these processes until the context ends; one that has ended is skipped."""
         stopped = threading.Event()
         thread = threading.Thread(target=self._look, args=(pids, stopped), daemon=True)
         thread.start()

@@ -1,9 +1,9 @@
-"""The lock that this project replaces, kept to be compared with: each of its four habits alone lets two writers in.
+"""The lock that this project replaced, kept for comparison. Each of its four faults alone lets two writers in.
 
-A fixed lease that is never renewed; its expiry a client's clock, read by another client's; an owner id that every run of a date
-shares; a release that deletes whoever holds the lock. A failed call counts as "held", and after enough tries the writer goes on
-without. It lived in Firestore, where two transactions that read one document wait for each other until one times out (30 s on the
-emulator): for thousands of cycles there is a SQLite file as well, which flatters it.
+Its lease is fixed and never renewed. Its expiry compares the clocks of two clients. Its owner id is shared by all runs of a date. Its
+release deletes the lock of any holder. Also, a failed call counts as "held", and after enough attempts the writer goes on without the lock.
+It was in Firestore, where two transactions that read one document wait for each other until one times out (30 s on the emulator). For
+thousands of cycles it can use a SQLite file, which is kinder to it.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ TRIES = 60
 
 
 class OldLocks(Protocol):
-    """Where the old locks are."""
+    """A store of old locks."""
 
     def lock(self, name: str, expires_at: float) -> bool:
-        """Write the lock unless one is there that, by this client's clock, has not expired."""
+        """Write the lock unless another exists that has not expired by this client's clock."""
 
     def delete(self, name: str) -> None:
-        """Delete the lock, whosever it is."""
+        """Delete the lock of any holder."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class OldLock:
         return LEASE_SECONDS * self.scale
 
     def acquire(self) -> bool:
-        """Whether it was locked in the end; the old writer went on in either case."""
+        """Whether it was locked; the old writer went on in either case."""
         for _ in range(TRIES):
             if self.locks.lock(self._name, time.time() + self.lease_s):
                 return True
@@ -56,7 +56,7 @@ class OldLock:
         return False
 
     def release(self) -> None:
-        """Give it up, whosever it is."""
+        """Release the lock of any holder."""
         self.locks.delete(self._name)
 
     @property
@@ -65,7 +65,7 @@ class OldLock:
 
 
 class FirestoreOldLocks:
-    """As they were."""
+    """The original locks, in Firestore."""
 
     def __init__(self, client: firestore.Client) -> None:
         self._client = client
@@ -93,7 +93,7 @@ class FirestoreOldLocks:
 
 
 class SqliteOldLocks:
-    """The same in a file: as fast as can be, and without the failed calls."""
+    """The same in a file: fast, and without failed calls."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

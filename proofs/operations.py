@@ -1,4 +1,4 @@
-"""What each lease operation costs, as its callers have it, beside a floor: the least that one commit can take on the same way."""
+"""The cost of each lease operation for its callers, compared with a floor: the fastest possible commit on the same connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPIRED = {**OWNER, "holder_id": "gone", "lease_ms": 1, "waited_ms": 0, "infligh
 
 
 def measure_operations(client: firestore.Client, rounds: int, advance: Callable[[], None]) -> dict[str, list[float]]:
-    """Seconds of each operation, a sample each round, and of the floor, one before each of them. ``advance`` is called every round."""
+    """Seconds of each operation, one sample per round, and of the floor before each. ``advance`` is called every round."""
     bench = _Rounds(client)
     for _ in range(WARM_UP_ROUNDS):
         bench.run()
@@ -48,7 +48,7 @@ class _Rounds:
         self._floor = raw_commit(client)
 
     def run(self) -> None:
-        """Every operation once, as tasks call them."""
+        """Run every operation once, as tasks do."""
         lease = self._timed("acquire", lambda: self._leases.try_acquire(KEY, OWNER))
         self._timed("renew", lease.renew)
         self._timed("contended acquire", self._find_held)
@@ -73,7 +73,7 @@ class _Rounds:
 
 
 def raw_commit(client: firestore.Client) -> Callable[[], object]:
-    """The floor: one Commit by the generated stub, its message built beforehand, that changes one small warm document."""
+    """The floor: one Commit of a prebuilt message through the generated stub, which changes one small document."""
     path = f"{client._database_string}/documents/bench_lease/floor"
     stamp = DocumentTransform.FieldTransform(field_path="written_at", set_to_server_value=DocumentTransform.FieldTransform.ServerValue.REQUEST_TIME)
     write = Write(update=Document(name=path, fields={"holder_id": Value(string_value="floor")}), update_transforms=[stamp])

@@ -1,10 +1,9 @@
-"""Two proxies for a server on this machine: one puts it far away, one loses its calls.
+"""Two proxies for a local server: one adds delay, one loses calls.
 
 Usage: with delay_proxy(port, one_way_seconds=0.01) as far_port: …
        with FaultProxy(port) as proxy: proxy.lose("Commit", "after"); …
 
-The first knows bytes only; the second knows gRPC, so that it can lose the one call that is asked for, before or after the server
-did what was asked.
+The first forwards bytes; the second speaks gRPC, so it can lose one given call, before or after the server has executed it.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from typing import Any, Literal, Self
 import grpc  # type: ignore[import-untyped]
 
 CHUNK_BYTES = 65536
-# Each open stream keeps a thread, and so does each call that is met with silence.
+# Each open stream keeps a thread, and so does each call that is never answered.
 THREADS = 64
 MOST_SECONDS = 86_400
 STOP_SECONDS = 0.5
-# A proxy's own business, which the library adds by itself on the other side.
+# Headers of one hop, which the library adds again on the other side.
 OWN_METADATA = ("grpc-", ":", "user-agent", "te", "content-type")
 
 When = Literal["before", "after"]
@@ -37,17 +36,17 @@ When = Literal["before", "after"]
 
 @contextmanager
 def delay_proxy(upstream_port: int, one_way_seconds: float) -> Iterator[int]:
-    """The port of a TCP proxy that delivers every chunk that many seconds after it came, in order, without limiting throughput.
+    """The port of a TCP proxy that delays every chunk by this many seconds, in order, without limiting throughput.
 
-    It has a process of its own, so that it does not compete with the measured client for one interpreter. Timers of asyncio have
-    whole milliseconds, so a delay may be up to one longer than asked: compare only what went through the same proxy.
+    It runs in a process of its own, so that it does not share an interpreter with the measured client. asyncio's timers have whole
+    milliseconds, so a delay may be up to one longer: compare only calls through the same proxy.
     """
     # forkserver: neither the threads of this process nor its channels are copied.
     context = multiprocessing.get_context("forkserver")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve_delayed, args=(upstream_port, one_way_seconds, theirs), daemon=True)
     process.start()
-    # Only the child holds its end then, so that its death is an EOFError here and not silence.
+    # Now only the child holds its end, so its death raises EOFError here.
     theirs.close()
     try:
         yield ours.recv()
@@ -66,7 +65,7 @@ def _serve_delayed(upstream_port: int, seconds: float, parent: Connection) -> No
         await asyncio.gather(_pump(reader, to_server, seconds), _pump(from_server, writer, seconds), return_exceptions=True)
 
     async def serve() -> None:
-        # asyncio sets TCP_NODELAY on every connection itself.
+        # asyncio sets TCP_NODELAY on every connection.
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
         parent.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
@@ -80,7 +79,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seco
     try:
         while chunk := await reader.read(CHUNK_BYTES):
             under_way.append(chunk)
-            # The timer takes the oldest chunk, whichever it was set for: two timers of the same moment cannot swap chunks.
+            # The timer takes the oldest chunk, not its own, so that two timers of the same moment cannot swap chunks.
             loop.call_later(seconds, lambda: writer.write(under_way.popleft()))
         await asyncio.sleep(seconds)
     finally:
@@ -89,7 +88,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seco
 
 @dataclass
 class Fault:
-    """An order to lose calls of a method; ``lost`` counts those it met."""
+    """An order to lose calls of a method; ``lost`` counts the lost calls."""
 
     method: str
     when: When
@@ -100,7 +99,7 @@ class Fault:
     seen: int = 0
 
     def meets(self) -> bool:
-        """Count a call of the method, and say whether it is lost."""
+        """Count a call of the method; returns whether it is lost."""
         self.seen += 1
         hit = self.seen == self.nth if self.share is None else random.random() < self.share
         self.lost += hit
@@ -110,8 +109,8 @@ class Fault:
 class FaultProxy:
     """A gRPC proxy that can lose calls, by a method's short name: Commit, BatchGetDocuments, Listen, … Use it as a context manager.
 
-    ``calls`` counts what clients sent, by method, lost or not; ``faults`` are the orders in force. A lost call ends at once with
-    UNAVAILABLE, or ``silent``: only when its client gives up. Everything may be called from any thread.
+    ``calls`` counts the calls of clients by method, lost or not; ``faults`` are the current orders. A lost call ends at once with
+    UNAVAILABLE, or, if ``silent``, when its client gives up. All methods are thread-safe.
     """
 
     def __init__(self, upstream_port: int) -> None:
@@ -134,9 +133,9 @@ class FaultProxy:
         self._channel.close()
 
     def lose(self, method: str, when: When, *, nth: int = 1, share: float | None = None, silent: bool = False) -> Fault:
-        """Lose the nth call of a method from now on, or that share of all of them at random.
+        """Lose the nth call of a method from now on, or a random share of all calls.
 
-        ``before``: it never reaches the server. ``after``: the server's first answer, be it an error, is lost.
+        ``before``: it never reaches the server. ``after``: the server's first answer, even an error, is lost.
         """
         fault = Fault(method, when, nth, share, silent)
         with self._mutex:
@@ -144,17 +143,17 @@ class FaultProxy:
         return fault
 
     def cut(self) -> None:
-        """From now on no call reaches the server or is answered, and open streams deliver nothing."""
+        """Cut the connection: no call reaches the server or is answered, and open streams deliver nothing."""
         self._connected.clear()
 
     def heal(self) -> None:
-        """Undo ``cut`` and every ``lose``; open streams deliver what they held back, as TCP would."""
+        """Undo ``cut`` and every ``lose``; open streams deliver their backlog, as TCP would."""
         with self._mutex:
             self.faults.clear()
         self._connected.set()
 
     def service(self, details: Any) -> Any:
-        """What grpc asks of a generic handler. On the wire a unary call is a stream of one message, so one handler does for all."""
+        """The generic handler of grpc. On the wire a unary call is a stream of one message, so one handler serves all calls."""
         return grpc.stream_stream_rpc_method_handler(partial(self._forward, details.method))
 
     def _forward(self, path: str, requests: Iterator[bytes], context: Any) -> Iterator[bytes]:
@@ -162,7 +161,7 @@ class FaultProxy:
         if fault and fault.when == "before":
             _lose(context, silent=fault.silent)
         metadata = [(name, value) for name, value in context.invocation_metadata() if not name.startswith(OWN_METADATA)]
-        # A call without a deadline has one of many years here, which the library cannot count to from now: it would have passed.
+        # A call without a deadline has one of many years here, which overflows in the library and would have passed already.
         remaining = context.time_remaining()
         timeout = remaining if remaining < MOST_SECONDS else None
         call = self._channel.stream_stream(path)(requests, timeout=timeout, metadata=metadata)
@@ -185,7 +184,7 @@ class FaultProxy:
             self.calls[method] += 1
             if not self._connected.is_set():
                 return Fault(method, "before", nth=1, share=None, silent=True)
-            # Every fault counts the call, also when another one has met it.
+            # Every fault counts the call, even if another fault loses it.
             met = [fault for fault in self.faults if fault.method == method and fault.meets()]
         return met[0] if met else None
 

@@ -1,6 +1,6 @@
 """Rounds of two to eight writers on one date of the BigQuery emulator: with and without a lease, killed, or stopped past it.
 
-After each round the date must hold one whole write, no key twice, and the newest token; then a last writer must get through.
+After each round the date must hold one whole write, no key twice, and the newest token; then a last writer must succeed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ROUND_SECONDS = 180.0
 
 @dataclass
 class PublishVerdict:
-    """What the rounds came to; ``ended`` counts how the writers ended."""
+    """The result of all rounds; ``ended`` counts how the writers ended."""
 
     rounds: int = 0
     duplicates: int = 0
@@ -54,11 +54,11 @@ class Entrant:
 
     recipe: Recipe
     run_id: str
-    misfortune: Fault | None
+    fault: Fault | None
 
 
 def insert_synthetic_date(warehouse: Warehouse, game_date: date, predictions: int) -> None:
-    """Make up one date's predictions and box scores."""
+    """Insert synthetic predictions and box scores of one date."""
     for name in ("insert_synthetic_predictions", "insert_synthetic_box_scores"):
         warehouse.dml(PROOFS_SQL.load(name), {"game_date": game_date, "predictions": predictions})
 
@@ -77,8 +77,8 @@ def run_publishes(warehouse: Warehouse, environment: Mapping[str, str], rounds: 
         if number % 2 == 0:
             insert_synthetic_date(warehouse, game_date, PREDICTIONS)
         entrants = [_entrant(f"round{number}-{writer}") for writer in range(random.randint(2, 8))]
-        told = _race(game_date, entrants, environment)
-        _judge(verdict, describe_date(warehouse, game_date), told)
+        outcomes = _race(game_date, entrants, environment)
+        _judge(verdict, describe_date(warehouse, game_date), outcomes)
         heir = _race(game_date, [Entrant("leased", f"round{number}-heir", None)], environment)
         verdict.stuck += [one.get("ended") for one in heir] != ["published"]
         _judge(verdict, describe_date(warehouse, game_date), heir)
@@ -88,18 +88,18 @@ def run_publishes(warehouse: Warehouse, environment: Mapping[str, str], rounds: 
 
 
 def _entrant(run_id: str) -> Entrant:
-    chance, misfortune = random.random(), None
+    chance, fault = random.random(), None
     if chance < 0.3:
-        misfortune = Fault(random.choice(["before", "after", "inside"]), random.randint(1, STATEMENTS))
+        fault = Fault(random.choice(["before", "after", "inside"]), random.randint(1, STATEMENTS))
     elif chance < 0.5:
-        misfortune = Fault("stop", random.randint(1, STATEMENTS))
-    return Entrant("leased" if random.random() < 0.7 else "unleased", run_id, misfortune)
+        fault = Fault("stop", random.randint(1, STATEMENTS))
+    return Entrant("leased" if random.random() < 0.7 else "unleased", run_id, fault)
 
 
 def _race(game_date: date, entrants: list[Entrant], environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
-    """What each writer told in the end; nothing but ``ended: killed`` for one that died."""
+    """How each writer ended; only ``ended: killed`` for one that died."""
     racing = [start_writer(game_date, entrant, environment) for entrant in entrants]
-    told: list[Mapping[str, Any]] = []
+    outcomes: list[Mapping[str, Any]] = []
     deadline = time.monotonic() + ROUND_SECONDS
     stopped_at: dict[int, float] = {}
     while any(process.exitcode is None for process, _ in racing):
@@ -111,13 +111,13 @@ def _race(game_date: date, entrants: list[Entrant], environment: Mapping[str, st
     for process, connection in racing:
         if process.exitcode > 0:
             raise CommandError(f"A writer of {game_date} ended with an error of its own (exit code {process.exitcode}).")
-        told.append(connection.recv() if process.exitcode == 0 else {"ended": "killed"})
+        outcomes.append(connection.recv() if process.exitcode == 0 else {"ended": "killed"})
         connection.close()
-    return told
+    return outcomes
 
 
 def start_writer(game_date: date, entrant: Entrant, environment: Mapping[str, str]) -> tuple[Any, Connection]:
-    """The process of a writer, and what it will tell at its end."""
+    """The process of a writer, and the connection on which it sends its result."""
     ours, theirs = CONTEXT.Pipe(duplex=False)
     process = CONTEXT.Process(target=_write, args=(theirs, game_date, entrant, {**SHORT_LEASE, **environment}), daemon=True)
     process.start()
@@ -129,11 +129,11 @@ def _write(parent: Connection, game_date: date, entrant: Entrant, environment: M
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hide_lease_warnings()
     with patch.dict(os.environ, environment):
-        parent.send(write(entrant.recipe, game_date, entrant.run_id, entrant.misfortune, read_settings(environment)))
+        parent.send(write(entrant.recipe, game_date, entrant.run_id, entrant.fault, read_settings(environment)))
 
 
 def wake_after(pid: int, stopped_at: dict[int, float], seconds: float) -> bool:
-    """Let a process that stopped itself go on once it has stood still for so long; whether it was woken now."""
+    """Continue a process that has been stopped for ``seconds``; returns whether it did."""
     with suppress(psutil.Error):
         if psutil.Process(pid).status() != psutil.STATUS_STOPPED:
             return False
@@ -144,11 +144,11 @@ def wake_after(pid: int, stopped_at: dict[int, float], seconds: float) -> bool:
     return False
 
 
-def _judge(verdict: PublishVerdict, held: Mapping[str, Any], told: list[Mapping[str, Any]]) -> None:
-    published = [one["fencing_token"] for one in told if one["ended"] == "published"]
-    verdict.ended.update(one["ended"] for one in told)
+def _judge(verdict: PublishVerdict, held: Mapping[str, Any], outcomes: list[Mapping[str, Any]]) -> None:
+    published = [one["fencing_token"] for one in outcomes if one["ended"] == "published"]
+    verdict.ended.update(one["ended"] for one in outcomes)
     verdict.duplicates += held["stored_rows"] > held["stored_keys"]
-    # A killed writer may have published before it died, so the date may be newer than any that lived to tell.
+    # A killed writer may have published before it died, so the date may be newer than every reported token.
     whole = held["stored_rows"] in ({PREDICTIONS} if published else {0, PREDICTIONS})
     verdict.mixed_dates += held["runs"] > 1 or not whole
     verdict.stale_wins += bool(held["stored_rows"]) and (held["token"] != held["fence"] or held["fence"] < max(published, default=0))

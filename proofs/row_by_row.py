@@ -1,6 +1,6 @@
-"""Grading as the system did that this one replaces: fetch a date to Python, grade it in a loop, delete the date, load it as JSON.
+"""Grading as the replaced system did it: fetch a date to Python, grade it in a loop, delete the date, load it as JSON.
 
-The one place of the project that loops over rows; `make bench` measures it, and checks that its grades are the same.
+The only place that loops over rows. `make bench` measures it, and checks that its grades are the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def grade_row_by_row(warehouse: Warehouse, game_date: date) -> Mapping[str, float]:
-    """Grade a date; seconds of ``fetch``, ``grade`` and ``load``. Unguarded: for a benchmark alone."""
+    """Grade a date; returns the seconds of ``fetch``, ``grade`` and ``load``. Unguarded, for a benchmark only."""
     moments = [time.perf_counter()]
     predictions, box_scores = (
         warehouse.query(PROOFS_SQL.render("select_rows_of_date", columns="*", table=table, date_column="game_date", game_date=literal(game_date)))

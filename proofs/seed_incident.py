@@ -1,4 +1,4 @@
-"""Build the state that history left, at its true size, from made-up data: duplicates in two tables and orphaned staging tables.
+"""Build the state after the incident, at its true size, from synthetic data: duplicates in two tables and orphaned staging tables.
 
 Usage: python -m proofs.seed_incident        (into the running local stack; its tables should be empty)
 
@@ -26,7 +26,7 @@ from proofs.writer import insert_unguarded
 
 @dataclass(frozen=True)
 class IncidentDate:
-    """What a date held: grades and keys of them, and duplicate keys of its predictions."""
+    """A date of the incident: grades, their keys, and duplicate keys of its predictions."""
 
     game_date: date
     rows: int
@@ -46,7 +46,7 @@ ORPHANS, ORPHANED_DATE, ORPHANED_PREDICTIONS = 50, date(2025, 11, 19), 5_000
 
 
 def build_incident_state(warehouse: Warehouse, advance: Callable[[], None] = lambda: None) -> None:
-    """Insert all of it, past every guard, as it came about; ``advance`` is called len(HISTORY) + ORPHANS times."""
+    """Insert all of it without guards; ``advance`` is called len(HISTORY) + ORPHANS times."""
     for each in HISTORY:
         insert_synthetic_date(warehouse, each.game_date, each.keys)
         if each.rows:
@@ -65,7 +65,7 @@ def build_incident_state(warehouse: Warehouse, advance: Callable[[], None] = lam
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; exit code 0, or 1 with a sentence."""
+    """Command line; exit code 0, or 1 with an error message."""
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(arguments)
     with sentences() as outcome:
         from commands.stack import use_local_stack

@@ -1,4 +1,4 @@
-"""Prove the lease and the fenced write under fire, and that the proof can fail.
+"""Prove the lease and the fenced write under faults, and that the proof can fail.
 
 Usage: python -m proofs.stress [--quick] [--cycles 10000] [--processes 8] [--threads 2] [--publishes 60] [--waiters 50] [--seed N]
 
@@ -6,8 +6,8 @@ On emulators of its own: (1) cycles of acquire, write and release by many proces
 of them behind a proxy that loses calls, while Firestore is killed and restarted; (2) two to eight writers on one date of BigQuery;
 (3) the old recipe in the same cycles, which has to fail; (4) every call of the lease lost before or after its effect, in turn;
 (5) many waiters on one key. It writes histories, checks them, and ends with one line ``stress: cycles=… overlaps=…
-token_regressions=… duplicates=… mixed_dates=… stale_wins=… stuck=…``. Exit code 0 only if those are zero, nobody starved, no update
-was lost, and the old recipe was caught.
+token_regressions=… duplicates=… mixed_dates=… stale_wins=… stuck=…``. Exit code 0 only if those are zero, no waiter starved, no update
+was lost, and the old recipe failed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ MOST_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything."""
+    """Sizes of the run."""
 
     cycles: int
     processes: int
@@ -69,7 +69,7 @@ QUICK = Sizes(cycles=300, processes=4, threads=2, keys=4, publishes=4, waiters=2
 
 @dataclass(frozen=True)
 class Findings:
-    """What every part came to."""
+    """The results of all parts."""
 
     cycles: Verdict
     publishes: PublishVerdict
@@ -80,7 +80,7 @@ class Findings:
 
     @property
     def line(self) -> str:
-        """The closing line, over all parts of ours."""
+        """The closing line, without the old recipe."""
         ours, writes = self.cycles, self.publishes
         return (
             f"stress: cycles={ours.cycles} overlaps={ours.overlaps + self.lost_calls.overlaps} token_regressions={ours.token_regressions} "
@@ -90,7 +90,7 @@ class Findings:
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for everything that should not be; none is a pass."""
+        """A sentence per violation; none is a pass."""
         writes, lost = self.publishes, self.lost_calls
         wrong = self.cycles.violations + writes.duplicates + writes.mixed_dates + writes.stale_wins + writes.stuck + lost.overlaps + lost.stuck
         found = [f"{wrong + self.stuck} violations: see the histories."] if wrong + self.stuck else []
@@ -104,7 +104,7 @@ class Findings:
 
 
 def run_stress(stack: Stack, sizes: Sizes, directory: Path) -> Findings:
-    """All five parts on a stack that runs; histories are written below ``directory``."""
+    """Run all five parts on a running stack; histories are written below ``directory``."""
     port = stack.config.port("firestore")
     with progress_bar() as bar:
 
@@ -113,7 +113,7 @@ def run_stress(stack: Stack, sizes: Sizes, directory: Path) -> Findings:
             return partial(bar.advance, task)
 
         ours, stuck = _cycle(stack, sizes, directory / "ours", progress("cycles", sizes.cycles))
-        # These wait for most of their time, and Firestore stays up: side by side.
+        # These mostly wait, and Firestore stays up, so they run in parallel.
         with ThreadPoolExecutor(3) as pool:
             old = pool.submit(_cycle_as_of_old, port, sizes, directory / "old", progress("cycles, old recipe", _old_cycles(sizes)))
             lost_calls = pool.submit(lose_every_call, port, progress("lost calls", len(LOSSES)))
@@ -172,7 +172,7 @@ def _shares(sizes: Sizes) -> list[int]:
 
 
 def findings_table(findings: Findings) -> Table:
-    """The parts side by side."""
+    """A table of the parts."""
     table = Table("", "ours: cycles", "ours: publishes", "ours: lost calls", "old recipe", title="what must never happen")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -212,10 +212,10 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 @contextmanager
 def proof_stack(name: str) -> Iterator[tuple[Stack, Path]]:
-    """The emulators for one proof with the schema in place, and an empty directory for what it writes. Settings point at them."""
+    """Emulators for one proof with the schema created, and an empty directory for its files. Settings point at them."""
     directory = ROOT / ".local" / name
     stack = Stack(StackConfig(directory / "stack", free_port_base(), persistent=False), say=lambda line: console.print(line, style="dim"))
-    stack.down()  # what a proof that was killed left running
+    stack.down()  # left over from a killed proof
     shutil.rmtree(directory, ignore_errors=True)
     if not stack.config.has_firestore:
         raise CommandError("This needs the Firestore emulator, which needs gcloud and Java; neither may be missing.")
@@ -236,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes, for under two minutes")
     for name in ("cycles", "processes", "threads", "keys", "publishes", "waiters"):
         parser.add_argument(f"--{name}", type=int, help=f"{getattr(FULL, name)} by default")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the choices that are made here; printed for a repetition")
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the random choices; printed for a repetition")
     given = parser.parse_args(arguments)
     with sentences() as outcome:
         base = QUICK if given.quick else FULL

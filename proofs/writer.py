@@ -1,10 +1,10 @@
-"""One writer of one date in a process of its own, that can be made to die or to stand still at any statement.
+"""One writer of one date in a process of its own, which can be killed or stopped at any statement.
 
 Usage: python -m proofs.writer RECIPE GAME_DATE RUN_ID [--die-before N | --die-after N | --die-inside N | --stop-before N]
 
-RECIPE is leased or unleased, ours with and without a lease; old, what this project replaces: the old lock, then DELETE and INSERT as
-two jobs; or unguarded, those two jobs alone. The process kills or stops itself with a signal around its Nth statement. At its end it
-prints what it did as JSON. LEASE_SECONDS and the other settings are its own; OLD_LOCK_SCALE shortens the old lock's times.
+RECIPE is leased or unleased (the guarded write with and without a lease), old (the replaced lock, then DELETE and INSERT as two jobs),
+or unguarded (only those two jobs). The process kills or stops itself with a signal around its Nth statement. At its end it
+prints its result as JSON. It reads LEASE_SECONDS and the other settings; OLD_LOCK_SCALE shortens the old lock's times.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from nba_grading.warehouse.client import Params, StatementCancelled, Warehouse
 from nba_grading.warehouse.sql import identifiers, load_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from proofs import PROOFS_SQL
-from proofs.fault_injection import Fault, MortalWarehouse, When
+from proofs.fault_injection import Fault, FaultyWarehouse, When
 from proofs.old_lock import FirestoreOldLocks, OldLock
 
 Recipe = Literal["leased", "unleased", "old", "unguarded"]
 RECIPES: tuple[Recipe, ...] = ("leased", "unleased", "old", "unguarded")
 
 
-def write(recipe: Recipe, game_date: date, run_id: str, misfortune: Fault | None, settings: Settings) -> dict[str, Any]:
+def write(recipe: Recipe, game_date: date, run_id: str, fault: Fault | None, settings: Settings) -> dict[str, Any]:
     """Write the date by the recipe; returns ended (published, lease_lost, fenced_out, lease_held or unlocked) and fencing_token."""
-    warehouse = MortalWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=120)
-    warehouse.misfortune = misfortune
+    warehouse = FaultyWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=120)
+    warehouse.fault = fault
     if recipe in ("old", "unguarded"):
         return _write_as_of_old(warehouse, game_date, run_id, settings, locked=recipe == "old")
     key = LeaseKey("grading", game_date)
@@ -76,7 +76,7 @@ def _write_as_of_old(warehouse: Warehouse, game_date: date, run_id: str, setting
 
 
 def insert_unguarded(warehouse: Warehouse, game_date: date, run_id: str) -> None:
-    """The second half of the old recipe: append a date's grades, whatever is there."""
+    """The second half of the old recipe: append a date's grades unconditionally."""
     columns = identifiers(PREDICTION_ACCURACY.columns)
     params: Params = {"game_date": game_date, "grading_run_id": run_id}
     warehouse.dml(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
@@ -95,10 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *(("before", given.die_before), ("after", given.die_after)),
         *(("inside", given.die_inside), ("stop", given.stop_before)),
     )
-    misfortune = next((Fault(when, statement) for when, statement in choices if statement), None)
-    told = write(given.recipe, given.game_date, given.run_id, misfortune, get_settings())
-    print(json.dumps(told))
-    return 0 if told["ended"] in ("published", "unlocked") else 1
+    fault = next((Fault(when, statement) for when, statement in choices if statement), None)
+    result = write(given.recipe, given.game_date, given.run_id, fault, get_settings())
+    print(json.dumps(result))
+    return 0 if result["ended"] in ("published", "unlocked") else 1
 
 
 if __name__ == "__main__":

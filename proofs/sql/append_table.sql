@@ -1,3 +1,3 @@
--- All rows of a copy, appended to the table they are of.
+-- Appends all rows of a copy to its table.
 -- Identifiers: copy, table
 INSERT INTO {table} SELECT * FROM {copy};

@@ -1,3 +1,3 @@
--- A new table with all rows of another.
+-- Creates a table with all rows of another.
 -- Identifiers: copy, table
 CREATE TABLE {copy} AS SELECT * FROM {table};

@@ -1,4 +1,4 @@
--- One row: how many keys a backup of prediction_accuracy has that the table has no longer.
+-- One row: the number of keys in a backup of prediction_accuracy that are missing from the table.
 -- Identifier: backup
 SELECT COUNT(*) AS lost_keys
 FROM (

@@ -1,4 +1,4 @@
--- One row: what a date of prediction_accuracy holds. Rows, distinct keys, the runs they are of, and its newest token and its fence's.
+-- One row for a date of prediction_accuracy: its rows, distinct keys, runs, newest token, and the token of its fence.
 -- Params: game_date DATE
 SELECT
     (SELECT COUNT(*) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS stored_rows,

@@ -1,4 +1,4 @@
--- Grades of one date again, as two writers left them: one copy in ten older, with the actual points of a box score that was corrected
+-- Duplicates the grades of one date, as two writers did: one copy in ten older, with the actual points of a box score that was corrected
 -- later; the others three hours younger.
 -- Params: game_date DATE, surplus INT64
 INSERT INTO nba_predictions.prediction_accuracy

@@ -1,4 +1,4 @@
--- Predictions of one date again, an hour younger, as two merges left them.
+-- Duplicates predictions of one date, an hour newer, as two merges did.
 -- Params: game_date DATE, surplus INT64
 INSERT INTO nba_predictions.player_prop_predictions
 SELECT

@@ -1,4 +1,4 @@
--- Box scores for the made-up predictions of one date: every player of them, one in ten of whom did not play.
+-- Box scores for the synthetic predictions of one date: all players, one in ten of whom did not play.
 -- Params: game_date DATE, predictions INT64
 INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played, is_dnp)
 SELECT

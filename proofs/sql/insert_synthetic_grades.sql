@@ -1,4 +1,4 @@
--- Made-up grades of many dates for the benchmark: 10,000 a date from the first one on, of 8 systems, 250 players and 5 lines, in the
+-- Synthetic grades of many dates for the benchmark: 10,000 a date from the first one on, of 8 systems, 250 players and 5 lines, in the
 -- order of their dates, as a season of nights leaves them. One player in ten did not play.
 -- Params: first_date DATE, first INT64 and last INT64: the numbers of the rows, the first of all being 0
 INSERT INTO nba_predictions.prediction_accuracy

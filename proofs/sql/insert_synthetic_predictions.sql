@@ -1,4 +1,4 @@
--- Made-up predictions of one date for the proofs and benchmarks: 6 systems, up to 100 lines half a point apart and one without a
+-- Synthetic predictions of one date for the proofs and benchmarks: 6 systems, up to 100 lines half a point apart and one without a
 -- line, and as many players in one game as it takes. Every row is a business key of its own.
 -- Params: game_date DATE, predictions INT64
 INSERT INTO nba_predictions.player_prop_predictions

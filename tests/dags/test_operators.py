@@ -22,16 +22,16 @@ DAY = date(2026, 1, 10)
 
 
 class Warehouse:
-    """Remembers what it was told to cancel."""
+    """Records the jobs that it is asked to cancel."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.cancelled: list[str] = []
 
     def cancel(self, job_id: str) -> None:
-        self.told.append(job_id)
+        self.cancelled.append(job_id)
 
     def cancel_running(self) -> None:
-        self.told.append("running")
+        self.cancelled.append("running")
 
 
 # What the work does; the operator knows it by the name of a function.
@@ -89,7 +89,7 @@ def test_a_lease_that_is_lost_during_the_work_cancels_the_running_query(
     DOING["now"] = lose
     with pytest.raises(LeaseLost):
         operator.execute(context)
-    assert warehouse.told == ["running"]
+    assert warehouse.cancelled == ["running"]
 
 
 def test_the_query_of_a_dead_holder_is_cancelled_before_the_work_begins(
@@ -99,16 +99,16 @@ def test_the_query_of_a_dead_holder_is_cancelled_before_the_work_begins(
 
     store.create(LeaseKey("grading", DAY), {"holder_id": "dead", "lease_ms": 1000, "inflight_job": "nba_grading_publish_001"})
     clock.advance(100)
-    DOING["now"] = lambda warehouse, _claim: warehouse.told.append("work")
+    DOING["now"] = lambda warehouse, _claim: warehouse.cancelled.append("work")
     operator.execute(context)
-    assert warehouse.told == ["nba_grading_publish_001", "work"]
+    assert warehouse.cancelled == ["nba_grading_publish_001", "work"]
 
 
 def test_a_task_that_is_killed_cancels_its_query(warehouse: Warehouse, context: Any, operator: Any) -> None:
     operator.on_kill()  # before there is anything to cancel
     DOING["now"] = lambda _warehouse, _claim: operator.on_kill()
     operator.execute(context)
-    assert warehouse.told == ["running"]
+    assert warehouse.cancelled == ["running"]
 
 
 @pytest.mark.parametrize("error", [None, ZeroDivisionError])
@@ -127,4 +127,4 @@ def test_the_lease_is_given_back_however_the_work_ends(
     else:
         assert operator.execute(context)["graded"] == 1
     assert store.list("grading") == []
-    assert warehouse.told == []
+    assert warehouse.cancelled == []

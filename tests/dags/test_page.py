@@ -14,8 +14,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from commands.stack_config import ROOT
+from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey, StoreUnavailable
+from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
 from nba_grading.page.cache import PanelCache
@@ -33,7 +34,7 @@ DAY = {
 
 
 class Tables:
-    """Stands where BigQuery does: rows by query, or an error; remembers the parameters."""
+    """A fake BigQuery: rows by query, or an error; records the parameters."""
 
     def __init__(self) -> None:
         self.rows_of: dict[str, list[dict[str, Any]]] = {"page/list_seasons": SEASONS, "page/summarize_season": [DAY]}
@@ -73,7 +74,7 @@ def client(app: FastAPI) -> Iterator[TestClient]:
 
     from nba_grading.airflow.page_app import may_read
 
-    app.dependency_overrides = {get_user: lambda: "somebody", may_read: lambda: None}
+    app.dependency_overrides = {get_user: lambda: "user", may_read: lambda: None}
     with TestClient(app) as client:
         yield client
 
@@ -114,7 +115,7 @@ def test_who_may_not_read_the_dag_is_refused(app: FastAPI) -> None:
     def refuse() -> None:
         raise HTTPException(403, "Forbidden")
 
-    app.dependency_overrides = {get_user: lambda: "somebody", may_read: refuse}
+    app.dependency_overrides = {get_user: lambda: "user", may_read: refuse}
     with TestClient(app) as client:
         assert {client.get(path).status_code for path in ["/", "/static/app.js", "/api/meta", "/api/today"]} == {403}
 
@@ -165,14 +166,14 @@ def test_every_panel_is_one_query_with_its_dates_as_parameters(client: TestClien
     assert tables.asked[-1] == ("page/summarize_season", {"first": date(2025, 10, 1), "last": date(2026, 9, 30)})
 
 
-def test_today_is_told(client: TestClient, tables: Tables) -> None:
+def test_today_is_one_sentence_with_its_day(client: TestClient, tables: Tables) -> None:
     data = client.get("/api/today").json()["data"]
     assert data["sentence"] == "2026-01-16: 8 of 10 gradable predictions are graded, 2 wait for 1 game's box scores; no finding is open."
     assert "heal_grading" in data["next_step"]
     assert data["day"]["state"] == "pending"
 
 
-def test_a_season_without_any_predictions_is_told(client: TestClient, tables: Tables) -> None:
+def test_a_season_without_predictions_is_empty(client: TestClient, tables: Tables) -> None:
     tables.rows_of = {}
     assert client.get("/api/calendar").json()["data"] == {
         **{"first": "2025-10-01", "last": "2025-10-01", "today": "2026-01-17", "days": []},
@@ -194,21 +195,21 @@ def test_when_bigquery_is_away_the_last_answer_is_shown_with_the_reason(client: 
     assert client.get("/api/quality").json() == never
 
 
-def test_leases_are_told_with_holder_age_and_what_is_left(client: TestClient, leases: LeaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_has_its_holder_age_and_time_left(client: TestClient, leases: LeaseManager, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = {"dag_id": "grade_predictions", "run_id": "r7", "task_id": "grade"}
     with leases.try_acquire(LeaseKey("grading", date(2026, 1, 16)), owner) as lease:
-        [told] = client.get("/api/leases").json()["data"]
-        assert (told["lease"], told["run_id"], told["holder_id"], told["verdict"]) == ("grading_2026-01-16", "r7", lease.holder_id, "live")
-        assert 55 < told["remaining_s"] <= 62
-        assert told["held_s"] < 5
+        [row] = client.get("/api/leases").json()["data"]
+        assert (row["lease"], row["run_id"], row["holder_id"], row["verdict"]) == ("grading_2026-01-16", "r7", lease.holder_id, "live")
+        assert 55 < row["remaining_s"] <= 62
+        assert row["held_s"] < 5
     assert settled(client, "leases")["data"] == []
 
     def away(operation: str) -> Any:
-        raise StoreUnavailable("Firestore: 503")
+        raise LeaseStoreUnavailable("Firestore: 503")
 
     monkeypatch.setattr(leases.store, "list", away)
     after = settled(client, "leases")
-    assert (after["data"], after["stale_because"]) == ([], "StoreUnavailable: Firestore: 503")
+    assert (after["data"], after["stale_because"]) == ([], "LeaseStoreUnavailable: Firestore: 503")
     assert client.get("/api/waiting").json()["data"][0]["run_id"] == "w1"
 
 
@@ -240,10 +241,10 @@ def test_airflow_mounts_the_page_behind_its_own_login(metadata_database: None, t
         assert {path: client.get(path).status_code for path in paths} == dict.fromkeys(paths, 401)
         assert {client.get(path, headers={"Authorization": "Bearer nonsense"}).status_code for path in paths} <= {401, 403}
         for role, status in (("VIEWER", 200), (None, 403)):
-            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role=role))
+            token = get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="user", role=role))
             client.cookies.set("_token", token)
             assert {path: client.get(path).status_code for path in paths[:-1]} == dict.fromkeys(paths[:-1], status)
-        client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="somebody", role="ADMIN")))
+        client.cookies.set("_token", get_auth_manager().generate_jwt(SimpleAuthManagerUser(username="user", role="ADMIN")))
         views = client.get("/api/v2/plugins").json()["plugins"]
         [view] = [view for plugin in views for view in plugin["external_views"] if plugin["name"] == "nba_grading_page"]
         assert (view["name"], view["href"], view["destination"]) == ("Grading", "/grading/", "nav")
@@ -256,9 +257,9 @@ def test_the_plugin_costs_a_task_nothing() -> None:
     assert [name for name in loaded if name.startswith(("google.cloud.", "nba_grading", "fastapi"))] == []
 
 
-def test_a_lease_that_nobody_renews_is_called_stuck(client: TestClient, leases: LeaseManager, tmp_path: Any) -> None:
+def test_a_lease_that_is_not_renewed_is_stuck(client: TestClient, leases: LeaseManager, tmp_path: Any) -> None:
     ten_minutes_ago = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5, now_us=lambda: time.time_ns() // 1000 - 700_000_000)
     ten_minutes_ago.create(LeaseKey("grading", date(2026, 1, 10)), {"holder_id": "d" * 32, "lease_ms": 60_000})
-    [told] = client.get("/api/leases").json()["data"]
-    assert (told["verdict"], told["run_id"]) == ("stuck", None)
-    assert told["remaining_s"] < 0
+    [row] = client.get("/api/leases").json()["data"]
+    assert (row["verdict"], row["run_id"]) == ("stuck", None)
+    assert row["remaining_s"] < 0

@@ -9,8 +9,9 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
+from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import OPERATIONS, LeaseKey, LeaseStore, StoreUnavailable
+from nba_grading.leases.store import OPERATIONS, LeaseKey, LeaseStore
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
 from tests.dags.runs import posted, run_in_process, states
@@ -38,7 +39,7 @@ def sweep(**conf: Any) -> Any:
 
 
 def no_answer(*_arguments: Any, **_keywords: Any) -> Any:
-    raise StoreUnavailable("no answer")
+    raise LeaseStoreUnavailable("no answer")
 
 
 def set_thresholds(environment: pytest.MonkeyPatch, **seconds: str) -> None:
@@ -79,15 +80,16 @@ def test_a_dead_lease_is_removed_and_told_with_its_owner(
 def test_a_stuck_lease_is_told_once_and_its_end_once(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    set_thresholds(settings_environment, LEASE_STUCK_SECONDS="0.001")
+    set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0", LEASE_STUCK_SECONDS="0.001")
+    settings_environment.setattr("nba_grading.leases.sweep.DEAD_AFTER_LEASES", 1e9)
     key = any_key()
-    version = store.create(key, claim_of("b" * 32, lease_s=600)).version
+    version = store.create(key, claim_of("b" * 32, lease_s=0.001)).version
     assert sweep()[1]["stuck"] == 1
     sweep()
     [message] = posted(emulators, before)
     assert "not renewed since" in message
     assert "b" * 32 in message
-    assert store.read(key), "an expired lease stays until it is three times as old as it may be"
+    assert store.read(key), "an expired lease stays until it is three times its duration old"
     store.delete(key, version)
     sweep()
     sweep()

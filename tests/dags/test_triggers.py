@@ -1,4 +1,4 @@
-"""The trigger of a waiting run, on the real store: what it tells, and that it ends when it is told to."""
+"""The trigger of a waiting run on the real store: its event, and its end when it is cancelled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.times import LeaseTimes
@@ -44,24 +45,40 @@ def test_a_trigger_fires_when_the_lease_is_released(leases: LeaseManager) -> Non
     threading.Timer(0.5, lease.release).start()
     started = time.monotonic()
     payload = asyncio.run(first_event(trigger))
-    assert payload == {"free": True, "game_date": str(key.game_date), "waiting_since": trigger.waiting_since, "written": ["2026-01-01"]}
+    assert payload == {"game_date": str(key.game_date), "waiting_since": trigger.waiting_since, "written": ["2026-01-01"]}
     assert time.monotonic() - started < 8  # a read would come after 10 s, the expiry after 62
 
 
 def test_a_trigger_fires_at_its_deadline(leases: LeaseManager) -> None:
     key = any_key()
     with leases.try_acquire(key, {}):
-        assert asyncio.run(first_event(trigger_of(key, 0.3)))["free"] is False
+        assert asyncio.run(first_event(trigger_of(key, 0.3)))["game_date"] == str(key.game_date)
 
 
-def test_a_trigger_built_again_from_its_own_words_waits_for_the_same(leases: LeaseManager) -> None:
+def test_a_trigger_fires_when_the_store_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_store() -> LeaseManager:
+        raise LeaseStoreUnavailable("no answer")
+
+    monkeypatch.setattr("nba_grading.airflow.triggers.make_leases", no_store)
+    key = any_key()
+    assert asyncio.run(first_event(trigger_of(key, 60)))["game_date"] == str(key.game_date)
+
+
+def test_a_trigger_refuses_what_is_no_date() -> None:
+    from nba_grading.airflow.triggers import LeaseFreeTrigger
+
+    with pytest.raises(ValueError, match="yesterday"):
+        LeaseFreeTrigger("grading", "yesterday", deadline=0, waiting_since=0)
+
+
+def test_a_serialized_trigger_waits_for_the_same_lease() -> None:
     from airflow.sdk.module_loading import import_string
 
     key = any_key()
     path, arguments = trigger_of(key, 60).serialize()
     again = import_string(path)(**arguments)
     assert again.serialize() == (path, arguments)
-    assert asyncio.run(first_event(again))["free"] is True
+    assert asyncio.run(first_event(again))["game_date"] == str(key.game_date)
 
 
 def test_a_cancelled_trigger_leaves_no_thread_waiting(leases: LeaseManager) -> None:

@@ -114,7 +114,8 @@ def test_airflow_has_it_in_its_navigation(stack: Stack, chrome: webdriver.Chrome
 def test_today_is_told_in_one_sentence_with_the_next_step(page: webdriver.Chrome) -> None:
     yesterday = datetime.now(tz=UTC).astimezone(NEW_YORK).date() - timedelta(days=1)
     told = text_of(page, "today")
-    assert f"No games on {yesterday}. Newest before: {PENDING}: 120 of 140 gradable predictions are graded, 20 wait for 1 game's box scores;" in told
+    assert f"No games on {yesterday}. The last date with games: {PENDING}: 120 of 140 gradable predictions are graded" in told
+    assert ", 20 wait for 1 game's box scores;" in told
     assert re.search(r"; \d+ findings are open\.", told)
     assert "Next step: Wait for the box scores" in told
     assert f'Trigger {DAG_ID} with {{"game_date":"{PENDING}"}}' in told
@@ -161,9 +162,9 @@ def test_findings_tell_what_to_do_and_whether_slack_knows(page: webdriver.Chrome
     assert f"make backfill FROM={DOUBLED} TO={DOUBLED} REGRADE=1" in told
     assert f"The lease grading_{GRADED} is held by nobody who renews it" in told
     untold = page.find_element(By.XPATH, f"//li[contains(., 'task-failed/grade_predictions/{FAILED}')]").text
-    assert "not yet told to Slack" in untold
+    assert "not sent to Slack yet" in untold
     assert FAILURE in untold
-    assert told.count("not yet told to Slack") == 1
+    assert told.count("not sent to Slack yet") == 1
     links = {anchor.get_attribute("href") for anchor in page.find_elements(By.CSS_SELECTOR, "#findings a")}
     assert not [link for link in links if "elsewhere.example" in str(link)]
     assert [link for link in links if str(link).endswith("/dags/grade_predictions/runs/scheduled__2026-03-05T11%3A00%3A00%2B00%3A00")]

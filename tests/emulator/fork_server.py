@@ -21,7 +21,7 @@ from commands.clients import make_bigquery_client
 from commands.stack_config import ROOT, StackConfig
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.settings import get_settings
-from proofs.fault_injection import Fault, MortalLeaseStore, MortalWarehouse
+from proofs.fault_injection import Fault, FaultyLeaseStore, FaultyWarehouse
 
 # A statement that only reads, after its comments. A script begins with DECLARE or BEGIN.
 READING = re.compile(r"(\s|--[^\n]*\n)*(SELECT|WITH)\b")
@@ -41,7 +41,7 @@ class End:
     error: str | None = None
 
 
-class NotingWarehouse(MortalWarehouse):
+class NotingWarehouse(FaultyWarehouse):
     """Notes which of its statements change something: all but a SELECT."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
@@ -54,7 +54,7 @@ class NotingWarehouse(MortalWarehouse):
         return super()._run(text, *arguments, **keywords)
 
 
-class Nursery:
+class ForkServer:
     """The warm process; one child at a time."""
 
     def __init__(self, emulators: StackConfig, leases: Path) -> None:
@@ -63,11 +63,11 @@ class Nursery:
         command = [sys.executable, "-m", "tests.emulator.fork_server"]
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(self, task: str, params: Mapping[str, Any], misfortune: Fault | None = None, late_s: float = 0) -> End:
+    def run(self, task: str, params: Mapping[str, Any], fault: Fault | None = None, late_s: float = 0) -> End:
         """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is."""
         assert self._process.stdin
         assert self._process.stdout
-        request = {"task": task, "params": params, "misfortune": misfortune and asdict(misfortune), "late_s": late_s}
+        request = {"task": task, "params": params, "fault": fault and asdict(fault), "late_s": late_s}
         self._process.stdin.write(json.dumps(request, default=str) + "\n")
         self._process.stdin.flush()
         return End(**json.loads(self._process.stdout.readline()))
@@ -83,25 +83,25 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             os.close(reading)
-            told = _live(json.loads(line))
-            os.write(writing, json.dumps(told).encode())
-            os._exit(1 if told.get("error") else 0)
+            answer = _live(json.loads(line))
+            os.write(writing, json.dumps(answer).encode())
+            os._exit(1 if answer.get("error") else 0)
         os.close(writing)
         with os.fdopen(reading) as pipe:
-            told = json.loads(pipe.read() or "{}")
+            answer = json.loads(pipe.read() or "{}")
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps({"status": status, **told}), flush=True)
+        print(json.dumps({"status": status, **answer}), flush=True)
 
 
 def _live(request: dict[str, Any]) -> dict[str, Any]:
     from tests.emulator.tasks import TASKS, Desk
 
     try:
-        misfortune = Fault(**request["misfortune"]) if request["misfortune"] else None
+        fault = Fault(**request["fault"]) if request["fault"] else None
         settings = get_settings()
         warehouse = NotingWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=30)
-        store = MortalLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=5, late_s=request["late_s"])
-        warehouse.misfortune = store.misfortune = misfortune
+        store = FaultyLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=5, late_s=request["late_s"])
+        warehouse.fault = store.fault = fault
         TASKS[request["task"]](Desk(warehouse, LeaseManager(store, settings.lease_times), request["params"]))
         return {"statements": warehouse.statements, "changes": warehouse.changes, "lease_writes": store.writes}
     except BaseException:

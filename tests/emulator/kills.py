@@ -5,7 +5,7 @@ statement is once it is submitted, before it is answered: BigQuery goes on with 
 the next one leaves the same tables and leases as one inside the last statement that changed something, so those are tried with
 FULL_TESTS=1 in the environment alone (`make test-full`).
 
-The scenes are divided among several files (test_kills_*.py), which pytest runs side by side.
+The scenarios are divided among several files (test_kills_*.py), which pytest runs side by side.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from commands.stack_config import StackConfig
 from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.warehouse.client import Warehouse
 from proofs.fault_injection import Fault
-from tests.emulator.fork_server import End, Nursery
-from tests.emulator.scenario import Parts, Scene, tables
+from tests.emulator.fork_server import End, ForkServer
+from tests.emulator.scenario import Parts, Scenario, tables
 from tests.sizes import FULL
 
 # The emulator runs a statement at a time: while it does, the other's client works.
@@ -41,48 +41,50 @@ class Nurseries:
     """Runs tasks in processes of their own, SIDE_BY_SIDE at a time; from several threads."""
 
     def __init__(self, emulators: StackConfig, leases: Path) -> None:
-        self._all = [Nursery(emulators, leases) for _ in range(SIDE_BY_SIDE)]
-        self._free: SimpleQueue[Nursery] = SimpleQueue()
-        for nursery in self._all:
-            self._free.put(nursery)
+        self._all = [ForkServer(emulators, leases) for _ in range(SIDE_BY_SIDE)]
+        self._free: SimpleQueue[ForkServer] = SimpleQueue()
+        for server in self._all:
+            self._free.put(server)
 
     def run(self, *arguments: Any, **more: Any) -> End:
-        """See Nursery.run."""
-        nursery = self._free.get()
+        """See ForkServer.run."""
+        server = self._free.get()
         try:
-            return nursery.run(*arguments, **more)
+            return server.run(*arguments, **more)
         finally:
-            self._free.put(nursery)
+            self._free.put(server)
 
     def close(self) -> None:
         """End the processes."""
-        for nursery in self._all:
-            nursery.close()
+        for server in self._all:
+            server.close()
 
 
-def deaths_of(scene: Scene, undisturbed: End) -> list[Fault]:
+def deaths_of(scenario: Scenario, undisturbed: End) -> list[Fault]:
     """A kill before the first step, inside each statement that changes something, after each write of the first lease; or all of them."""
     statements = range(1, undisturbed.statements + 1)
     inside = [Fault("inside", number) for number in (statements if FULL else undisturbed.changes)]
-    leased = [Fault("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scene.kills_leases else 0)]
+    leased = [Fault("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scenario.kills_leases else 0)]
     after = [Fault("after", number) for number in statements] if FULL else []
     return [Fault("before", 1), *inside, *leased, *after]
 
 
-def assert_a_killed_task_is_finished_by_the_same_task_again(scene: Scene, warehouse: Warehouse, run: Run) -> None:
-    """Run the scene's task undisturbed, then die its deaths at one place each, and run it again at each."""
-    scene.prepare(warehouse, [PLACE_OF_UNDISTURBED])
-    before = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
-    undisturbed = run(scene.task, scene.params(PLACE_OF_UNDISTURBED))
+def assert_a_killed_task_is_finished_by_the_same_task_again(scenario: Scenario, warehouse: Warehouse, run: Run) -> None:
+    """Run the scenario's task undisturbed, then die its deaths at one place each, and run it again at each."""
+    scenario.prepare(warehouse, [PLACE_OF_UNDISTURBED])
+    before = scenario.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
+    undisturbed = run(scenario.task, scenario.params(PLACE_OF_UNDISTURBED))
     assert undisturbed.status == 0, undisturbed.error
     assert undisturbed.changes
-    after = scene.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
-    scene.assert_right(before, after)
+    after = scenario.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
+    scenario.assert_right(before, after)
 
-    places = dict(enumerate(deaths_of(scene, undisturbed), start=PLACE_OF_UNDISTURBED + 1))
+    places = dict(enumerate(deaths_of(scenario, undisturbed), start=PLACE_OF_UNDISTURBED + 1))
     # The late deaths first: the early ones leave staging tables behind.
-    groups = list(batched(reversed(places), scene.at_once))
-    wrong = [problem for group in groups for problem in problems_of(scene, warehouse, run, {place: places[place] for place in group}, before, after)]
+    groups = list(batched(reversed(places), scenario.at_once))
+    wrong = [
+        problem for group in groups for problem in problems_of(scenario, warehouse, run, {place: places[place] for place in group}, before, after)
+    ]
     assert not wrong, "\n".join(wrong)
     assert_no_litter(warehouse)
 
@@ -93,22 +95,24 @@ def batched(places: Iterable[int], size: int) -> Iterator[list[int]]:
         yield group
 
 
-def problems_of(scene: Scene, warehouse: Warehouse, run: Run, deaths: dict[int, Fault], before: Parts, after: Parts) -> Iterator[str]:
+def problems_of(scenario: Scenario, warehouse: Warehouse, run: Run, deaths: dict[int, Fault], before: Parts, after: Parts) -> Iterator[str]:
     """What is not as it must be once every process of these has died its death, and once each was followed by another."""
     places = list(deaths)
-    scene.prepare(warehouse, places)
-    assert set(map(str, scene.look(warehouse, places).values())) == {str(before)}
+    scenario.prepare(warehouse, places)
+    assert set(map(str, scenario.look(warehouse, places).values())) == {str(before)}
 
-    killed = in_parallel(lambda place: run(scene.task, scene.params(place), misfortune=deaths[place]), places)
+    killed = in_parallel(lambda place: run(scenario.task, scenario.params(place), fault=deaths[place]), places)
     yield from (f"{deaths[place]}: was not killed: {end}" for place, end in zip(places, killed, strict=True) if end.status != -SIGKILL)
-    for place, parts in scene.look(warehouse, places).items():
+    for place, parts in scenario.look(warehouse, places).items():
         changed = {name for name in parts if parts[name] != before[name]}
         yield from (f"{deaths[place]} left {name} half done: {parts[name]}" for name in changed if parts[name] != after[name])
-        yield from (f"{deaths[place]}: {name} before {needed}" for name, needed in scene.needs.items() if name in changed and needed not in changed)
+        yield from (
+            f"{deaths[place]}: {name} before {needed}" for name, needed in scenario.needs.items() if name in changed and needed not in changed
+        )
 
-    heirs = in_parallel(lambda place: run(scene.task, scene.params(place), late_s=LATER_SECONDS), places)
+    heirs = in_parallel(lambda place: run(scenario.task, scenario.params(place), late_s=LATER_SECONDS), places)
     yield from (f"{deaths[place]}: the next run failed: {end.error}" for place, end in zip(places, heirs, strict=True) if end.status != 0)
-    for place, parts in scene.look(warehouse, places).items():
+    for place, parts in scenario.look(warehouse, places).items():
         yield from (f"{deaths[place]}: {name} is not finished: {parts[name]}" for name in parts if parts[name] != after[name])
 
 

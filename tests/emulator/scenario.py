@@ -1,4 +1,4 @@
-"""A scene of tests/emulator/test_kills_*.py: what a task finds at each of many places, and how its tables are looked at.
+"""A scenario of tests/emulator/test_kills_*.py: what a task finds at each of many places, and how its tables are looked at.
 
 A place has dates of its own, so that each case has one to itself; ``look`` tells the parts of each, alike for all. Of every part there
 are two states that are right: as it was, and as an undisturbed run leaves it.
@@ -19,7 +19,7 @@ Parts = dict[str, Any]
 FIRST_DAY = date(2026, 2, 1)
 
 
-class Scene:
+class Scenario:
     """A task, what it finds, and what is looked at. ``needs``: a part, and another that changes before it does."""
 
     task: str

@@ -1,4 +1,4 @@
-"""The scenes of tests/emulator/test_kills_*.py: each task that writes, what it finds, and what an undisturbed run makes of it."""
+"""The scenarios of tests/emulator/test_kills_*.py: each task that writes, what it finds, and what an undisturbed run makes of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from nba_grading.pipelines.repair import backup_name, create_backup
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
-from tests.emulator.scenario import FIRST_DAY, Parts, Scene, listed, rows_by_date, tables
+from tests.emulator.scenario import FIRST_DAY, Parts, Scenario, listed, rows_by_date, tables
 
 BACKED_UP_AT = datetime(2026, 3, 1, tzinfo=UTC)
 HOLDER = "0123456789abcdef0123456789abcdef"
@@ -45,7 +45,7 @@ CROSS JOIN UNNEST(GENERATE_ARRAY(0, 1)) AS n
 """
 
 
-class Grading(Scene):
+class Grading(Scenario):
     """A date that was graded, by other box scores than there are now."""
 
     task = "grade"
@@ -65,7 +65,7 @@ class Grading(Scene):
         assert [row[2:] for row in after["date"]] == [(25, False, 1)] * 2 + [(26, False, 1)] * 2 + [(None, True, 1)] * 2
 
 
-class BackingUp(Scene):
+class BackingUp(Scenario):
     """A date with duplicates, and no backup."""
 
     task = "plan_and_back_up"
@@ -95,7 +95,7 @@ class BackingUp(Scene):
         return backup_name(PREDICTION_ACCURACY, BACKED_UP_AT + timedelta(seconds=place))
 
 
-class RemovingDuplicates(Scene):
+class RemovingDuplicates(Scenario):
     """Two dates with duplicates that were found."""
 
     task = "remove_duplicates"
@@ -133,7 +133,7 @@ class RemovingDuplicates(Scene):
             assert (before[f"{name} found"], after[f"{name} found"]) == ([(False,)], [(True,)])
 
 
-class Restoring(Scene):
+class Restoring(Scenario):
     """A date whose duplicates are in a backup alone."""
 
     task = "restore"
@@ -161,7 +161,7 @@ class Restoring(Scene):
         assert (len(before["date"]), len(after["date"])) == (6, 12)
 
 
-class Consolidating(Scene):
+class Consolidating(Scenario):
     """A date and two staging tables: newer values of its keys, and new keys."""
 
     task = "consolidate"
@@ -201,7 +201,7 @@ class Consolidating(Scene):
         assert (after["w1"], after["w2"]) == (False, False)
 
 
-class AggregatingADay(Scene):
+class AggregatingADay(Scenario):
     """A graded date whose figures are of other grades."""
 
     task = "aggregate_day"
@@ -222,7 +222,7 @@ class AggregatingADay(Scene):
         assert [row[:4] for row in after["date"]] == [("system1", 6, 6, 6)]
 
 
-class AggregatingPeriods(Scene):
+class AggregatingPeriods(Scenario):
     """A graded date on the last day but one of a season, one season in two for each place, and nothing summed up of it."""
 
     task = "aggregate_periods"
@@ -246,7 +246,7 @@ class AggregatingPeriods(Scene):
             assert {row[4:6] for row in after[name] if row[2] == "*"} == {(6, 6)}
 
 
-class CleaningStaging(Scene):
+class CleaningStaging(Scenario):
     """Two staging tables of a batch and one of a write, that are proven to be in the main table, and one that is not."""
 
     task = "clean_staging"
@@ -286,7 +286,7 @@ class CleaningStaging(Scene):
 
 
 # By the end of the name of the test file that plays them, so that files of about the same length run side by side.
-SCENES: dict[str, tuple[type[Scene], ...]] = {
+SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
     "aggregates": (AggregatingADay, AggregatingPeriods),
     "consolidation": (Consolidating,),
     "grading": (Grading, BackingUp, Restoring),

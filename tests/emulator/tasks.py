@@ -19,14 +19,14 @@ from nba_grading.pipelines import staging_cleanup
 from nba_grading.quality.after_write import find_duplicates
 from nba_grading.runs.record import COLUMN_TYPES, record_run
 from nba_grading.warehouse.tables import REPAIRABLE
-from proofs.fault_injection import MortalWarehouse
+from proofs.fault_injection import FaultyWarehouse
 
 
 @dataclass
 class Desk:
     """What a task works with: its clients, and the run's parameters with what the tasks before it left in XCom."""
 
-    warehouse: MortalWarehouse
+    warehouse: FaultyWarehouse
     leases: LeaseManager
     params: Mapping[str, Any]
 

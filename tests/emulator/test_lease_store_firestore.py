@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from google.cloud import firestore
 
-from nba_grading.leases.store import LeaseStore, StoreUnavailable
+from nba_grading.leases.errors import LeaseStoreUnavailable
+from nba_grading.leases.store import LeaseStore
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from tests.unit.lease_contract import LeasesContract, LeaseStoreContract, any_key, claim_of
 
@@ -60,7 +61,7 @@ def test_a_server_that_does_not_answer_is_an_unavailable_store(monkeypatch: pyte
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", "127.0.0.1:1")
     store = FirestoreLeaseStore(firestore.Client(project="nba-local"), rpc_seconds=0.5)
     key = any_key()
-    with pytest.raises(StoreUnavailable, match="Firestore"):
+    with pytest.raises(LeaseStoreUnavailable, match="Firestore"):
         store.create(key, claim_of("a"))
-    with pytest.raises(StoreUnavailable, match="Firestore"):
+    with pytest.raises(LeaseStoreUnavailable, match="Firestore"):
         store.read(key)

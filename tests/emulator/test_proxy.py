@@ -14,7 +14,7 @@ from commands.stack_config import StackConfig
 from nba_grading.leases.errors import LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
 from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import AlreadyExists, LeaseKey, StoreUnavailable
+from nba_grading.leases.store import AlreadyExists, LeaseKey
 from nba_grading.leases.store_firestore import FirestoreLeaseStore
 from nba_grading.leases.times import LeaseTimes
 from proofs.emulator import client_of
@@ -55,7 +55,7 @@ def test_a_request_that_is_lost_has_no_effect(
     silent: bool, proxy: FaultProxy, store: FirestoreLeaseStore, near: FirestoreLeaseStore, key: LeaseKey
 ) -> None:
     fault = proxy.lose("Commit", "before", silent=silent)
-    with pytest.raises(StoreUnavailable, match="Deadline|504" if silent else "lost by the proxy"):
+    with pytest.raises(LeaseStoreUnavailable, match="Deadline|504" if silent else "lost by the proxy"):
         store.create(key, claim_of("a"))
     assert near.read(key) is None
     assert fault.lost == 1
@@ -66,7 +66,7 @@ def test_an_answer_that_is_lost_leaves_its_effect(
     silent: bool, proxy: FaultProxy, store: FirestoreLeaseStore, near: FirestoreLeaseStore, key: LeaseKey
 ) -> None:
     proxy.lose("Commit", "after", silent=silent)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(LeaseStoreUnavailable):
         store.create(key, claim_of("a"))
     record = near.read(key)
     assert record is not None
@@ -79,7 +79,7 @@ def test_only_the_nth_call_of_the_method_is_lost_and_all_are_counted(proxy: Faul
     proxy.lose("Commit", "before", nth=2)
     version = store.create(key, claim_of("a")).version
     store.read(key)
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(LeaseStoreUnavailable):
         store.replace(key, version, {})
     store.delete(key, version)
     assert proxy.calls == {"Commit": 3, "BatchGetDocuments": 1}
@@ -91,7 +91,7 @@ def test_a_share_of_calls_is_lost_until_healed(proxy: FaultProxy, store: Firesto
     for _ in range(60):
         try:
             store.read(key)
-        except StoreUnavailable:
+        except LeaseStoreUnavailable:
             continue
         answered += 1
     assert answered + fault.lost == 60
@@ -110,7 +110,7 @@ def test_while_cut_nothing_is_answered_and_open_watches_hear_of_changes_once_hea
     with store.watch(key, lambda exists: told.set() if exists else gone.set()):
         assert told.wait(timeout=10)
         proxy.cut()
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(LeaseStoreUnavailable):
             store.read(key)
         near.delete(key, version)
         assert not gone.wait(timeout=0.3)

@@ -1,4 +1,4 @@
-"""A lease store in memory: its clock is injected, and each call can be made to lose its answer, never arrive, or land late."""
+"""A lease store in memory with an injected clock. Each call can lose its answer, never arrive, or take effect late."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
-from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict, WriteResult, fields_of
+from nba_grading.leases.errors import LeaseStoreUnavailable
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, VersionConflict, WriteResult, fields_of
 
 T = TypeVar("T")
 
 
 class ManualClock:
-    """Seconds that pass when told to."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -30,7 +31,7 @@ class ManualClock:
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one call. ``meanwhile`` runs before the caller hears anything: time passes, or somebody else writes."""
+    """What happens to one call. ``meanwhile`` runs before the caller gets an answer: time passes, or another client writes."""
 
     takes_effect: Literal["now", "late", "never"] = "now"
     answered: bool = False
@@ -57,7 +58,7 @@ class Document:
 
 
 class FakeStore:
-    """See LeaseStore. ``calls`` lists the verbs called; ``outage`` befalls every call while it is set."""
+    """See LeaseStore. ``calls`` lists the verbs called; ``outage`` is the fault of every call while it is set."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.calls: list[str] = []
@@ -70,7 +71,7 @@ class FakeStore:
         self._changed = threading.Condition(threading.RLock())
 
     def inject(self, verb: str, *faults: Fault) -> None:
-        """The next calls of ``verb`` meet these faults, in this order."""
+        """Give the next calls of ``verb`` these faults, in order."""
         self._faults[verb].extend(faults)
 
     def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
@@ -93,7 +94,7 @@ class FakeStore:
         self._call("watch", lambda: None)
         stopped = threading.Event()
 
-        def tell() -> None:
+        def report() -> None:
             seen: object = object()
             while True:
                 with self._changed:
@@ -105,7 +106,7 @@ class FakeStore:
                     record = self._record(key)
                 on_change(record and replace(record, age_s=0.0))
 
-        thread = threading.Thread(target=tell, name=f"watch-{key}", daemon=True)
+        thread = threading.Thread(target=report, name=f"watch-{key}", daemon=True)
         thread.start()
         try:
             yield
@@ -133,7 +134,7 @@ class FakeStore:
             self._changed.notify_all()
         fault.meanwhile()
         if not fault.answered:
-            raise StoreUnavailable(f"no answer to {verb}")
+            raise LeaseStoreUnavailable(f"no answer to {verb}")
         return answer.result(timeout=0)
 
     def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:

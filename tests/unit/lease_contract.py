@@ -1,4 +1,4 @@
-"""What every lease store must do, and the lease algorithm on it: the same tests on the fake, on SQLite and on Firestore's emulator."""
+"""The contract of every lease store, and the lease algorithm on it: the same tests on the fake, on SQLite and on Firestore's emulator."""
 
 from __future__ import annotations
 
@@ -161,43 +161,43 @@ class LeaseStoreContract(ABC):
         store.replace(key, version, {})
         assert _stored(store, key).inflight_job == "publish_20260110_001"
 
-    def test_a_watch_tells_at_once_whether_the_document_exists(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
-        with store.watch(key, told.put):
-            assert told.get(timeout=10) is None
+    def test_a_watch_reports_at_once_whether_the_document_exists(self, store: LeaseStore, key: LeaseKey) -> None:
+        reports: SimpleQueue[LeaseRecord | None] = SimpleQueue()
+        with store.watch(key, reports.put):
+            assert reports.get(timeout=10) is None
         store.create(key, claim_of("a"))
-        with store.watch(key, told.put):
-            assert told.get(timeout=10) is not None
+        with store.watch(key, reports.put):
+            assert reports.get(timeout=10) is not None
 
-    def test_a_watch_tells_of_creation_and_deletion(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
-        with store.watch(key, told.put):
-            assert told.get(timeout=10) is None
+    def test_a_watch_reports_creation_and_deletion(self, store: LeaseStore, key: LeaseKey) -> None:
+        reports: SimpleQueue[LeaseRecord | None] = SimpleQueue()
+        with store.watch(key, reports.put):
+            assert reports.get(timeout=10) is None
             version = store.create(key, claim_of("a")).version
-            assert told.get(timeout=10) is not None
+            assert reports.get(timeout=10) is not None
             store.delete(key, version)
-            assert told.get(timeout=10) is None
+            assert reports.get(timeout=10) is None
 
-    def test_a_watch_tells_what_a_read_tells(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
+    def test_a_watch_reports_the_same_record_as_a_read(self, store: LeaseStore, key: LeaseKey) -> None:
+        reports: SimpleQueue[LeaseRecord | None] = SimpleQueue()
         version = store.create(key, claim_of("a", waited_ms=1500)).version
-        with store.watch(key, told.put):
-            told.get(timeout=10)
+        with store.watch(key, reports.put):
+            reports.get(timeout=10)
             store.replace(key, version, {"inflight_job": "publish_001"})
-            record, read = told.get(timeout=10), _stored(store, key)
+            record, read = reports.get(timeout=10), _stored(store, key)
         assert record is not None
         assert (record.version, record.token, record.holder_id, record.lease_s) == (read.version, read.token, "a", 60)
         assert (record.inflight_job, record.waited_s, record.renewals) == ("publish_001", 1.5, 1)
         assert 0 <= record.age_s < 5
 
-    def test_a_watch_tells_nothing_after_its_end(self, store: LeaseStore, key: LeaseKey) -> None:
-        told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
-        with store.watch(key, told.put):
-            told.get(timeout=10)
+    def test_a_watch_reports_nothing_after_its_end(self, store: LeaseStore, key: LeaseKey) -> None:
+        reports: SimpleQueue[LeaseRecord | None] = SimpleQueue()
+        with store.watch(key, reports.put):
+            reports.get(timeout=10)
         store.create(key, claim_of("a"))
         with store.watch(key, lambda record: None):
             time.sleep(0.1)
-        assert told.empty()
+        assert reports.empty()
 
     def test_a_list_has_the_leases_of_its_operation_alone(self, store: LeaseStore, key: LeaseKey) -> None:
         sibling, stranger = any_key(), any_key("consolidation")
@@ -233,7 +233,7 @@ class LeasesContract(ABC):
             assert (record.holder_id, record.token, record.lease_s) == (lease.holder_id, lease.token, 60)
             assert lease.taken_over is None
 
-    def test_a_held_lease_tells_by_whom_and_since_when(self, store: LeaseStore, key: LeaseKey) -> None:
+    def test_a_held_lease_names_its_holder_and_since_when(self, store: LeaseStore, key: LeaseKey) -> None:
         leases = LeaseManager(store, LONG)
         with leases.try_acquire(key, OWNER) as lease:
             time.sleep(0.3)
@@ -288,8 +288,8 @@ class LeasesContract(ABC):
     def test_a_stale_holder_learns_that_its_lease_is_lost(self, store: LeaseStore, key: LeaseKey) -> None:
         leases = LeaseManager(store, LONG)
         stale = leases.try_acquire(key, OWNER)
-        told = threading.Event()
-        stale.on_lost = told.set
+        noticed = threading.Event()
+        stale.on_lost = noticed.set
         _evict(store, key)
         with leases.try_acquire(key, OWNER) as successor:
             with pytest.raises(LeaseLost) as lost:
@@ -298,7 +298,7 @@ class LeasesContract(ABC):
                 stale.check()
             successor.check()
         assert lost.value.reason == "taken_over"
-        assert told.is_set()
+        assert noticed.is_set()
 
     def test_the_renewal_thread_finds_out_that_the_lease_is_gone(self, store: LeaseStore, key: LeaseKey) -> None:
         with LeaseManager(store, QUICK).try_acquire(key, OWNER) as lease:

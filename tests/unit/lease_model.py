@@ -3,7 +3,7 @@
 The rules, in short; they are those of ``nba_grading.leases.lease`` and ``fenced_write``, and ``Design`` breaks each of them alone:
 
 1. The store keeps one document: whose claim it is, its token, its version and its age in ticks.
-2. A request takes effect at once, and its answer waits. Or it goes astray: its sender is told nothing, and it lands at any later
+2. A request takes effect at once, and its answer waits. Or it goes astray: its sender gets no answer, and it takes effect at any later
    moment or never; landing at once, it is a lost answer. Their number is bounded, delays are not.
 3. A client may do nothing while time passes: that is a stalled client, one that is answered late, and a dead one.
 4. A holder trusts its lease from before it sent the request, for LEASE ticks of the store. It counts LEASE less the drift share
@@ -39,7 +39,7 @@ TOKENS_GROW = "tokens grow with every grant"
 REMOVED_BY_RIGHT = "only the own release, or the eviction of what is stale, removes a document"
 NOT_REFUSED_BY_OWN = "nobody is refused because of its own claim's document"
 HOLDER_CAN_STAY = "a holder that is at work can renew its trust in full"
-FREE_AFTER_EXPIRY = "what stands in the way can be replaced after lease and grace"
+FREE_AFTER_EXPIRY = "any document can be replaced after lease and grace"
 LOST_SUBMITS_NOTHING = "who has lost the lease submits nothing more"
 NO_OLDER_AFTER_NEWER = "no older write lands after a newer one"
 ONE_RUN = "the date holds the rows of one run, or none"
@@ -116,7 +116,7 @@ class Request(NamedTuple):
 
 
 class Client(NamedTuple):
-    """Where a client stands. ``trust`` are the ticks left since its first request, or of its lease; ``pending`` since its latest."""
+    """The state of a client. ``trust`` are the ticks left since its first request, or of its lease; ``pending`` since its latest."""
 
     phase: Literal["idle", "asking", "created", "unsure", "evicting", "held", "renewed", "releasing"] = "idle"
     claim: int = 0
@@ -163,7 +163,7 @@ class State(NamedTuple):
         return after if holder.trust else after.breaking(LOST_SUBMITS_NOTHING)
 
     def sent_astray(self, request: Request) -> State:
-        """A request is on its way and its sender is told nothing."""
+        """A request is on its way and its sender gets no answer."""
         return self._replace(network=tuple(sorted((*self.network, request))), astray=self.astray - 1)
 
     def claimed(self, claim: int) -> State:
@@ -391,26 +391,26 @@ def settled(state: State) -> tuple[State, list[str]]:
     claim, version = (state.document.claim, state.document.version) if state.document else (0, 0)
     network = tuple(request for request in state.network if request.verb == "create" or request.version == version)
     owners = (claim, *(request.claim for request in network if request.verb == "create"))
-    told = [f"its {request.verb} is refused late" for request in state.network if request not in network]
+    labels = [f"its {request.verb} is refused late" for request in state.network if request not in network]
     clients = list(state.clients)
     for index, client in enumerate(state.clients):
         if client.phase == "evicting" and client.version != version:
             clients[index] = client.asks_again()
-            told.append(CHANGED_BEFORE_EVICTION)
+            labels.append(CHANGED_BEFORE_EVICTION)
         elif client.phase == "releasing" and client.claim not in owners:
             clients[index] = Client()
-            told.append(NOTHING_TO_RELEASE)
+            labels.append(NOTHING_TO_RELEASE)
         elif client.phase == "held" and not client.trust and client.claim not in owners:
             clients[index] = Client()
-            told.append(END_OF_TRUST)
-    return (state._replace(network=network, clients=tuple(sorted(clients))), told) if told else (state, told)
+            labels.append(END_OF_TRUST)
+    return (state._replace(network=network, clients=tuple(sorted(clients))), labels) if labels else (state, labels)
 
 
 # The date
 
 
 class Row(NamedTuple):
-    """One row stands for all the rows of one run."""
+    """One row represents all rows of one run."""
 
     token: int
     claim: int
@@ -569,13 +569,13 @@ class Exploration:
                     self.stories[name] = [*self._story(state), *way]
 
     def _story(self, state: State) -> list[str]:
-        told: list[str] = []
+        labels: list[str] = []
         origin = self.came_from[state]
         while origin is not None:
             before, step = origin
-            told.append(f"{step.claim}: {step.what}" if step.claim else step.what)
+            labels.append(f"{step.claim}: {step.what}" if step.claim else step.what)
             origin = self.came_from[before]
-        return told[::-1]
+        return labels[::-1]
 
 
 def explore(design: Design, bounds: Bounds, sought: Iterable[str] = (), *, reduced: bool = True) -> Exploration:
@@ -586,10 +586,10 @@ def explore(design: Design, bounds: Bounds, sought: Iterable[str] = (), *, reduc
     found.reach(unexplored[0], None)
     for state in unexplored:
         for step in steps(design, bounds, state):
-            after, told = settled(step.state) if reduced and design.is_sound else (step.state, [])
+            after, labels = settled(step.state) if reduced and design.is_sound else (step.state, [])
             found.taken[step.what] += 1
-            if told:
-                found.taken.update(told)
+            if labels:
+                found.taken.update(labels)
             if found.reach(after, (state, step)):
                 unexplored.append(after)
         if goal and goal <= found.stories.keys():

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 from google.api_core import exceptions as api
+from google.auth.exceptions import DefaultCredentialsError
 from google.cloud import firestore
 
 from nba_grading.guarded_write.claim import Claim, UnleasedClaim, claim_date
@@ -36,7 +37,7 @@ def leases(store: FakeStore) -> LeaseManager:
 
 
 def no_firestore() -> firestore.Client:
-    raise AssertionError("Firestore was asked for")
+    raise AssertionError("Firestore client was made")
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def test_a_held_date_is_never_claimed_without_its_lease(leases: LeaseManager, on
         claim_date(lambda: leases, KEY, {}, on_unavailable)
 
 
-def test_a_silent_store_degrades_to_an_unleased_claim_aloud(store: FakeStore, leases: LeaseManager, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_silent_store_degrades_to_an_unleased_claim_and_logs_it(store: FakeStore, leases: LeaseManager, caplog: pytest.LogCaptureFixture) -> None:
     store.outage = DROPPED
     claim = claim_date(lambda: leases, KEY, {}, "degrade")
     assert isinstance(claim, UnleasedClaim)
@@ -77,9 +78,9 @@ def test_a_silent_store_fails_the_claim_where_that_is_the_setting(store: FakeSto
         claim_date(lambda: leases, KEY, {}, "fail")
 
 
-def test_a_lease_that_is_switched_off_is_not_asked_for_and_that_is_said_aloud(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lease_that_is_switched_off_is_not_acquired_and_that_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     def no_leases() -> LeaseManager:
-        raise AssertionError("the store was asked for")
+        raise AssertionError("the store was used")
 
     claim = claim_date(no_leases, KEY, {}, "fail", switched_off="by the parameter use_lease of the run")
     assert isinstance(claim, UnleasedClaim)
@@ -96,7 +97,7 @@ def test_an_unleased_claim_has_no_token_and_says_so() -> None:
     assert claim.taken_over is None
 
 
-def test_unleased_claims_are_told_apart_by_their_holder() -> None:
+def test_unleased_claims_have_different_holders() -> None:
     first, second = UnleasedClaim(KEY, "down"), UnleasedClaim(KEY, "down")
     assert first.holder_id != second.holder_id
     assert len(first.holder_id) == 32
@@ -171,6 +172,18 @@ def test_whatever_keeps_firestore_from_answering_degrades(error: Exception) -> N
     claim = claim_date(lambda: LeaseManager(store, LeaseTimes()), KEY, {}, "degrade")
     assert isinstance(claim, UnleasedClaim)
     assert str(error) in claim.reason
+
+
+def test_missing_credentials_degrade_like_a_store_that_is_down() -> None:
+    def make_leases() -> LeaseManager:
+        def no_credentials() -> firestore.Client:
+            raise DefaultCredentialsError("no default credentials were found")  # type: ignore[no-untyped-call]
+
+        return LeaseManager(make_lease_store("firestore", 5, no_credentials), LeaseTimes())
+
+    claim = claim_date(make_leases, KEY, {}, "degrade")
+    assert isinstance(claim, UnleasedClaim)
+    assert "no credentials for the lease store: no default credentials" in claim.reason
 
 
 def test_the_settings_are_the_durations_of_the_lease() -> None:

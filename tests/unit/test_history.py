@@ -71,8 +71,8 @@ def test_updates_that_were_lost_are_found() -> None:
 
 
 def test_a_history_is_read_back_as_it_was_told(tmp_path: Path) -> None:
-    History(tmp_path, "writer0").tell("claimed", key=KEY, token=1)
-    History(tmp_path, "writer1").tell("ended", how="lost")
+    History(tmp_path, "writer0").record("claimed", key=KEY, token=1)
+    History(tmp_path, "writer1").record("ended", how="lost")
     told = read_history(tmp_path)
     assert [(event["event"], event.get("token"), event.get("how")) for event in told] == [("claimed", 1, None), ("ended", None, "lost")]
 

@@ -1,4 +1,4 @@
-"""The algorithm with a clock that moves when told to, and calls that get lost one at a time."""
+"""The lease algorithm with a clock that the test moves, and calls that are lost one at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nba_grading.leases import store as lease_store_module
 from nba_grading.leases.errors import LeaseHeld, LeaseLost, LeaseStoreUnavailable
 from nba_grading.leases.lease import Lease
 from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey, LeaseRecord, StoreUnavailable
+from nba_grading.leases.store import LeaseKey, LeaseRecord
 from nba_grading.leases.times import LeaseTimes
 from nba_grading.leases.waiting import Waiter, WatchState, turn_delay_s
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, FakeStore, Fault, ManualClock, slow
@@ -169,14 +169,14 @@ def test_a_create_answered_after_its_own_validity_is_given_back(store: FakeStore
 
 def test_a_silent_store_is_unavailable_after_four_calls(store: FakeStore, acquire: Acquire) -> None:
     store.outage = DROPPED
-    with pytest.raises(LeaseStoreUnavailable, match="grading_2026-01-10"):
+    with pytest.raises(LeaseStoreUnavailable, match="no answer to read"):
         acquire()
     assert store.calls == ["create", "read", "read", "read"]
 
 
 def test_a_store_that_only_reads_is_unavailable_after_six_rounds(store: FakeStore, acquire: Acquire) -> None:
     store.inject("create", *[DROPPED] * 6)
-    with pytest.raises(LeaseStoreUnavailable, match="6 tries"):
+    with pytest.raises(LeaseStoreUnavailable, match="6 attempts"):
         acquire()
     assert store.calls == ["create", "read"] * 6
 
@@ -243,7 +243,7 @@ def test_a_holder_that_renews_during_the_takeover_keeps_its_lease(store: FakeSto
     assert held.value.record.holder_id == "slow"
 
 
-def test_a_takeover_whose_answer_was_lost_still_tells_whom_it_replaced(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+def test_a_takeover_whose_answer_was_lost_still_names_whom_it_replaced(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
     put_claim(store, holder_id="dead", inflight_job="publish_001")
     clock.advance(603)
     store.inject("delete", ANSWER_LOST)
@@ -354,17 +354,17 @@ def test_a_job_is_noted_although_an_earlier_renewal_had_lost_its_answer(store: F
     assert stored(store).inflight_job == "publish_001"
 
 
-def test_a_renewal_of_a_lease_taken_over_is_a_loss_told_once(store: FakeStore, acquire: Acquire) -> None:
+def test_a_renewal_of_a_lease_taken_over_is_a_loss_reported_once(store: FakeStore, acquire: Acquire) -> None:
     lease = acquire()
-    told: list[str | None] = []
-    lease.on_lost = lambda: told.append(lease.loss_reason)
+    losses: list[str | None] = []
+    lease.on_lost = lambda: losses.append(lease.loss_reason)
     evict(store)
     put_claim(store, holder_id="other")
     for _ in range(2):
         with pytest.raises(LeaseLost) as lost:
             lease.renew()
         assert lost.value.reason == "taken_over"
-    assert told == ["taken_over"]
+    assert losses == ["taken_over"]
     assert stored(store).holder_id == "other"
 
 
@@ -384,10 +384,12 @@ def test_the_same_holder_id_on_a_newer_document_is_a_loss(store: FakeStore, acqu
         lease.renew()
 
 
-def test_a_loss_found_twice_at_the_same_time_is_told_once_and_keeps_its_first_reason(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+def test_a_loss_found_twice_at_the_same_time_is_reported_once_and_keeps_its_first_reason(
+    store: FakeStore, clock: ManualClock, acquire: Acquire
+) -> None:
     lease = acquire()
-    told: list[str | None] = []
-    lease.on_lost = lambda: told.append(lease.loss_reason)
+    losses: list[str | None] = []
+    lease.on_lost = lambda: losses.append(lease.loss_reason)
     evict(store)
 
     def expire() -> None:
@@ -398,7 +400,7 @@ def test_a_loss_found_twice_at_the_same_time_is_told_once_and_keeps_its_first_re
     store.inject("read", slow(expire))
     with pytest.raises(LeaseLost, match="expired"):
         lease.renew()
-    assert told == ["expired"]
+    assert losses == ["expired"]
 
 
 def test_a_failing_on_lost_does_not_hide_the_loss(store: FakeStore, acquire: Acquire) -> None:
@@ -445,7 +447,7 @@ def test_the_thread_renews_at_its_period(store: FakeStore, clock: ManualClock) -
         assert renewed.wait(timeout=10)
 
 
-def test_the_thread_outlives_an_error_nobody_expected(store: FakeStore, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_thread_survives_an_unexpected_error(store: FakeStore, clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
     renewed = threading.Event()
     store.inject("replace", slow(lambda: 1 / 0), slow(renewed.set))
     with LeaseManager(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}):
@@ -453,12 +455,12 @@ def test_the_thread_outlives_an_error_nobody_expected(store: FakeStore, clock: M
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_the_thread_tells_of_a_loss(store: FakeStore, clock: ManualClock) -> None:
-    told = threading.Event()
+def test_the_thread_reports_a_loss(store: FakeStore, clock: ManualClock) -> None:
+    losses = threading.Event()
     with LeaseManager(store, LeaseTimes(lease_s=600, renew_every_s=0.01), clock).try_acquire(KEY, {}) as lease:
-        lease.on_lost = told.set
+        lease.on_lost = losses.set
         evict(store)
-        assert told.wait(timeout=10)
+        assert losses.wait(timeout=10)
     assert lease.loss_reason == "deleted"
 
 
@@ -495,7 +497,7 @@ def test_a_release_of_a_lease_taken_over_leaves_it_alone(store: FakeStore, acqui
     assert stored(store).holder_id == "other"
 
 
-def test_a_release_of_a_lost_lease_asks_nobody(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
+def test_a_release_of_a_lost_lease_makes_no_call(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
     lease = acquire()
     clock.advance(VALID_S)
     with pytest.raises(LeaseLost):
@@ -517,8 +519,8 @@ def test_leaving_the_context_releases_the_lease_when_the_work_fails(store: FakeS
 
 def test_a_renewal_that_waited_for_the_release_takes_it_for_no_loss(store: FakeStore, acquire: Acquire) -> None:
     lease = acquire()
-    told: list[str] = []
-    lease.on_lost = lambda: told.append("lost")
+    losses: list[str] = []
+    lease.on_lost = lambda: losses.append("lost")
     outcomes: list[str] = []
 
     def renew() -> None:
@@ -531,7 +533,7 @@ def test_a_renewal_that_waited_for_the_release_takes_it_for_no_loss(store: FakeS
     store.inject("delete", slow(thread.start))
     assert lease.release() is True
     thread.join(timeout=10)
-    assert (outcomes, told, lease.lost.is_set()) == (["released"], [], False)
+    assert (outcomes, losses, lease.lost.is_set()) == (["released"], [], False)
 
 
 class InFlight:
@@ -613,16 +615,16 @@ def test_a_job_is_not_begun_where_the_store_is_down_for_longer_than_the_lease_is
         lease.note_job("publish_001")
 
 
-def test_two_threads_that_find_the_same_loss_tell_it_once(clock: ManualClock, acquire: Acquire) -> None:
-    class SlowToTell(threading.Event):
+def test_two_threads_that_find_the_same_loss_report_it_once(clock: ManualClock, acquire: Acquire) -> None:
+    class SlowEvent(threading.Event):
         def is_set(self) -> bool:
             was = super().is_set()
             time.sleep(0.05)
             return was
 
-    lease, told = acquire(), []
-    lease.on_lost = lambda: told.append("lost")
-    lease.lost = SlowToTell()
+    lease, losses = acquire(), []
+    lease.on_lost = lambda: losses.append("lost")
+    lease.lost = SlowEvent()
     clock.advance(VALID_S)
 
     def check() -> None:
@@ -632,7 +634,7 @@ def test_two_threads_that_find_the_same_loss_tell_it_once(clock: ManualClock, ac
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(check) for _ in range(2)]:
             done.result(10)
-    assert told == ["lost"]
+    assert losses == ["lost"]
 
 
 def test_a_takeover_remembers_the_dead_although_another_came_and_went_meanwhile(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
@@ -666,57 +668,57 @@ def test_a_document_that_a_person_spoiled_is_read_all_the_same(store: FakeStore,
 
 
 class Watched(FakeStore):
-    """A store whose watch says what the test has it say: ``tells``, at its start, and what ``on_change`` is given later."""
+    """A store whose watch reports ``reports`` at its start, and later what the test passes to ``on_change``."""
 
-    tells: tuple[LeaseRecord | None, ...] = ()
+    reports: tuple[LeaseRecord | None, ...] = ()
     on_change: Callable[[LeaseRecord | None], None]
 
     @contextmanager
     def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
         self.on_change = on_change
-        for record in self.tells:
+        for record in self.reports:
             on_change(record)
         yield
 
 
-def sight_of(store: FakeStore, clock: ManualClock) -> WatchState:
+def watch_state_of(store: FakeStore, clock: ManualClock) -> WatchState:
     put_claim(store)
     return WatchState(stored(store), clock, threading.Event())
 
 
 def test_a_waiter_is_unsure_until_its_watch_has_spoken(store: FakeStore, clock: ManualClock) -> None:
-    sight = sight_of(store, clock)
-    assert sight.is_unsure
-    sight.tell(sight.record)
-    assert not sight.is_unsure
+    state = watch_state_of(store, clock)
+    assert state.is_unsure
+    state.on_change(state.record)
+    assert not state.is_unsure
 
 
 @pytest.mark.parametrize("learns", ["watch", "read"])
 def test_a_waiter_that_lost_a_race_is_unsure_until_it_has_learned_of_the_winner(store: FakeStore, clock: ManualClock, learns: str) -> None:
-    sight = sight_of(store, clock)
-    sight.tell(None)
-    assert sight.take_turn()
-    sight.lose_race()
-    assert (sight.is_absent, sight.is_unsure) == (False, True)
-    (sight.tell if learns == "watch" else sight.look)(stored(store))
-    assert not sight.is_unsure
+    state = watch_state_of(store, clock)
+    state.on_change(None)
+    assert state.take_turn()
+    state.on_lost_race()
+    assert (state.is_absent, state.is_unsure) == (False, True)
+    (state.on_change if learns == "watch" else state.on_read)(stored(store))
+    assert not state.is_unsure
 
 
-def test_a_waiter_whose_watch_told_during_its_call_believes_the_watch(store: FakeStore, clock: ManualClock) -> None:
-    sight = sight_of(store, clock)
-    sight.tell(None)
-    sight.take_turn()
-    sight.tell(stored(store))
-    sight.tell(None)  # the winner has come and gone before our own call was answered
-    sight.lose_race()
-    assert (sight.is_absent, sight.is_unsure) == (True, False)
+def test_a_waiter_with_a_report_during_its_call_believes_the_watch(store: FakeStore, clock: ManualClock) -> None:
+    state = watch_state_of(store, clock)
+    state.on_change(None)
+    state.take_turn()
+    state.on_change(stored(store))
+    state.on_change(None)  # the winner has come and gone before our own call was answered
+    state.on_lost_race()
+    assert (state.is_absent, state.is_unsure) == (True, False)
 
 
 def test_a_lease_taken_by_another_while_a_waiter_lets_it_pass_is_left_alone(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases_module, "turn_delay_s", lambda *_: 0.2)
     store = Watched(clock)
     put_claim(store)
-    store.tells = (None,)
+    store.reports = (None,)
     winner, waiter = stored(store), Waiter(clock.now, clock.now + 100)
     threading.Timer(0.05, lambda: store.on_change(winner)).start()
     threading.Timer(0.5, waiter.stop).start()
@@ -726,7 +728,7 @@ def test_a_lease_taken_by_another_while_a_waiter_lets_it_pass_is_left_alone(cloc
 def test_a_waiter_says_in_the_document_how_long_it_has_waited(clock: ManualClock) -> None:
     store = Watched(clock)
     put_claim(store)
-    store.tells = (None,)
+    store.reports = (None,)
     store.inject("read", slow(lambda: (clock.advance(7), evict(store))))
     with LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100):
         assert stored(store).waited_s == 7
@@ -735,7 +737,7 @@ def test_a_waiter_says_in_the_document_how_long_it_has_waited(clock: ManualClock
 def test_a_waiter_that_gives_up_after_a_lost_race_names_who_won_it(clock: ManualClock, caplog: pytest.LogCaptureFixture) -> None:
     store = Watched(clock)
     put_claim(store, "old")
-    store.tells = (None,)
+    store.reports = (None,)
 
     def lose() -> None:
         evict(store)
@@ -767,11 +769,11 @@ def test_a_waiter_wakes_when_the_holder_has_expired(clock: ManualClock) -> None:
     assert LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100)) is True
 
 
-def test_a_waiter_whose_watch_shows_the_lease_taken_again_asks_nobody(clock: ManualClock) -> None:
+def test_a_waiter_whose_watch_shows_the_lease_taken_again_makes_no_call(clock: ManualClock) -> None:
     store = Watched(clock)
     put_claim(store)
     seen = stored(store)
-    store.tells = (None, seen)
+    store.reports = (None, seen)
     waiter = Waiter(clock.now, clock.now + 0.1)
     store.inject("read", slow(waiter.stop))
     free = LeaseManager(store, TIMES, clock).wait_until_free(seen, waiter)
@@ -810,10 +812,10 @@ def test_a_lease_says_how_long_its_holder_had_waited(store: FakeStore, leases: L
         assert stored(store).waited_s == 12.5
 
 
-def test_a_lost_race_costs_one_call_and_the_same_watch_tells_when_the_winner_goes(clock: ManualClock) -> None:
+def test_a_lost_race_costs_one_call_and_the_same_watch_reports_when_the_winner_goes(clock: ManualClock) -> None:
     store = Watched(clock)
     put_claim(store)
-    store.tells = (None,)  # the holder goes, and the waiter tries
+    store.reports = (None,)  # the holder goes, and the waiter tries
     winner = stored(store)
 
     def let_go() -> None:
@@ -826,11 +828,11 @@ def test_a_lost_race_costs_one_call_and_the_same_watch_tells_when_the_winner_goe
     assert calls == ["create", "read", "create", "delete", "create", "delete"]  # of which the first delete is the winner's
 
 
-def test_a_lost_race_of_which_the_watch_never_tells_is_read_soon(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_race_of_which_the_watch_never_reports_is_read_soon(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases_module, "UNSURE_READ_SECONDS", 0.01)
     store = Watched(clock)
     put_claim(store)
-    store.tells = (None,)
+    store.reports = (None,)
     winner = stored(store)
     store.inject("create", slow(lambda: None), slow(lambda: store.delete(KEY, winner.version)))
     calls = calls_of(store, lambda: LeaseManager(store, TIMES, clock).acquire(KEY, {}, max_wait_s=100).release())
@@ -840,7 +842,7 @@ def test_a_lost_race_of_which_the_watch_never_tells_is_read_soon(clock: ManualCl
 def test_a_waiter_whose_create_may_have_landed_reads_whose_the_document_is(clock: ManualClock) -> None:
     store = Watched(clock)
     put_claim(store)
-    store.tells = (None,)
+    store.reports = (None,)
     other = stored(store)
     store.inject("create", slow(lambda: None), ANSWER_LOST)
     store.inject("read", slow(lambda: store.delete(KEY, other.version)))
@@ -848,13 +850,13 @@ def test_a_waiter_whose_create_may_have_landed_reads_whose_the_document_is(clock
         assert lease.holder_id == stored(store).holder_id
 
 
-def test_a_renewal_told_by_the_watch_puts_the_expiry_off_without_a_read(clock: ManualClock) -> None:
+def test_a_renewal_reported_by_the_watch_puts_the_expiry_off_without_a_read(clock: ManualClock) -> None:
     store = Watched(clock)
     put_claim(store)
     clock.advance(601.9)
     seen = stored(store)
     store.replace(KEY, seen.version, {})
-    store.tells = (stored(store),)
+    store.reports = (stored(store),)
     waiter = Waiter(clock.now, clock.now + 1000)
     threading.Timer(0.3, waiter.stop).start()
     before = len(store.calls)
@@ -862,12 +864,12 @@ def test_a_renewal_told_by_the_watch_puts_the_expiry_off_without_a_read(clock: M
     assert store.calls[before:] == []
 
 
-def test_a_watch_that_tells_what_is_known_already_does_not_put_the_expiry_off(clock: ManualClock) -> None:
+def test_a_watch_that_reports_what_is_known_already_does_not_put_the_expiry_off(clock: ManualClock) -> None:
     store = Watched(clock)
     put_claim(store)
     clock.advance(601.9)
     seen = stored(store)
-    store.tells = (replace(seen, age_s=0.0),)
+    store.reports = (replace(seen, age_s=0.0),)
     threading.Timer(0.03, lambda: clock.advance(1)).start()
     began = time.monotonic()
     assert LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 1000)) is True
@@ -898,7 +900,7 @@ def test_a_store_that_falls_silent_during_the_wait_is_unavailable(clock: ManualC
         LeaseManager(store, TIMES, clock).wait_until_free(seen, Waiter(clock.now, clock.now + 100))
 
 
-def test_inspect_tells_who_holds_the_lease(store: FakeStore, leases: LeaseManager) -> None:
+def test_inspect_returns_who_holds_the_lease(store: FakeStore, leases: LeaseManager) -> None:
     assert leases.inspect(KEY) is None
     put_claim(store, holder_id="other")
     record = leases.inspect(KEY)
@@ -926,7 +928,7 @@ def test_durations_that_cannot_work_are_refused(times: dict[str, float], message
         LeaseTimes(**times)
 
 
-def test_a_lease_is_renewed_at_a_third_of_its_duration_unless_told_otherwise() -> None:
+def test_a_lease_is_renewed_at_a_third_of_its_duration_by_default() -> None:
     assert LeaseTimes(lease_s=60).renewal_s == 20
     assert LeaseTimes(lease_s=60, renew_every_s=56).renewal_s == 56
 
@@ -940,21 +942,20 @@ def test_the_names_of_the_document_are_those_of_the_old_lock() -> None:
     assert (KEY.collection, KEY.document_id) == ("grading_locks", "grading_2026-01-10")
 
 
-def test_a_store_error_on_acquire_is_told_as_the_cause(store: FakeStore, leases: LeaseManager) -> None:
-    store.outage = DROPPED
-    with pytest.raises(LeaseStoreUnavailable) as unavailable:
-        leases.try_acquire(KEY, {})
-    assert isinstance(unavailable.value.__cause__, StoreUnavailable)
+def test_a_document_id_is_parsed_to_its_key_and_any_other_id_to_none() -> None:
+    assert LeaseKey.parse("grading", KEY.document_id) == KEY
+    for other in ("grading_2026-1-10", "grading_2026-02-30", "grading_", "consolidation_2026-01-10", "2026-01-10"):
+        assert LeaseKey.parse("grading", other) is None
 
 
 # Events
 
 
 def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store: FakeStore, clock: ManualClock, leases: LeaseManager) -> None:
-    told: list[tuple[str, Mapping[str, Any]]] = []
+    events_seen: list[tuple[str, Mapping[str, Any]]] = []
 
     def observe(event: str, facts: Mapping[str, Any]) -> None:
-        told.append((event, facts))
+        events_seen.append((event, facts))
 
     subscribe(observe)
     try:
@@ -973,15 +974,15 @@ def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store:
         second.release()
     finally:
         unsubscribe(observe)
-    events = [event for event, _ in told]
+    events = [event for event, _ in events_seen]
     assert events == [
         *("lease_acquired", "lease_contended", "lease_renewed", "lease_contended", "lease_timed_out"),
         *("lease_taken_over", "lease_acquired", "lease_waited", "lease_lost", "lease_released"),
     ]
-    for event, facts in told:
+    for event, facts in events_seen:
         assert (facts["operation"], facts["game_date"]) == ("grading", KEY.game_date), event
         assert {"holder", "token", "ms"} <= set(facts), event
-    facts_of = dict(told)
+    facts_of = dict(events_seen)
     assert facts_of["lease_released"]["ms"] == 3000
     assert facts_of["lease_waited"]["ms"] == 600_500
     assert facts_of["lease_lost"]["reason"] == "expired"

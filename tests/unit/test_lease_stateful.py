@@ -36,7 +36,7 @@ VALID_S = 570  # less 5 % for drift
 CLIENTS = ("a", "b", "c")
 MILLISECOND = 0.001
 ROUNDING_S = 1e-6
-# A silent call takes its time, or a renewal would ask for ever on a clock that stands still.
+# A silent call takes time; otherwise a renewal would retry for ever on a clock that does not move.
 OUTAGE_CALL_S = 60.0
 
 SECONDS = st.sampled_from([0.0, 5.0, 100.0, 300.0, 500.0, 569.5, 570.0, 602.0, 602.5]) | st.floats(0, 1_300)
@@ -44,12 +44,12 @@ FAULTS = st.sampled_from([ANSWER_LOST, DROPPED, LANDS_LATE, slow(lambda: None)])
 ANY = st.integers(0, 11)
 
 ONE_BELIEVES = "two clients believe that they hold the lease"
-TRUST_ENDS_FIRST = "a holder trusts its lease for longer than its document stands"
+TRUST_ENDS_FIRST = "a holder trusts its lease for longer than its document exists"
 CUT_OFF = "a holder whose document an operator deleted renewed all the same"
 TOKENS_GROW = "a token is not newer than those granted before"
 FENCE_GOES_ON = "the fence went back"
 HOLDER_PUBLISHES = "a holder whose check had passed was fenced out"
-REMOVED_BY_RIGHT = "a document was removed by somebody who had no right to"
+REMOVED_BY_RIGHT = "a document was removed by a client without the right to"
 FREE_AFTER_EXPIRY = "what was left blocks the lease for longer than lease and grace"
 PROMISES = frozenset({ONE_BELIEVES, TRUST_ENDS_FIRST, CUT_OFF, TOKENS_GROW, FENCE_GOES_ON, HOLDER_PUBLISHES, REMOVED_BY_RIGHT, FREE_AFTER_EXPIRY})
 

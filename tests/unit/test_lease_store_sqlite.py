@@ -11,7 +11,8 @@ from queue import SimpleQueue
 
 import pytest
 
-from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict
+from nba_grading.leases.errors import LeaseStoreUnavailable
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, VersionConflict
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from tests.unit.lease_contract import LeasesContract, LeaseStoreContract, claim_of
 
@@ -61,14 +62,22 @@ def test_a_file_that_stays_locked_is_an_unavailable_store(tmp_path: Path) -> Non
     store = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=0.05)
     with closing(sqlite3.connect(tmp_path / "leases.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StoreUnavailable, match=r"leases\.db.*locked"):
+        with pytest.raises(LeaseStoreUnavailable, match=r"leases\.db.*locked"):
             store.create(KEY, claim_of("a"))
 
 
 def test_a_file_that_cannot_be_opened_is_an_unavailable_store(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("not a directory")
-    with pytest.raises(StoreUnavailable, match="plain"):
+    with pytest.raises(LeaseStoreUnavailable, match="plain"):
         SqliteLeaseStore(tmp_path / "plain" / "leases.db", rpc_seconds=0.05).read(KEY)
+
+
+def test_a_row_with_a_malformed_id_is_left_out_of_the_list(tmp_path: Path) -> None:
+    store = SqliteLeaseStore(tmp_path / "leases.db", rpc_seconds=5)
+    store.create(KEY, claim_of("a"))
+    with closing(sqlite3.connect(tmp_path / "leases.db", isolation_level=None)) as other:
+        other.execute("INSERT INTO leases VALUES ('grading', 'grading_by_hand', 1, 1, 1, 1, '{}')")
+    assert [record.key for record in store.list("grading")] == [KEY]
 
 
 def test_stores_that_open_a_new_file_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
@@ -89,7 +98,7 @@ def test_stores_that_open_a_new_file_at_the_same_time_do_not_disturb_each_other(
             assert created.count(True) == 1
 
 
-def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None:
+def test_a_watch_reports_nothing_while_its_file_cannot_be_read(tmp_path: Path) -> None:
     broken = threading.Event()
     failures: SimpleQueue[None] = SimpleQueue()
 
@@ -97,18 +106,18 @@ def test_a_watch_takes_a_file_it_cannot_read_for_no_news(tmp_path: Path) -> None
         def read(self, key: LeaseKey) -> LeaseRecord | None:
             if broken.is_set():
                 failures.put(None)
-                raise StoreUnavailable("locked")
+                raise LeaseStoreUnavailable("locked")
             return super().read(key)
 
     store = Flaky(tmp_path / "leases.db", rpc_seconds=5)
     version = store.create(KEY, claim_of("a")).version
-    told: SimpleQueue[LeaseRecord | None] = SimpleQueue()
-    with store.watch(KEY, told.put):
-        assert told.get(timeout=10) is not None
+    reports: SimpleQueue[LeaseRecord | None] = SimpleQueue()
+    with store.watch(KEY, reports.put):
+        assert reports.get(timeout=10) is not None
         broken.set()
-        for _ in range(2):  # at the second, what the first made of it has been told
+        for _ in range(2):  # at the second, what the first made of it has been reported
             failures.get(timeout=10)
-        assert told.empty()
+        assert reports.empty()
         broken.clear()
         store.delete(KEY, version)
-        assert told.get(timeout=10) is None
+        assert reports.get(timeout=10) is None

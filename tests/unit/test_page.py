@@ -1,4 +1,4 @@
-"""What the page makes of rows: states and sentences, findings, curves, leftovers, and answers that outlive their source."""
+"""How the page turns rows into states, sentences, findings and time series, and how its cache outlives its sources."""
 
 from __future__ import annotations
 
@@ -15,10 +15,7 @@ import pytest
 
 from commands.stack_config import ROOT
 from nba_grading.alerts.model import Alert, RunLink
-from nba_grading.page import date_status as days
-from nba_grading.page import findings
-from nba_grading.page import orphans as leftovers
-from nba_grading.page import time_series as curves
+from nba_grading.page import date_status, findings, orphans, time_series
 from nba_grading.page.cache import FAILURE_SECONDS, RECENT_SECONDS, Answer, PanelCache
 
 TODAY = date(2026, 1, 17)
@@ -48,24 +45,24 @@ def day(game_date: date = date(2026, 1, 16), **counts: Any) -> dict[str, Any]:
     ],
 )
 def test_a_date_has_the_state_that_matters_most(counts: dict[str, Any], state: str) -> None:
-    assert days.state_of(day(**counts), TODAY) == state
+    assert date_status.state_of(day(**counts), TODAY) == state
 
 
 def test_every_state_names_the_next_step_and_a_letter_of_its_own() -> None:
-    assert all(state.next_step for state in days.STATES.values())
-    letters = [state.letter for state in days.STATES.values()]
+    assert all(state.next_step for state in date_status.STATES.values())
+    letters = [state.letter for state in date_status.STATES.values()]
     assert len(set(letters)) == len(letters)
 
 
 def test_the_runbook_entries_that_the_page_names_exist() -> None:
     headings = re.findall(r"^## (\S+)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
     scripts = "".join(path.read_text(encoding="utf-8") for path in STATIC.glob("*.js"))
-    named = {state.runbook for state in days.STATES.values() if state.runbook} | set(re.findall(r'runbook\("([a-z-]+)"\)', scripts))
+    named = {state.runbook for state in date_status.STATES.values() if state.runbook} | set(re.findall(r'runbook\("([a-z-]+)"\)', scripts))
     assert named <= set(headings)
 
 
 @pytest.mark.parametrize(
-    ("counts", "open_findings", "told"),
+    ("counts", "open_findings", "expected"),
     [
         (
             {"gradable": 2715, "graded": 2400, "voided": 12, "pending": 303, "pending_games": 2},
@@ -79,25 +76,25 @@ def test_the_runbook_entries_that_the_page_names_exist() -> None:
             "its newest run failed; 1 finding is open.",
         ),
         ({"gradable": 2}, 0, "2026-01-16: 0 of 2 gradable predictions are graded, 2 with a box score are not; no finding is open."),
-        ({"gradable": 2, "graded": 2}, None, "2026-01-16: 2 of 2 gradable predictions are graded; whether findings are open is not known."),
+        ({"gradable": 2, "graded": 2}, None, "2026-01-16: 2 of 2 gradable predictions are graded; open findings are unknown."),
     ],
 )
-def test_today_is_one_sentence(counts: dict[str, Any], open_findings: int | None, told: str) -> None:
-    assert days.sentence(day(**counts), TODAY, open_findings) == told
+def test_today_is_one_sentence(counts: dict[str, Any], open_findings: int | None, expected: str) -> None:
+    assert date_status.sentence(day(**counts), TODAY, open_findings) == expected
 
 
-def test_a_day_without_games_is_told_with_the_newest_date_before() -> None:
+def test_without_games_yesterday_the_last_date_with_games_is_shown() -> None:
     shown = [day(date(2026, 1, 14), gradable=1, graded=1), day(date(2026, 1, 16), outcome="no_predictions"), day(TODAY, gradable=5, pending=5)]
-    focus = days.focus_of(shown, TODAY)
+    focus = date_status.focus_of(shown, TODAY)
     assert focus is shown[0]
-    assert days.sentence(focus, TODAY, 0).startswith("No games on 2026-01-16. Newest before: 2026-01-14: 1 of 1 gradable")
-    assert days.focus_of([shown[2]], TODAY) is None
-    assert "No date before 2026-01-17 has predictions yet" in days.sentence(None, TODAY, 0)
+    assert date_status.sentence(focus, TODAY, 0).startswith("No games on 2026-01-16. The last date with games: 2026-01-14: 1 of 1 gradable")
+    assert date_status.focus_of([shown[2]], TODAY) is None
+    assert "No date before 2026-01-17 has predictions yet" in date_status.sentence(None, TODAY, 0)
 
 
 def test_a_season_is_1_october_to_30_september() -> None:
-    assert days.season_range(2025) == (date(2025, 10, 1), date(2026, 9, 30))
-    assert [days.season_of(each) for each in (date(2025, 9, 30), date(2025, 10, 1), date(2026, 9, 30))] == [2024, 2025, 2025]
+    assert date_status.season_range(2025) == (date(2025, 10, 1), date(2026, 9, 30))
+    assert [date_status.season_of(each) for each in (date(2025, 9, 30), date(2025, 10, 1), date(2026, 9, 30))] == [2024, 2025, 2025]
 
 
 def incident(alert: Any) -> dict[str, Any]:
@@ -120,7 +117,7 @@ def test_a_finding_shows_its_alert() -> None:
     assert "javascript:" not in json.dumps(shown)
 
 
-def test_a_finding_shows_an_alert_as_the_conditions_keep_it() -> None:
+def test_a_finding_shows_an_alert_as_an_incident_stores_it() -> None:
     link = RunLink("grade_predictions", "r1", "http://airflow/run", "docs/runbook.md")
     alert = Alert(
         "task-failed",
@@ -129,15 +126,15 @@ def test_a_finding_shows_an_alert_as_the_conditions_keep_it() -> None:
         "It failed",
         "why",
         "nothing",
-        "mend it",
+        "fix it",
         link,
         facts={"Date": "2026-01-10"},
         command="make it",
     )
     shown = findings.shown({**incident(alert.to_json()), "name": alert.name, "severity": "ERROR"})
-    told = ("It failed", "why", "nothing", "mend it", "make it", "ERROR", {"Date": "2026-01-10"}, "grade_predictions", "r1")
+    expected = ("It failed", "why", "nothing", "fix it", "make it", "ERROR", {"Date": "2026-01-10"}, "grade_predictions", "r1")
     names = ("title", "detail", "done", "next_step", "command", "severity", "facts", "dag_id", "run_id")
-    assert tuple(shown[name] for name in names) == told
+    assert tuple(shown[name] for name in names) == expected
 
 
 def system_day(number: int, **figures: Any) -> dict[str, Any]:
@@ -145,28 +142,28 @@ def system_day(number: int, **figures: Any) -> dict[str, Any]:
     return {**row, **figures}
 
 
-def test_curves_are_weighed_over_seven_days_and_none_where_there_is_nothing() -> None:
+def test_averages_are_weighted_over_seven_days_and_none_without_rows() -> None:
     rows = [
         system_day(1, graded=30, mae=6),
         system_day(3, correct=3),
         system_day(8, mae=None, correct=None, incorrect=0),
         system_day(3, system_id="b"),
     ]
-    drawn = curves.systems(rows)
+    drawn = time_series.systems(rows)
     assert drawn["dates"] == [date(2026, 1, 1), date(2026, 1, 3), date(2026, 1, 8)]
     first, second = drawn["systems"]
     assert first == {"system": "a", "mae": [6.0, 5.5, 4.0], "win_rate": [0.5, pytest.approx(4 / 6), 0.75]}
     assert second == {"system": "b", "mae": [None, 4.0, None], "win_rate": [None, 0.5, None]}
 
 
-def test_the_checks_that_need_somebody_come_first() -> None:
+def test_checks_that_failed_come_first() -> None:
     rows = [
         {"check_name": name, "status": status, "day": date(2026, 1, number), "value": number}
         for number, (name, status) in enumerate(
             [("a", "passed"), ("b", "warned"), ("c", "broken"), ("d", "failed"), ("e", "failed"), ("e", "no_games")], start=1
         )
     ]
-    shown = curves.quality(rows)
+    shown = time_series.quality(rows)
     assert [(each["check_name"], each["status"]) for each in shown] == [
         ("c", "broken"),
         ("d", "failed"),
@@ -177,7 +174,7 @@ def test_the_checks_that_need_somebody_come_first() -> None:
     assert [value for _, value, _ in shown[-1]["trend"]] == [5, 6]
 
 
-def test_leftovers_are_grouped_by_what_left_them() -> None:
+def test_staging_tables_are_grouped_by_their_source() -> None:
     now = datetime(2026, 1, 20, tzinfo=UTC)
     names = [
         "_staging_batch_b1_w1",
@@ -186,17 +183,17 @@ def test_leftovers_are_grouped_by_what_left_them() -> None:
         "_staging_odd",
         "_backup_prediction_accuracy_20260110064500",
     ]
-    grouped = leftovers.group([{"table_name": name, "creation_time": now - timedelta(days=9 - number)} for number, name in enumerate(names)], now)
+    grouped = orphans.group([{"table_name": name, "creation_time": now - timedelta(days=9 - number)} for number, name in enumerate(names)], now)
     assert [(each["of"], each["tables"], each["old"]) for each in grouped["staging"]] == [
         ("batch b1", 2, True),
         ("writes of prediction_accuracy", 1, False),
-        ("of no known kind", 1, False),
+        ("unknown", 1, False),
     ]
     assert [(each["name"], each["table"]) for each in grouped["backups"]] == [("_backup_prediction_accuracy_20260110064500", "prediction_accuracy")]
 
 
 class Clock:
-    """Seconds that pass when a test says so."""
+    """A clock that a test moves."""
 
     now = 0.0
 

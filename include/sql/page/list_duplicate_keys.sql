@@ -1,4 +1,4 @@
--- One row per duplicate key that the newest check of its date and operation listed, where a finding of that date is still open. At most 50.
+-- One row per duplicate key found by the newest check of its date and operation, for dates with an open finding. At most 50.
 -- Params: since TIMESTAMP
 WITH open_dates AS (
     SELECT DISTINCT game_date

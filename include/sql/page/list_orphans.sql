@@ -1,4 +1,4 @@
--- One row per staging table or backup of the dataset, oldest first. Metadata alone: no row of a table is read.
+-- One row per staging table or backup of the dataset, oldest first. Reads only metadata.
 -- Params: none
 SELECT
     table_name,

@@ -1,4 +1,4 @@
--- One row per result of a data-quality check, oldest first within a check: its trend, with the current status in the last row.
+-- One row per result of a data-quality check, oldest first within a check; the last row is its current result.
 -- Params: since TIMESTAMP
 SELECT
     check_name,

@@ -1,4 +1,4 @@
--- One row per system and date of the range: what its curves are drawn from.
+-- One row per system and date of the range, for the curves.
 -- Params: first DATE, last DATE
 SELECT
     system_id,

@@ -1,6 +1,6 @@
--- One row per date of the range that has gradable predictions, grades or a grading run. Keys, not rows: gradable, and of them those
--- pending (their game has no box score); graded and voided. Games predicted, and of them pending. Surplus rows over the keys of the
--- grades. The newest grading run, with how it ended.
+-- One row per date of the range that has gradable predictions, grades or a grading run. Counts keys: gradable, of these pending (no box
+-- score yet), graded, voided. Counts games: predicted, of these pending. Counts surplus rows per key of the grades. Also the newest grading
+-- run and its outcome.
 -- Params: first DATE, last DATE
 WITH gradable AS (
     SELECT DISTINCT

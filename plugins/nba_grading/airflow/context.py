@@ -83,21 +83,12 @@ def make_page_warehouse() -> Warehouse:
 
 
 def make_leases() -> LeaseManager:
-    """The leases of the settings' store; Firestore with the credentials of the Airflow connection.
-
-    Raises LeaseStoreUnavailable without such credentials, as for a store that does not answer.
-    """
-    from google.auth.exceptions import GoogleAuthError
-
-    from nba_grading.leases.errors import LeaseStoreUnavailable
+    """The leases of the settings' store; Firestore uses the Airflow connection. Raises LeaseStoreUnavailable without credentials."""
     from nba_grading.leases.factory import make_lease_store
     from nba_grading.leases.manager import LeaseManager
 
     settings = get_settings()
-    try:
-        return LeaseManager(make_lease_store(settings.lease_store, settings.lease_rpc_seconds, _make_firestore), settings.lease_times)
-    except GoogleAuthError as error:
-        raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
+    return LeaseManager(make_lease_store(settings.lease_store, settings.lease_rpc_seconds, _make_firestore), settings.lease_times)
 
 
 def base_url() -> str:

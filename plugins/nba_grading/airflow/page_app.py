@@ -1,7 +1,7 @@
-"""The page's routes, as an application of its own inside Airflow's API server, under /grading.
+"""The page's routes, as an application under /grading in Airflow's API server.
 
-The login stands at the application, not at each route, so no route can lack it: 401 without, 403 for who may not read the DAG
-grade_predictions. There are no routes but GET, and no mounts, whose contents a dependency would not guard.
+The application requires the login, so no route can miss it: 401 without a login, 403 without permission to read the DAG grade_predictions.
+There are only GET routes, and no mounts, as FastAPI's dependencies do not apply to mounts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nba_grading.settings import Settings, get_settings
 
 STATIC = Path(str(files("nba_grading.page"))) / "static"
 DAG_ID = "grade_predictions"
-# The charting library positions by element.style, which is no inline style in this policy's sense.
+# The charting library sets element.style, which this policy does not count as an inline style.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -41,7 +41,7 @@ may_read = requires_access_dag("GET", param_dag_id=DAG_ID)
 
 
 def create_app(sources: Sources | None = None, settings: Settings | None = None, cache: PanelCache | None = None) -> FastAPI:
-    """The application; without arguments, on Airflow's connections and this process's settings."""
+    """The application; by default with Airflow's connections and this process's settings."""
     settings = settings or get_settings()
     cache = cache or PanelCache(settings.grading_page_cache_seconds, settings.grading_page_wait_seconds)
     panels = Panels(sources or make_sources(), settings, cache)

@@ -1,27 +1,32 @@
-"""The page's connections in Airflow's API server: BigQuery and the lease store by Airflow's connections, waiting runs by its database."""
+"""The page's sources in Airflow's API server: BigQuery and the lease store through an Airflow connection, waiting runs from its database."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
+
+from cachetools import TTLCache, cached
 
 from nba_grading.airflow.context import make_leases, make_page_warehouse
 from nba_grading.airflow.triggers import LEASE_FREE_TRIGGER
-from nba_grading.page.sources import Kept, Sources
+from nba_grading.page.sources import Sources
 
 MOST_WAITING = 200
+# Clients are made again after ten minutes, so that a changed connection takes effect.
+CLIENT_SECONDS = 600.0
 
 
 def make_sources() -> Sources:
-    """The page's sources, whose clients are made at the first question."""
-    return Sources(warehouse=Kept(make_page_warehouse), leases=Kept(make_leases), waiting=list_waiting_runs)
+    """The page's sources; their clients are made when they are first used."""
+    warehouse, leases = (cached(TTLCache[Any, Any](1, CLIENT_SECONDS), lock=Lock()) for _ in range(2))
+    return Sources(warehouse=warehouse(make_page_warehouse), leases=leases(make_leases), waiting=list_waiting_runs)
 
 
 def list_waiting_runs() -> list[dict[str, Any]]:
-    """Tasks that are deferred until a lease is free, who waits longest first, from Airflow's database.
+    """Tasks that are deferred until a lease is free, from Airflow's database, the longest wait first.
 
-    The trigger's own arguments say what a task waits for and since when: nothing else knows all waiters, as they leave no trace in the
-    lease store. Aggregates of periods wait in place, inside a running task, and are not among them.
+    The trigger's arguments say which lease a task waits for, and since when. The lease store does not know its waiters.
     """
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.trigger import Trigger

@@ -1,4 +1,4 @@
-"""The trigger of a task that waits for a lease: it watches, the worker slot and the pool slot are free meanwhile."""
+"""The trigger of a task that waits for a lease. It watches the lease while the worker slot and the pool slot are free."""
 
 from __future__ import annotations
 
@@ -7,82 +7,72 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.configuration import conf
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nba_grading.airflow.context import make_leases
+from nba_grading.events import get_logger
+from nba_grading.leases.errors import LeaseStoreUnavailable
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import boottime
+from nba_grading.leases.waiting import Waiter
 
-if TYPE_CHECKING:
-    from nba_grading.leases.waiting import Waiter
-
+log = get_logger(__name__)
 
 LEASE_FREE_TRIGGER = "nba_grading.airflow.triggers.LeaseFreeTrigger"
 
 
 def settle_seconds() -> float:
-    """How long after a deferral its task may be resumed, in seconds.
+    """Seconds after a deferral before its task may be resumed.
 
-    The worker's supervisor may see its process gone only after min_heartbeat_interval. If the task runs again by then, the scheduler
-    takes that late end for the new process's, and the task that runs is failed or retried beside itself.
+    The worker's supervisor may need min_heartbeat_interval to notice that its process has ended. If the task runs again before that, the
+    scheduler attributes the late end to the new process, and fails or retries the task while it runs.
     """
     return conf.getint("workers", "min_heartbeat_interval", fallback=5) + 1.0
 
 
 class LeaseFreeTrigger(BaseTrigger):
-    """Fires when the lease may be free, or at ``deadline`` (seconds since 1970). It only looks, so running twice is harmless.
+    """Fires when the lease may be free, or at ``deadline`` (seconds since 1970). It changes nothing, so two copies do no harm.
 
-    A lost race is the task's affair: it tries to acquire, and defers again with the same deadline. ``waiting_since`` comes back in
-    the event for that, and says whose turn it is among those that wait. So do the date, and the dates that the task has ``written``.
+    The resumed task tries to acquire the lease, and defers again with the same deadline when another claim was first. The event carries
+    what it needs for that: the game_date, ``waiting_since`` (seconds since 1970), and the dates it has ``written`` already.
     """
 
     def __init__(self, operation: str, game_date: str, deadline: float, waiting_since: float, written: Sequence[str] = ()) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.operation, self.game_date, self.deadline, self.waiting_since = operation, game_date, deadline, waiting_since
-        self.written = list(written)
+        self.key = LeaseKey(operation, date.fromisoformat(game_date))
+        self.deadline, self.waiting_since, self.written = deadline, waiting_since, list(written)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Path and arguments to build the trigger again."""
-        return (
-            LEASE_FREE_TRIGGER,
-            {
-                "operation": self.operation,
-                "game_date": self.game_date,
-                "deadline": self.deadline,
-                "waiting_since": self.waiting_since,
-                "written": self.written,
-            },
-        )
+        return (LEASE_FREE_TRIGGER, {"operation": self.key.operation, "deadline": self.deadline, **self._facts})
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: ``free`` or ``error``, with game_date, waiting_since and written."""
-        from nba_grading.leases.times import boottime
-        from nba_grading.leases.waiting import Waiter
-
-        started, now, now_in_the_world = time.monotonic(), boottime(), time.time()
-        waiter = Waiter(since=now - (now_in_the_world - self.waiting_since), deadline=now + (self.deadline - now_in_the_world))
-        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"lease-{self.operation}-{self.game_date}")
+        """Yield one event with game_date, waiting_since and written."""
+        started, now, unix_now = time.monotonic(), boottime(), time.time()
+        waiter = Waiter(since=now - (unix_now - self.waiting_since), deadline=now + (self.deadline - unix_now))
+        # The event loop's own threads are few, and a wait can take minutes.
+        thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"lease-{self.key.operation}-{self.key.game_date}")
         try:
-            # A thread of its own: the loop's shared ones are few, and a wait can take minutes.
-            event = await asyncio.get_running_loop().run_in_executor(thread, self._wait, waiter)
+            await asyncio.get_running_loop().run_in_executor(thread, self._wait, waiter)
         finally:
             waiter.stop()
             thread.shutdown(wait=False)
         await asyncio.sleep(max(started + settle_seconds() - time.monotonic(), 0))
-        told = {"game_date": self.game_date, "waiting_since": self.waiting_since, "written": self.written}
-        yield TriggerEvent({**event, **told})  # type: ignore[no-untyped-call]
+        yield TriggerEvent(self._facts)  # type: ignore[no-untyped-call]
 
-    def _wait(self, waiter: Waiter) -> dict[str, Any]:
-        from nba_grading.leases.errors import LeaseStoreUnavailable
-        from nba_grading.leases.store import LeaseKey, StoreUnavailable
+    @property
+    def _facts(self) -> dict[str, Any]:
+        return {"game_date": str(self.key.game_date), "waiting_since": self.waiting_since, "written": self.written}
 
-        key = LeaseKey(self.operation, date.fromisoformat(self.game_date))
+    def _wait(self, waiter: Waiter) -> None:
         try:
             leases = make_leases()
-            seen = leases.inspect(key)
-            if seen is None or seen.is_expired(leases.times.grace_s):
-                return {"free": True}
-            return {"free": leases.wait_until_free(seen, waiter)}
-        except (LeaseStoreUnavailable, StoreUnavailable) as error:
-            return {"error": str(error)}
+            seen = leases.inspect(self.key)
+            if seen and not seen.is_expired(leases.times.grace_s):
+                leases.wait_until_free(seen, waiter)
+        except LeaseStoreUnavailable as error:
+            # The resumed task finds the store down as well, and decides whether to go on without a lease.
+            log.warning("lease_watch_failed", operation=self.key.operation, game_date=self.key.game_date, error=error)

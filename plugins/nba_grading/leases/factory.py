@@ -1,10 +1,12 @@
-"""The lease store that LEASE_STORE names."""
+"""Builds the lease store that LEASE_STORE names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from nba_grading.leases.errors import LeaseStoreUnavailable
 
 if TYPE_CHECKING:
     from google.cloud import firestore
@@ -15,12 +17,17 @@ if TYPE_CHECKING:
 def make_lease_store(url: str, rpc_seconds: float, make_firestore: Callable[[], firestore.Client]) -> LeaseStore:
     """The store of a URL, ``firestore`` or ``sqlite:///path``; ``make_firestore`` is called for Firestore only.
 
-    ``rpc_seconds`` is the timeout of one call.
+    ``rpc_seconds`` is the timeout of one call. Raises LeaseStoreUnavailable when there are no credentials for Firestore.
     """
     if url == "firestore":
+        from google.auth.exceptions import GoogleAuthError
+
         from nba_grading.leases.store_firestore import FirestoreLeaseStore
 
-        return FirestoreLeaseStore(make_firestore(), rpc_seconds=rpc_seconds)
+        try:
+            return FirestoreLeaseStore(make_firestore(), rpc_seconds=rpc_seconds)
+        except GoogleAuthError as error:
+            raise LeaseStoreUnavailable(f"no credentials for the lease store: {error}") from error
     from nba_grading.leases.store_sqlite import SqliteLeaseStore
 
     return SqliteLeaseStore(Path(url.removeprefix("sqlite:///")), rpc_seconds=rpc_seconds)

@@ -1,20 +1,21 @@
-"""A lease on one (operation, game_date): who may write that date now.
+"""A lease on one (operation, game_date): the right to write that date, for a limited time.
 
-What it does not promise: mutual exclusion. A lease trades it for progress: a holder that dies or stalls loses the lease after a
-while, and a stalled one may still be running. Nothing here stops it from writing late; ``fenced_write`` does, by refusing a
-writer whose token is older than what is stored. Treat the lease as what keeps writers from wasting each other's work.
+A lease does not promise mutual exclusion. A holder that dies or stalls loses it after a while, so that others can go on, and a stalled
+holder may still be running. Nothing in this package stops it from writing late. ``guarded_write.publish`` does: it refuses a writer whose
+token is older than the stored one. The lease only keeps writers from wasting each other's work.
 
-The algorithm, for any store of ``lease_store``:
+The algorithm, for any ``LeaseStore``:
 
-1. acquire: create the document. It exists: read it; ours (the answer to our create was lost) is adopted, an expired one is
-   deleted if unchanged and the create repeated, any other is LeaseHeld.
-2. renew, at a third of the lease, from a thread: replace if unchanged. Changed: read; ours is adopted, another's is LeaseLost.
-3. release: delete if unchanged; never somebody else's.
-4. wait: watch the document, woken by its deletion or its expiry, with a read every 10 s in case the watch is silent. Those woken
-   together take turns, who waits longest first.
+1. acquire: create the document. If it exists, read it. If it is this claim's own (the answer to the create was lost), adopt it. If it has
+   expired, delete it if unchanged and create again. Otherwise raise LeaseHeld.
+2. renew, every third of the lease, from a thread: replace the document if unchanged. If it has changed, read it. Adopt it if it is this
+   claim's own, otherwise the lease is lost.
+3. release: delete the document if unchanged, so never another claim's.
+4. wait: watch the document until it is deleted or expires, and read it every 10 s in case the watch is silent. Waiters that wake together
+   take turns, the longest wait first.
 
-Validity is counted on a clock that runs while the machine sleeps, from before the request was sent, less 5 % for drift.
-Expiry is judged by the store's clock alone. No client's clock is written down or compared with the store's.
+A holder trusts its lease from before it sent the request, on a clock that also runs while the machine sleeps, less 5 % for drift.
+Only the store's clock decides whether a lease has expired. No client's clock is stored or compared with the store's.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from __future__ import annotations
 import _thread
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Self
 
 from nba_grading.events import get_logger
-from nba_grading.leases.errors import LeaseLost
-from nba_grading.leases.store import PAUSES_SECONDS, LeaseKey, LeaseRecord, LeaseStore, StoreUnavailable, VersionConflict, pause
+from nba_grading.leases.errors import LeaseLost, LeaseStoreUnavailable
+from nba_grading.leases.store import PAUSES_SECONDS, LeaseKey, LeaseRecord, LeaseStore, VersionConflict, pause_s
 from nba_grading.leases.times import LeaseTimes, milliseconds
 
 log = get_logger(__name__)
@@ -38,9 +40,10 @@ NOTE_ROUNDS = 2
 
 
 class Lease:
-    """A lease that is held: renewed from a thread until released or lost. Use it as a context manager.
+    """A lease that is held. A thread renews it until it is released or lost. Use it as a context manager.
 
-    ``token`` orders the claims of one key; ``taken_over`` is the record of the claim this one replaced, if it did.
+    ``token`` orders the claims of one key. ``taken_over`` is the record of the expired claim that this one replaced, if any.
+    ``on_lost`` is called once, from any thread, when the lease is lost.
     """
 
     leased = True
@@ -75,17 +78,17 @@ class Lease:
 
     def start(self) -> Self:
         """Start renewing; returns the lease."""
-        # threading's own start waits until the thread runs: half a millisecond of every acquire. It ends by itself once stopped.
+        # Thread.start waits until the thread runs, which costs half a millisecond of every acquire. The thread ends when stopped is set.
         _thread.start_new_thread(self._renew_until_stopped, ())
         return self
 
     @property
     def remaining_s(self) -> float:
-        """Seconds this holder may still trust its lease without another renewal; negative once it may not."""
+        """Seconds for which this holder may still trust its lease without a renewal; zero or less when it may not."""
         return self._valid_until - self._clock()
 
     def check(self) -> None:
-        """Raise LeaseLost unless the lease is known to be ours right now; costs no call."""
+        """Raise LeaseLost unless this claim is known to hold the lease right now; makes no call."""
         if self._stopped.is_set():
             raise LeaseLost(self.key, self.holder_id, self.loss_reason or "released")
         if self.remaining_s <= 0:
@@ -94,7 +97,7 @@ class Lease:
             raise LeaseLost(self.key, self.holder_id, self.loss_reason or "expired")
 
     def renew(self) -> None:
-        """Renew now; LeaseLost when it is not ours, or silent past its validity."""
+        """Renew now, and retry until the store answers; raises LeaseLost when another holds the lease or its validity ends."""
         with self._mutex:
             self.check()
             while not self._renew_once():
@@ -103,10 +106,10 @@ class Lease:
             self.check()
 
     def note_job(self, job_id: str) -> None:
-        """Write the id of the query job about to be submitted into the document, for a successor to cancel; LeaseLost as ``renew``.
+        """Store the id of the query job about to be submitted, so that a successor can cancel it; raises LeaseLost as ``renew`` does.
 
-        A store that does not answer now does not stop the work: nobody can take the lease over there either, and the next renewal
-        writes the id as well.
+        A store that does not answer does not stop the work: no other claim can take the lease over meanwhile, and the next renewal
+        stores the id.
         """
         with self._mutex:
             self.check()
@@ -117,15 +120,15 @@ class Lease:
             self.check()
 
     def release(self) -> bool:
-        """Give the lease up; False when that could not be confirmed (it then expires) or it was not ours. Never raises.
+        """Release the lease; False when it was lost, or when the store did not confirm (it then expires). Never raises.
 
-        It takes one call; where the store does not answer, as long as three may take and the pauses between, 17 s with the default times.
+        Takes one call. Without an answer it takes up to three calls and the pauses between them, 17 s with the default times.
         """
         self._stopped.set()
         rpc_s = self._times.rpc_s
         deadline = self._clock() + 2 * rpc_s + sum(PAUSES_SECONDS)
         released = False
-        # A renewal under way has the mutex, for one call as a rule.
+        # A renewal in flight holds the mutex, usually for one call.
         if not self.lost.is_set() and self._mutex.acquire(timeout=rpc_s):
             try:
                 released = not self.lost.is_set() and self._delete(deadline)
@@ -150,11 +153,11 @@ class Lease:
                 log.exception("lease_renewal_failed", lease=str(self.key))
 
     def _renew_once(self) -> bool:
-        """Whether the document is as it should be now, or the lease lost; a store that does not answer leaves that open."""
+        """True when the document is up to date or the lease is lost; False when the store did not answer."""
         sent = self._clock()
         try:
             written = self._store.replace(self.key, self._version, self._notes)
-        except StoreUnavailable as error:
+        except LeaseStoreUnavailable as error:
             log.warning("lease_renewal_unanswered", **self.facts, error=error)
             return False
         except VersionConflict:
@@ -167,7 +170,7 @@ class Lease:
         sent = self._clock()
         try:
             record = self._store.read(self.key)
-        except StoreUnavailable:
+        except LeaseStoreUnavailable:
             return False
         if record is None or record.holder_id != self.holder_id or record.token != self.token:
             self._lose("deleted" if record is None else "taken_over")
@@ -177,24 +180,24 @@ class Lease:
         return all(getattr(record, name) == value for name, value in self._notes.items())
 
     def _delete(self, deadline: float) -> bool:
-        """Whether the document is gone by our own doing. No call is begun after ``deadline``."""
+        """Whether this call deleted the document. No call starts after ``deadline``."""
         unanswered = False
         for tried in range(RELEASE_ROUNDS):
             if tried and unanswered:
-                pause(tried - 1)
+                time.sleep(pause_s(tried))
             if self._clock() > deadline:
                 break
             try:
                 self._store.delete(self.key, self._version)
                 return True
-            except StoreUnavailable:
+            except LeaseStoreUnavailable:
                 unanswered = True
             except VersionConflict:
                 if self._clock() > deadline:
                     break
                 try:
                     record = self._store.read(self.key)
-                except StoreUnavailable:
+                except LeaseStoreUnavailable:
                     continue
                 if record is None or record.holder_id != self.holder_id:
                     return unanswered
@@ -202,7 +205,7 @@ class Lease:
         return False
 
     def _lose(self, reason: str) -> None:
-        # The renewal thread and the holder's own check may both find out; the first reason stands and on_lost is called once.
+        # The renewal thread and the holder's check may both notice; the first reason is kept, and on_lost is called once.
         with self._losing:
             if self.lost.is_set():
                 return
@@ -216,5 +219,5 @@ class Lease:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What an event tells of this lease."""
+        """The fields that identify this lease in events."""
         return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}

@@ -1,24 +1,28 @@
-"""What a lease needs of the place it is stored in: six verbs, and the errors they may raise.
+"""The interface of a lease store: six verbs, the documents they exchange, and the errors they raise.
 
-A store keeps one document per key. ``token`` is the document's creation time in microseconds by the store's clock and grows
-with every creation, deletions between them included. ``version`` changes with every write. Ages are the store's as well, so no
-client clock ever decides who holds a lease.
+A store keeps one document per key. ``token`` is the document's creation time in microseconds by the store's clock. It grows with
+every creation, also after a deletion. ``version`` changes with every write. Ages are computed by the store too, so no client's
+clock ever decides who holds a lease.
 """
 
 from __future__ import annotations
 
 import random
 import re
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date
-from typing import Any, Protocol, TypeVar
+from datetime import date, datetime
+from typing import Any, Protocol, Self, TypeVar
+
+from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_attempt
+
+from nba_grading.leases.errors import LeaseStoreUnavailable
 
 OPERATIONS = ("grading", "consolidation", "daily_performance", "performance_summary", "maintenance")
 OLD_LEASE_MS = 300_000
-# Between tries at a store that does not answer: gRPC refuses at once while it waits to connect again, for a second at first.
+# Upper bounds of the pauses between attempts; a random pause is at least half of it. While gRPC waits to reconnect, for about a second,
+# it refuses calls without sending them, so attempts without a pause would all fail within milliseconds.
 PAUSES_SECONDS = (0.5, 1.0)
 READ_ROUNDS = 3
 T = TypeVar("T")
@@ -27,7 +31,7 @@ _ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
 
 @dataclass(frozen=True)
 class LeaseKey:
-    """What a lease guards: one operation on one game_date."""
+    """The key of a lease: one operation on one game_date."""
 
     operation: str
     game_date: date
@@ -35,6 +39,15 @@ class LeaseKey:
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:
             raise ValueError(f"{self.operation!r} is not a guarded operation; those are {', '.join(OPERATIONS)}")
+
+    @classmethod
+    def parse(cls, operation: str, document_id: str) -> Self | None:
+        """The key with this document id; None for an id that no key of the operation has."""
+        try:
+            key = cls(operation, datetime.strptime(document_id, f"{operation}_%Y-%m-%d").date())  # noqa: DTZ007 - a date, not a moment
+        except ValueError:
+            return None
+        return key if key.document_id == document_id else None
 
     @property
     def collection(self) -> str:
@@ -84,73 +97,69 @@ class LeaseRecord:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What an event tells of this lease."""
+        """The fields that identify this lease in events."""
         return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}
 
 
-class StoreUnavailable(Exception):
-    """The store did not answer, or answered that it cannot; a write may or may not have taken effect."""
-
-
 class AlreadyExists(Exception):
-    """A create found a document."""
+    """The document to create exists."""
 
 
 class VersionConflict(Exception):
-    """A replace or delete found another version, or none."""
+    """The document to replace or delete has another version, or is gone."""
 
 
 class LeaseStore(Protocol):
-    """Where leases live. Every verb may raise StoreUnavailable; none of them retries by itself."""
+    """The place where leases are stored. Every verb may raise LeaseStoreUnavailable, and none retries."""
 
     def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
-        """Create the document; AlreadyExists when it is there."""
+        """Create the document; raises AlreadyExists."""
 
     def read(self, key: LeaseKey) -> LeaseRecord | None:
         """The document, or None."""
 
     def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
-        """Change ``fields`` and count a renewal, if the version is still the one given; Changed otherwise."""
+        """Change ``fields`` and count a renewal if the document still has this version; raises VersionConflict otherwise."""
 
     def delete(self, key: LeaseKey, version: Any) -> None:
-        """Delete the document if the version is still the one given; Changed otherwise."""
+        """Delete the document if it still has this version; raises VersionConflict otherwise."""
 
     def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> AbstractContextManager[None]:
         """Call ``on_change`` with the document, or None, at once and at every change, from another thread, until the context ends.
 
-        A store whose watch has no clock tells the ages at the last write: of a write that is told when it happens.
+        A store whose watch reports no time gives the ages at the last write.
         """
 
     def list(self, operation: str) -> list[LeaseRecord]:
-        """All leases of an operation."""
+        """All leases of an operation; documents with an id that ``LeaseKey.parse`` refuses are left out."""
 
 
-def pause(tried: int) -> None:
-    """Let a store that did not answer its ``tried``-th call (0 is the first) come back before the next."""
-    time.sleep(random.uniform(0.5, 1.0) * PAUSES_SECONDS[min(tried, len(PAUSES_SECONDS) - 1)])
+def pause_s(attempts: int) -> float:
+    """Seconds to wait after this many attempts without an answer, at least one."""
+    return random.uniform(0.5, 1.0) * PAUSES_SECONDS[min(attempts, len(PAUSES_SECONDS)) - 1]
 
 
+def _pause_s(state: RetryCallState) -> float:
+    return pause_s(state.attempt_number)
+
+
+@retry(retry=retry_if_exception_type(LeaseStoreUnavailable), stop=stop_after_attempt(READ_ROUNDS), wait=_pause_s, reraise=True)
 def ask(read: Callable[[], T]) -> T:
-    """The answer of a call that only reads, tried three times; raises StoreUnavailable."""
-    for tried in range(READ_ROUNDS - 1):
-        try:
-            return read()
-        except StoreUnavailable:
-            pause(tried)
+    """The answer of a call that only reads, after up to three attempts; raises LeaseStoreUnavailable."""
     return read()
 
 
 def check_document_id(document_id: str) -> str:
-    """The id, if a Firestore document can have it and a person can type it; ValueError otherwise."""
+    """The id, if it is short and plain enough for a Firestore document and for a person to type; raises ValueError."""
     if not _ID.match(document_id):
         raise ValueError(f"{document_id!r} cannot be a lease's id")
     return document_id
 
 
 def fields_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a Record that a store reads from the document's own fields.
+    """The fields of a LeaseRecord that come from the document itself.
 
-    An old document without lease_ms counts as 300 s, and so does one that a person spoiled: no document keeps the others from being read.
+    A missing or invalid lease_ms counts as 300 s, so that one document edited by hand does not keep the others from being read.
     """
     return {
         "holder_id": str(document.get("holder_id") or "unknown"),

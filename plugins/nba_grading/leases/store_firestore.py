@@ -1,6 +1,6 @@
-"""Leases in Firestore: one round trip per verb, preconditions on create_time and update_time, ages by the server's clock.
+"""Leases in Firestore: one round trip per verb, preconditions on update_time, ages by the server's clock.
 
-The client library's own retries are off: a retried create would answer AlreadyExists to its own success.
+The client library's own retries are off: after a create whose answer was lost, a retry would fail with AlreadyExists.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 from google.cloud import firestore
 
+from nba_grading.leases.errors import LeaseStoreUnavailable
 from nba_grading.leases.store import (
     AlreadyExists,
     LeaseKey,
     LeaseRecord,
-    StoreUnavailable,
     VersionConflict,
     WriteResult,
     check_document_id,
@@ -33,18 +33,18 @@ REOPEN_PAUSE_SECONDS = (0.1, 0.5)
 
 
 def microseconds(moment: datetime) -> int:
-    """A server timestamp as whole microseconds since 1970: the fencing token's unit."""
+    """A server timestamp as whole microseconds since 1970, the unit of fencing tokens."""
     seconds = int(moment.replace(microsecond=0).timestamp())
     return seconds * 1_000_000 + moment.microsecond
 
 
 class FirestoreLeaseStore:
-    """The store of production, and of the local stack through the emulator."""
+    """The store for production, and for the local stack with the emulator."""
 
     def __init__(self, client: firestore.Client, *, rpc_seconds: float) -> None:
         self._client = client
         self._rpc_seconds = rpc_seconds
-        # A reference takes as long to build as half a percent of a call to the server; a process has few leases.
+        # Building a reference costs half a percent of a call, and a process has few leases.
         self._documents: dict[LeaseKey, firestore.DocumentReference] = {}
 
     def create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
@@ -61,9 +61,9 @@ class FirestoreLeaseStore:
         return _record(key, snapshot) if snapshot.exists else None
 
     def replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
-        """See LeaseStore; the increment makes every write move update_time, which a write without a change would not.
+        """See LeaseStore; the increment changes the document, as Firestore moves update_time only for a write that changes something.
 
-        ``sweep_at`` is for a TTL policy: seven days after the write before this one, both by the server's clock.
+        ``sweep_at`` is for a TTL policy: seven days after the previous write, by the server's clock.
         """
         changes = {**fields, "renewals": firestore.Increment(1), "renewed_at": firestore.SERVER_TIMESTAMP, "sweep_at": version + SWEPT_AFTER}
         option = self._client.write_option(last_update_time=version)
@@ -94,11 +94,11 @@ class FirestoreLeaseStore:
             listener.unsubscribe()
 
     def list(self, operation: str) -> list[LeaseRecord]:
-        """See LeaseStore; documents whose id is not of this operation and a date are left out."""
+        """See LeaseStore."""
         with _store_errors():
             collection = self._client.collection(f"{operation}_locks")
             snapshots = list(collection.stream(retry=None, timeout=self._rpc_seconds))
-        keyed = ((_key(operation, snapshot.id), snapshot) for snapshot in snapshots)
+        keyed = ((LeaseKey.parse(operation, snapshot.id), snapshot) for snapshot in snapshots)
         return [_record(key, snapshot) for key, snapshot in keyed if key is not None]
 
     def _document(self, key: LeaseKey) -> firestore.DocumentReference:
@@ -107,15 +107,8 @@ class FirestoreLeaseStore:
         return self._documents[key]
 
 
-def _key(operation: str, document_id: str) -> LeaseKey | None:
-    try:
-        return LeaseKey(operation, datetime.strptime(document_id, f"{operation}_%Y-%m-%d").date())  # noqa: DTZ007 - a date, not a moment
-    except ValueError:
-        return None
-
-
 def _record(key: LeaseKey, snapshot: Any) -> LeaseRecord:
-    # A watch gives no read_time: it tells of a write when it happens.
+    # A watch gives no read_time; it reports a write when it happens.
     read_time = snapshot.read_time or snapshot.update_time
     return LeaseRecord(
         key=key,
@@ -128,10 +121,10 @@ def _record(key: LeaseKey, snapshot: Any) -> LeaseRecord:
 
 
 def _reopen_with_pauses(listener: Any) -> Callable[[], None]:
-    """Make a listener wait before it opens a broken stream again; returns what ends that, in silence, before ``unsubscribe``.
+    """Make a listener pause before it reopens a broken stream; returns a function that ends the reopening, to call before ``unsubscribe``.
 
-    google-api-core's ResumableBidiRpc does neither: while the server is away it opens a thousand streams a second, and one that broke
-    before ``unsubscribe`` goes on for good, each of them in a thread.
+    google-api-core's ResumableBidiRpc does neither: it opens a thousand streams a second while the server is down, and a stream that broke
+    before ``unsubscribe`` is reopened for ever, in a thread of its own.
     """
     ended, rpc = threading.Event(), listener._rpc
     terminates, recovers = rpc._should_terminate, rpc._should_recover
@@ -140,7 +133,7 @@ def _reopen_with_pauses(listener: Any) -> Callable[[], None]:
         return terminates(error) or (recovers(error) and ended.wait(random.uniform(*REOPEN_PAUSE_SECONDS)))
 
     def end() -> None:
-        # It would tell its end to the listener, which would raise it in a thread of nobody's.
+        # Without this the listener would raise the stream's end as an error, in a thread where nothing catches it.
         rpc._callbacks = []
         ended.set()
 
@@ -150,7 +143,10 @@ def _reopen_with_pauses(listener: Any) -> Callable[[], None]:
 
 @contextmanager
 def _store_errors(*changed: type[Exception]) -> Iterator[None]:
-    """Translate the library's errors. Only a write with a precondition says what means Changed: elsewhere NotFound is a missing database."""
+    """Translate the library's errors. ``changed`` are those that mean VersionConflict: only a write with a precondition has any.
+
+    Elsewhere NotFound means that the database is missing.
+    """
     try:
         yield
     except changed as error:
@@ -158,4 +154,4 @@ def _store_errors(*changed: type[Exception]) -> Iterator[None]:
     except api.AlreadyExists as error:
         raise AlreadyExists from error
     except (api.GoogleAPICallError, api.RetryError, auth.GoogleAuthError) as error:
-        raise StoreUnavailable(f"Firestore: {error}") from error
+        raise LeaseStoreUnavailable(f"Firestore: {error}") from error

@@ -1,7 +1,7 @@
-"""Leases in a SQLite file: one machine, standard library, for a laptop without the Firestore emulator.
+"""Leases in a SQLite file: for one machine, such as a laptop without the Firestore emulator.
 
-The machine's clock is the store's clock here. Tokens are the current microsecond, or the last token + 1 where the clock did
-not move on; the last token of a key outlives the deletion of its document.
+The machine's clock is the store's clock. A token is the current time in microseconds, or the key's last token + 1 where the clock
+did not move on. The last token of a key is kept when its document is deleted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, StoreUnavailable, VersionConflict, WriteResult, fields_of
+from nba_grading.leases.errors import LeaseStoreUnavailable
+from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, VersionConflict, WriteResult, fields_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS leases (operation TEXT, id TEXT, token INTEGER, version INTEGER, created_us INTEGER,
@@ -32,7 +32,7 @@ def _now_us() -> int:
 
 
 class SqliteLeaseStore:
-    """A file of leases; safe between the processes of one machine."""
+    """Leases in one file, shared by the processes of one machine."""
 
     def __init__(self, path: Path, *, rpc_seconds: float, now_us: Callable[[], int] = _now_us) -> None:
         self._path = path
@@ -82,18 +82,18 @@ class SqliteLeaseStore:
             gone = connection.execute("DELETE FROM leases WHERE operation = ? AND id = ? AND version = ?", (*_id(key), version))
             if gone.rowcount == 0:
                 raise VersionConflict
-            # Renewals may have counted the version past the token; the next document of this key starts beyond both.
+            # Renewals may have raised the version above the token; the key's next document starts above both.
             connection.execute("UPDATE last_tokens SET token = MAX(token, ?) WHERE operation = ? AND id = ?", (version, *_id(key)))
 
     @contextmanager
     def watch(self, key: LeaseKey, on_change: Callable[[LeaseRecord | None], None]) -> Iterator[None]:
-        """See LeaseStore; looks every 20 ms."""
+        """See LeaseStore; polls every 20 ms."""
         stopped = threading.Event()
 
-        def look() -> None:
+        def poll() -> None:
             seen: object = object()
             while not stopped.is_set():
-                with suppress(StoreUnavailable):  # a file that cannot be read now does not mean a lease that is gone
+                with suppress(LeaseStoreUnavailable):  # an unreadable file does not mean that the lease is gone
                     record = self.read(key)
                     version = record.version if record else None
                     if version != seen:
@@ -101,7 +101,7 @@ class SqliteLeaseStore:
                         on_change(record and replace(record, age_s=0.0))
                 stopped.wait(WATCH_SECONDS)
 
-        thread = threading.Thread(target=look, name=f"watch-{key}", daemon=True)
+        thread = threading.Thread(target=poll, name=f"watch-{key}", daemon=True)
         thread.start()
         try:
             yield
@@ -113,8 +113,8 @@ class SqliteLeaseStore:
         """See LeaseStore."""
         with self._transaction() as connection:
             rows = connection.execute("SELECT * FROM leases WHERE operation = ? ORDER BY id", (operation,)).fetchall()
-        dated = ((LeaseKey(operation, datetime.fromisoformat(row["id"].removeprefix(f"{operation}_")).date()), row) for row in rows)
-        return [self._record(key, row) for key, row in dated]
+        keyed = ((LeaseKey.parse(operation, row["id"]), row) for row in rows)
+        return [self._record(key, row) for key, row in keyed if key is not None]
 
     def _record(self, key: LeaseKey, row: sqlite3.Row) -> LeaseRecord:
         now = self._now_us()
@@ -140,7 +140,7 @@ class SqliteLeaseStore:
                 yield connection
                 connection.execute("COMMIT")
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailable(f"SQLite file {self._path}: {error}") from error
+            raise LeaseStoreUnavailable(f"SQLite file {self._path}: {error}") from error
 
     def _prepare(self) -> None:
         if self._is_prepared:
@@ -154,7 +154,7 @@ class SqliteLeaseStore:
                     connection.executescript(SCHEMA)
                 self._is_prepared = True
             except sqlite3.OperationalError:
-                # Two that prepare a new file collide, and SQLite does not wait for the lock while the mode changes.
+                # Two processes prepare a new file at once, and SQLite does not wait for the lock while the mode changes.
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.01)

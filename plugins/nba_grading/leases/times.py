@@ -9,7 +9,7 @@ DRIFT_SHARE = 0.05
 
 
 def boottime() -> float:
-    """Seconds on a clock that counts suspend as well, where the system has one."""
+    """Seconds on a clock that includes time spent suspended, where the system has one."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
@@ -20,7 +20,7 @@ def milliseconds(seconds: float) -> int:
 
 @dataclass(frozen=True)
 class LeaseTimes:
-    """Durations in seconds; ValueError for a combination that cannot work."""
+    """Durations in seconds; raises ValueError for a combination that cannot work."""
 
     lease_s: float = 60.0
     renew_every_s: float | None = None
@@ -43,5 +43,5 @@ class LeaseTimes:
 
     @property
     def valid_s(self) -> float:
-        """Seconds a holder trusts its lease after a write it sent."""
+        """Seconds for which a holder trusts its lease after it sent a write."""
         return self.lease_s * (1 - DRIFT_SHARE)

@@ -1,4 +1,4 @@
-"""Waiting for a lease: who waits since when, what the watch has reported, and whose turn it is."""
+"""The state of one wait for a lease: its deadline, the last news from the watch, and the delay that orders the waiters."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable
 
 from nba_grading.leases.store import LeaseRecord
 
-# A lease that was had without waiting has few waiters, most likely one: it need not be spread. One that was waited for has more.
+# A holder that did not wait has few waiters behind it, most likely one, so they need little spreading.
 LONE_JITTER_SECONDS = 0.02
 
 QUEUE_JITTER_SECONDS = 0.25
 
 
 def turn_delay_s(waited_s: float, holder_waited_s: float) -> float:
-    """Seconds a waiter of this age lets pass once the lease is free; shorter for those that wait longer."""
+    """Seconds a waiter pauses once the lease is free; shorter for those that have waited longer."""
     if holder_waited_s == 0:
         return random.uniform(0, LONE_JITTER_SECONDS)
     youth = max(0.0, 1 - waited_s / holder_waited_s)
@@ -23,7 +23,7 @@ def turn_delay_s(waited_s: float, holder_waited_s: float) -> float:
 
 
 class Waiter:
-    """One wait for one lease: since when and until when (on the clock of its Leases), and the means to end it from another thread."""
+    """One wait for one lease, from ``since`` to ``deadline`` on the LeaseManager's clock; another thread can stop it."""
 
     def __init__(self, since: float, deadline: float) -> None:
         self.since, self.deadline = since, deadline
@@ -37,43 +37,43 @@ class Waiter:
 
 
 class WatchState:
-    """What a waiter knows of a lease: the record it saw last and when, and whether its watch has told that the document is gone."""
+    """A waiter's view of a lease: the last record, when it was seen, and whether the watch has reported that the document is gone."""
 
     def __init__(self, record: LeaseRecord, clock: Callable[[], float], woken: threading.Event) -> None:
         self.record, self.seen_at = record, clock()
-        self.is_absent = self._has_lost_unseen = False
+        self.is_absent = self._lost_race = False
         self._clock, self._woken = clock, woken
         self._changes = self._changes_at_turn = 0
         self._mutex = threading.Lock()
 
-    def tell(self, record: LeaseRecord | None) -> None:
-        """Hear from the watch."""
+    def on_change(self, record: LeaseRecord | None) -> None:
+        """The watch reports the document, or None when it is gone; wakes the waiter."""
         with self._mutex:
             self._changes += 1
-            self.is_absent, self._has_lost_unseen = record is None, False
-            # The watch tells at its start what the waiter knows already, without its age.
+            self.is_absent, self._lost_race = record is None, False
+            # The first report repeats what the waiter has read already, but without its age.
             if record is not None and record.version != self.record.version:
                 self.record, self.seen_at = record, self._clock()
         self._woken.set()
 
-    def look(self, record: LeaseRecord) -> None:
-        """Take note of a document that was read."""
+    def on_read(self, record: LeaseRecord) -> None:
+        """The document was read."""
         with self._mutex:
-            self.record, self.seen_at, self._has_lost_unseen = record, self._clock(), False
+            self.record, self.seen_at, self._lost_race = record, self._clock(), False
 
     @property
     def is_unsure(self) -> bool:
-        """Whether to read soon: the watch has not spoken yet (one that cannot be opened never does), or not of a race that was lost."""
-        return self._has_lost_unseen or self._changes == 0
+        """Whether to read soon: the watch has not reported yet (one that never opened cannot), or not since a race was lost."""
+        return self._lost_race or self._changes == 0
 
-    def take_turn(self) -> bool:
-        """Whether the document is gone, as far as the watch has told; a race that is then lost is one from here on."""
+    def take_turn(self) -> LeaseRecord | None:
+        """The last record seen if the watch has reported the document gone, otherwise None. ``on_lost_race`` refers to this moment."""
         with self._mutex:
             self._changes_at_turn = self._changes
-            return self.is_absent
+            return self.record if self.is_absent else None
 
-    def lose_race(self) -> None:
-        """Another's document was there first. If the watch has not told of it yet, it will, or it is gone already: to be read soon."""
+    def on_lost_race(self) -> None:
+        """Another claim was created first. Without a report since ``take_turn``, one is due, or that claim is gone again: read soon."""
         with self._mutex:
             if self._changes == self._changes_at_turn:
-                self.is_absent, self._has_lost_unseen = False, True
+                self.is_absent, self._lost_race = False, True

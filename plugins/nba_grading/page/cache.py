@@ -1,9 +1,11 @@
-"""Answers of the page's panels: asked for once for many readers, shown for a while, and kept for when their source does not answer.
+"""A stale-while-revalidate cache for the page's panels: one query for many readers, and the last answer while its source is down.
 
-A panel's question runs in a thread of its own, one at a time for each key. Who comes once an answer is no longer fresh gets it all the
-same, at once, while it is asked for again; only who finds none, or one of more than RECENT_SECONDS, waits for it: on the event loop, so
-that a BigQuery that is away occupies none of the API server's threads, and for ``wait_s`` at most. An answer is called stale once a
-question has failed or takes longer than that. The question goes on, and its answer is there for the next reader.
+Each key's query runs in a thread of its own, one at a time. A reader of an outdated answer gets it at once while a new one is fetched. A
+reader waits only if there is no answer, or one older than RECENT_SECONDS: on the event loop, so that a slow BigQuery does not occupy the API
+server's threads, and for at most ``wait_s``. An answer is marked stale when its query failed or took longer than that. A slow query
+continues, and the next reader gets its answer.
+
+dogpile.cache has no such wait: a first reader blocks its thread, and failures are neither kept nor given as a reason.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ REASON_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Answer:
-    """What a panel shows: ``data`` of the moment ``as_of`` (both None before the first answer), and why it is stale, or None if it is not.
+    """A panel's ``data`` as of ``as_of`` (both None before the first answer). ``stale_because`` is None unless it is stale.
 
-    ``is_asked_for`` says that a newer one is on its way.
+    ``is_asked_for``: a newer answer is being fetched.
     """
 
     data: Any
@@ -51,7 +53,7 @@ class _Entry:
 
 
 class PanelCache:
-    """The answers of one process. ``fresh_s``: how long an answer is shown; ``wait_s``: how long a reader waits for a new one."""
+    """The answers of one process. An answer is fresh for ``fresh_s`` seconds; a reader waits up to ``wait_s`` seconds for a new one."""
 
     def __init__(self, fresh_s: float, wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._fresh_s, self._wait_s, self._clock = fresh_s, wait_s, clock
@@ -59,7 +61,7 @@ class PanelCache:
         self._lock = threading.Lock()
 
     async def get(self, key: Hashable, ask: Callable[[], Any], fresh_s: float | None = None) -> Answer:
-        """The answer to ``ask``, which is called in a thread unless a fresh one is there; never raises what it raises."""
+        """The fresh answer under ``key``, or that of ``ask``, called in a thread. Errors of ``ask`` are in the answer, never raised."""
         fresh_s = self._fresh_s if fresh_s is None else fresh_s
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
@@ -80,7 +82,7 @@ class PanelCache:
             if entry.flight is not None and self._clock() - entry.asked_at >= self._wait_s:
                 problem = f"no answer within {self._wait_s:g} s"
             if entry.answered_at is None:
-                problem = problem or "it is being asked for"
+                problem = problem or "the first query is still running"
             return Answer(entry.answer.data, entry.answer.as_of, problem, entry.flight is not None)
 
     def _is_fresh(self, entry: _Entry, fresh_s: float) -> bool:
@@ -91,7 +93,7 @@ class PanelCache:
 
     def _start(self, key: Hashable, entry: _Entry, ask: Callable[[], Any]) -> Future[None]:
         flight: Future[None] = Future()
-        # Daemons: a BigQuery that hangs must not keep the API server from stopping.
+        # A daemon, so that a query that hangs does not keep the API server from stopping.
         threading.Thread(target=self._fly, args=(key, entry, ask, flight), name=f"grading-page-{key}", daemon=True).start()
         return flight
 

@@ -1,4 +1,4 @@
-"""What a date's counts come to: its state on the calendar, the next step, and today's state in one sentence."""
+"""The state of a date from its counts, its next step, and today's state in one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Day = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class State:
-    """A date's state. ``letter`` tells it without colour; ``runbook`` is the runbook's anchor, ``command`` what to type: ``{date}`` is filled in."""
+    """A date's state. ``letter`` marks it without colour, ``runbook`` is an anchor in the runbook, ``command`` has ``{date}`` to fill in."""
 
     letter: str
     label: str
@@ -28,12 +28,12 @@ class State:
 REGRADE = "make backfill FROM={date} TO={date} REGRADE=1"
 GRADE = "make backfill FROM={date} TO={date}"
 
-# The first that fits is a date's state.
+# A date has the first state that applies.
 STATES: dict[str, State] = {
     "duplicates": State(
         "D", "duplicates", "Find what inserted the surplus rows, then grade the date again.", "duplicates-found", "grade_predictions", REGRADE
     ),
-    "failed": State("F", "failed", "Open the run, mend its cause, and grade the date again.", "task-failed", "grade_predictions", GRADE),
+    "failed": State("F", "failed", "Open the run, fix the cause, and grade the date again.", "task-failed", "grade_predictions", GRADE),
     "ungraded": State("U", "not graded", "Grade the date.", "dates-to-heal", "grade_predictions", GRADE),
     "pending": State(
         "P",
@@ -55,7 +55,7 @@ def legend() -> dict[str, dict[str, Any]]:
 
 
 def state_of(day: Day, today: date) -> str:
-    """The name in STATES of a date with these counts of ``summarize_season``; ``today`` is New York's."""
+    """The name in STATES for a row of ``summarize_season``; ``today`` is New York's."""
     if day["duplicates"]:
         return "duplicates"
     if day["outcome"] in NOT_DONE:
@@ -71,7 +71,7 @@ def state_of(day: Day, today: date) -> str:
 
 
 def ungraded_of(day: Day) -> int:
-    """Predictions whose game has a box score, without a grade."""
+    """The number of predictions without a grade whose game has a box score."""
     return max(0, int(day["gradable"] - day["pending"] - day["graded"] - day["voided"]))
 
 
@@ -86,27 +86,31 @@ def season_range(season: int) -> tuple[date, date]:
 
 
 def focus_of(days: Sequence[Day], today: date) -> Day | None:
-    """The date that today's grading is about: yesterday if it had games, else the newest date before today that did; None without one."""
+    """The date to report today: yesterday if it had games, else the newest earlier date that had; None without one."""
     return max((day for day in days if day["game_date"] < today and day["gradable"]), key=lambda day: day["game_date"], default=None)
 
 
 def sentence(day: Day | None, today: date, findings: int | None) -> str:
-    """Today's state in one sentence; ``findings`` is how many are open, None when that is not known."""
-    told = {None: "whether findings are open is not known", 0: "no finding is open", 1: "1 finding is open"}.get(
+    """Today's state in one sentence; ``findings`` is the number of open ones, None when unknown."""
+    open_findings = {None: "open findings are unknown", 0: "no finding is open", 1: "1 finding is open"}.get(
         findings, f"{findings} findings are open"
     )
     if day is None:
-        return f"No date before {today} has predictions yet; {told}."
+        return f"No date before {today} has predictions yet; {open_findings}."
     yesterday = today - timedelta(days=1)
-    lead = "" if day["game_date"] == yesterday else f"No games on {yesterday}. Newest before: "
+    lead = "" if day["game_date"] == yesterday else f"No games on {yesterday}. The last date with games: "
     done = f"{day['graded'] + day['voided']:,} of {day['gradable']:,} gradable predictions are graded"
     parts = [
         f"{day['pending']:,} {_wait(day['pending'])} for {_games(day['pending_games'])} box scores" if day["pending"] else "",
-        f"{ungraded_of(day):,} with a box score are not" if ungraded_of(day) else "",
+        f"{ungraded_of(day):,} with a box score {_are(ungraded_of(day))} not" if ungraded_of(day) else "",
         f"{day['duplicates']:,} surplus {'row repeats' if day['duplicates'] == 1 else 'rows repeat'} a key" if day["duplicates"] else "",
         f"its newest run {'failed' if day['outcome'] == 'failed' else 'was refused'}" if day["outcome"] in NOT_DONE else "",
     ]
-    return f"{lead}{day['game_date']}: {', '.join([done, *filter(None, parts)])}; {told}."
+    return f"{lead}{day['game_date']}: {', '.join([done, *filter(None, parts)])}; {open_findings}."
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _wait(count: int) -> str:

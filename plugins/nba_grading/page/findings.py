@@ -1,4 +1,4 @@
-"""Raised conditions as the page shows them: the alert's parts, whether Slack has been told, and where to look."""
+"""Open incidents as the page shows them: the parts of the alert, whether it was sent to Slack, and links."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SEVERITIES = ("CRITICAL", "ERROR", "WARNING")
 
 
 def shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of ``list_findings`` with its alert opened; an alert that is missing or broken leaves the row's own detail."""
+    """A row of ``list_findings`` with its alert parsed. Without a readable alert, the row's own detail is shown."""
     alert = _alert(row["alert"])
     run = alert.get("run") if isinstance(alert.get("run"), dict) else {}
     facts = alert.get("facts") if isinstance(alert.get("facts"), dict) else {}

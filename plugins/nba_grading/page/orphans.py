@@ -1,4 +1,4 @@
-"""Staging tables and backups by their names: the staging tables of one batch, or of one table's guarded writes, are one line."""
+"""Staging tables and backups, grouped by name: one entry per batch, per table written, and per backup."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _BACKUP = re.compile(r"^_backup_(?P<table>[a-z_]+)_\d{14}$")
 
 
 def group(rows: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
-    """Rows of ``list_leftovers`` as ``staging`` and ``backups``, each oldest first.
+    """Rows of ``list_orphans`` as ``staging`` and ``backups``, each oldest first.
 
-    A staging entry has ``of``, ``tables`` (how many), ``example``, ``oldest_at``, and ``old``: whether the daily cleanup looks at it.
+    A staging entry has ``of`` (its source), ``tables`` (their number), ``example``, ``oldest_at``, and ``old``: whether the daily cleanup
+    considers it.
     """
     staging: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     backups = []
@@ -45,4 +46,4 @@ def _kind(name: str) -> str:
         return f"batch {batch['batch']}"
     if write := _WRITE.match(name):
         return f"writes of {write['table']}"
-    return "of no known kind"
+    return "unknown"

@@ -1,4 +1,4 @@
-"""The page's panels: which query each one is, and what is made of its rows. One query per panel, at most, and none that changes anything."""
+"""The page's panels. Each takes at most one query, and changes nothing."""
 
 from __future__ import annotations
 
@@ -11,31 +11,28 @@ from typing import Any
 
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 from nba_grading.leases.sweep import classify_lease, list_leases
-from nba_grading.page import date_status as days
-from nba_grading.page import findings
-from nba_grading.page import orphans as leftovers
-from nba_grading.page import time_series as curves
+from nba_grading.page import date_status, findings, orphans, time_series
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
 from nba_grading.settings import Settings
 from nba_grading.warehouse.client import Params
 
-# Nothing this project could grade is older.
+# No gradable data is older.
 EARLIEST = date(2015, 10, 1)
 SEASONS_SECONDS = 600.0
 RUNS, RUN_DAYS = 25, 30
 TREND_DAYS = 30
 DETECTION_DAYS = 30
-# Those of the list of seasons, plus none: a key of the cache each.
+# Panels of one season; each season is a key of the cache.
 SEASON_PANELS = ("calendar", "systems")
 
 
 class UnknownPanel(LookupError):
-    """There is no panel, or no season, of that name."""
+    """There is no such panel or season."""
 
 
 class Panels:
-    """The panels on their sources, each behind the cache."""
+    """All panels, each behind the cache."""
 
     def __init__(self, sources: Sources, settings: Settings, cache: PanelCache) -> None:
         self._sources, self._settings, self._cache = sources, settings, cache
@@ -45,8 +42,8 @@ class Panels:
             "leases": self._leases,
             "waiting": sources.waiting,
             "runs": self._runs,
-            "quality": lambda: curves.quality(self._since("page/list_quality", TREND_DAYS)),
-            "leftovers": lambda: leftovers.group(self._rows("page/list_orphans"), sources.now()),
+            "quality": lambda: time_series.quality(self._since("page/list_quality", TREND_DAYS)),
+            "leftovers": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),
         }
 
     @property
@@ -55,7 +52,7 @@ class Panels:
         return [*self._simple, *SEASON_PANELS, "today"]
 
     async def answer(self, name: str, season: int | None = None) -> dict[str, Any]:
-        """A panel as JSON: the fields of ``Answer``, data None when there was never one. Raises UnknownPanel."""
+        """A panel as JSON: the fields of ``Answer``, with data None before the first answer. Raises UnknownPanel."""
         if name == "today":
             return as_json(await self._today())
         if name in SEASON_PANELS:
@@ -68,7 +65,7 @@ class Panels:
         seasons = await self._cache.get("seasons", self._seasons, SEASONS_SECONDS)
         known = [row["season"] for row in seasons.data or []]
         if season is None:
-            season = known[0] if known else days.season_of(self._today_there())
+            season = known[0] if known else date_status.season_of(self._today_there())
         elif season not in known and seasons.data is not None:
             raise UnknownPanel(f"season {season}")
         elif seasons.data is None:
@@ -86,10 +83,10 @@ class Panels:
         if calendar.data is None:
             return calendar
         today = self._today_there()
-        focus = days.focus_of(calendar.data["days"], today)
+        focus = date_status.focus_of(calendar.data["days"], today)
         count = len(open_findings.data) if open_findings.data is not None else None
         data = {
-            "sentence": days.sentence(focus, today, count),
+            "sentence": date_status.sentence(focus, today, count),
             "day": focus,
             "findings": count,
             "next_step": _next_step(focus, open_findings.data or []),
@@ -101,15 +98,15 @@ class Panels:
         return self._rows("page/list_seasons", {"first": EARLIEST, "last": self._today_there() + timedelta(days=PREDICTED_DAYS_AHEAD)})
 
     def _calendar(self, season: int) -> dict[str, Any]:
-        first, last = days.season_range(season)
+        first, last = date_status.season_range(season)
         today = self._today_there()
         rows = self._rows("page/summarize_season", {"first": first, "last": last})
-        shown = [{**row, "state": days.state_of(row, today), "ungraded": days.ungraded_of(row)} for row in rows]
+        shown = [{**row, "state": date_status.state_of(row, today), "ungraded": date_status.ungraded_of(row)} for row in rows]
         return {"first": first, "last": max([row["game_date"] for row in rows], default=first), "today": today, "days": shown}
 
     def _systems(self, season: int) -> dict[str, Any]:
-        first, last = days.season_range(season)
-        return curves.systems(self._rows("page/list_system_days", {"first": first, "last": last}))
+        first, last = date_status.season_range(season)
+        return time_series.systems(self._rows("page/list_system_days", {"first": first, "last": last}))
 
     def _findings(self) -> list[dict[str, Any]]:
         return [findings.shown(row) for row in self._rows("page/list_findings")]
@@ -148,17 +145,17 @@ class Panels:
         return self._sources.now().astimezone(NEW_YORK).date()
 
 
-def _next_step(focus: days.Day | None, open_findings: list[dict[str, Any]]) -> str:
-    """What to do first: about the date itself, else about the worst finding."""
+def _next_step(focus: date_status.Day | None, open_findings: list[dict[str, Any]]) -> str:
+    """The first thing to do: for the date if it needs something, else for the worst finding."""
     if focus is not None and focus["state"] not in ("graded", "none"):
-        return days.STATES[focus["state"]].next_step
+        return date_status.STATES[focus["state"]].next_step
     if open_findings:
         return f"{open_findings[0]['title']}: {open_findings[0]['next_step'] or 'see the finding below.'}"
-    return days.STATES["graded"].next_step if focus else "Load predictions, or wait for the first batch."
+    return date_status.STATES["graded"].next_step if focus else "Load predictions, or wait for the first batch."
 
 
 def as_json(answer: Answer) -> dict[str, Any]:
-    """The answer as what JSON can hold: dates and moments in ISO, numbers as numbers."""
+    """The answer as JSON values: dates and times in ISO format, decimals as floats."""
     return {field.name: _plain(getattr(answer, field.name)) for field in fields(answer)}
 
 

@@ -1,4 +1,4 @@
-"""Curves over time: the systems' MAE and win rate over seven days, and the trend of each data-quality check."""
+"""Time series: each system's MAE and win rate over seven days, and the trend of each data-quality check."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Row = Mapping[str, Any]
 
 
 def systems(rows: Iterable[Row]) -> dict[str, Any]:
-    """Rows of ``list_system_days`` as ``dates`` and, per system, ``mae`` (points) and ``win_rate`` (0-1) of the seven days up to each date.
+    """Rows of ``list_system_days`` as ``dates`` and, per system, ``mae`` (points) and ``win_rate`` (0-1) over the seven days up to each date.
 
-    None where a system has nothing to average in those days, or no row on the date.
+    None where a system has no row on the date, or nothing to average in those days.
     """
     by_system: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -40,7 +40,7 @@ def _window(days: Sequence[Row]) -> tuple[float | None, float | None]:
 
 
 def quality(rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """Rows of ``list_quality`` as one entry per check: its newest result and its ``trend``, (day, value, status) of each result, oldest first."""
+    """Rows of ``list_quality`` as one entry per check, worst first: its newest result and its ``trend``, (day, value, status), oldest first."""
     by_check: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_check[row["check_name"]].append(row)

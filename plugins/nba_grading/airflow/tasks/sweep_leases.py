@@ -38,7 +38,6 @@ def sweep_and_alert(context: Context) -> dict[str, Any]:
     BigQuery is asked first what was told before: without its answer nothing is removed that could then not be told.
     """
     from nba_grading.leases.errors import LeaseStoreUnavailable
-    from nba_grading.leases.store import StoreUnavailable
     from nba_grading.leases.sweep import sweep_leases
 
     settings = get_settings()
@@ -50,7 +49,7 @@ def sweep_and_alert(context: Context) -> dict[str, Any]:
         judged, problem = sweep_leases(
             leases.store, grace_s=settings.lease_grace_seconds, stuck_s=settings.lease_stuck_seconds, long_held_s=settings.lease_long_held_seconds
         )
-    except (StoreUnavailable, LeaseStoreUnavailable) as error:
+    except LeaseStoreUnavailable as error:
         _fail_for_store(context, error)
     if is_back:
         resolve(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
@@ -58,7 +57,7 @@ def sweep_and_alert(context: Context) -> dict[str, Any]:
     _tell(context, judged, raised)
     if problem:
         _fail_for_store(context, problem)
-    counts = Counter(one.told for one in judged)
+    counts = Counter(one.label for one in judged)
     log.info("leases_swept", **counts)
     return {"leases": len(judged), **dict(counts.items()), "released_holder": released}
 

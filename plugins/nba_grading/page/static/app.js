@@ -1,4 +1,4 @@
-// Asks for the panels, all at once and then again and again, and shows each when it comes. A panel that is old says since when and why.
+// Loads all panels at once, then periodically, and shows each as it arrives. A stale panel says since when and why.
 
 import { calendar } from "./calendar.js";
 import { quality, systems } from "./charts.js";
@@ -37,7 +37,7 @@ async function refresh(name) {
   const source = SOURCES[name] ?? "BigQuery";
   if (answer.data === null) {
     section.hidden = false;
-    note(section, `Nothing to show: ${source} does not answer (${answer.stale_because}). The page asks again by itself.`);
+    note(section, `Nothing to show: ${source} does not answer (${answer.stale_because}). The page retries automatically.`);
     section.querySelector(".body").replaceChildren();
     shown[name] = undefined;
     setTimeout(() => refresh(name), IMPATIENT_MS);
@@ -88,7 +88,7 @@ async function start() {
   refreshAll();
   setInterval(refreshAll, meta.refresh_s * 1000);
   document.addEventListener("visibilitychange", refreshAll);
-  document.querySelector("footer p").append(el("span", {}, ` It asks again every ${duration(meta.refresh_s)}.`));
+  document.querySelector("footer p").append(el("span", {}, ` It refreshes every ${duration(meta.refresh_s)}.`));
 }
 
 start();

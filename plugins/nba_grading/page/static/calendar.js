@@ -1,4 +1,4 @@
-// The season by date: a month is a grid of days, a day is a button with its state's letter and colour, and its counts on hover.
+// The season by date: each month is a grid, each day a button with its state's letter and colour, and its counts on hover.
 
 import { el, number, plural } from "./dom.js";
 import { dayLinks } from "./panels.js";
@@ -81,9 +81,9 @@ function dayButton(date, days, meta) {
   );
 }
 
-// What a person reads of a date, on hover and below the calendar.
+// A date's counts as text, shown on hover and below the calendar.
 function counts(day, state) {
-  if (!day || (!day.gradable && !day.graded && !day.voided)) return `${state.label}${day?.outcome ? `; its newest run ended ${day.outcome.replaceAll("_", " ")}` : ""}`;
+  if (!day || (!day.gradable && !day.graded && !day.voided)) return `${state.label}${day?.outcome ? `; outcome of the newest run: ${day.outcome.replaceAll("_", " ")}` : ""}`;
   const parts = [
     `${number(day.graded)} graded`,
     `${number(day.voided)} voided`,

@@ -1,4 +1,4 @@
-// Curves: the systems' by uPlot, the checks' as small drawings. A system is told by colour and by dashes; the figures stand in a table too.
+// Charts: uPlot for the systems, small drawings for the checks. A system has a colour and a dash pattern; the values are in a table too.
 
 import { badge, el, moment, number, percent, svg, table } from "./dom.js";
 import { runbook, runLink } from "./links.js";
@@ -37,7 +37,7 @@ export function systems(_section, body, data) {
     el("p", { class: "quiet" }, "Averages of the seven days up to each date."),
     el("div", { class: "charts" }, drawn.map(({ place, title }) => el("figure", {}, el("figcaption", {}, title), place))),
     table(
-      "Systems, newest figures",
+      "Systems, newest values",
       ["System", "MAE, points", "Win rate"],
       data.systems.map((each) => [each.system, number(newest(each.mae)), percent(newest(each.win_rate))]),
     ),
@@ -73,7 +73,7 @@ function chart(place, title, times, given, figure, format) {
   };
   place.chart = new uPlot(options, [times, ...given.map((each) => each[figure])], place);
   place.setAttribute("role", "img");
-  place.setAttribute("aria-label", `${title} of ${given.length} systems; the newest figures are in the table below`);
+  place.setAttribute("aria-label", `${title} of ${given.length} systems; the newest values are in the table below`);
   charts.push(place.chart);
   resized.observe(place);
 }
@@ -113,7 +113,7 @@ function thresholds(check) {
 
 const [WIDTH, HEIGHT, PAD] = [120, 28, 3];
 
-// The values of the last results, with the thresholds between them as dashes.
+// The values of the last results, with the thresholds in their range as dashed lines.
 function sparkline(check) {
   const values = check.trend.map(([, value]) => value);
   const known = values.filter((value) => value !== null);

@@ -1,4 +1,4 @@
-// Elements, links and figures. Values reach the document as text nodes and attributes alone, never as markup.
+// Elements and number formats. Values reach the document only as text nodes and attributes, never as markup.
 
 export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
@@ -38,7 +38,7 @@ export function moment(iso) {
 
 export const ago = (iso) => el("time", { datetime: iso, title: new Date(iso).toISOString() }, `${duration((Date.now() - new Date(iso)) / 1000)} ago`);
 
-// A table whose rows become cards on a phone, where data-label stands before each cell.
+// A table; on a phone its rows become cards, with data-label before each cell.
 export function table(caption, columns, rows) {
   return el(
     "table",

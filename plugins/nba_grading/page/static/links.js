@@ -1,4 +1,4 @@
-// Where things are in Airflow, and the runbook. Every address is built here, from ids: none is taken from the data as it is.
+// Links to Airflow and the runbook. Every address is built here from ids; none is taken from the data.
 
 import { el } from "./dom.js";
 
@@ -15,13 +15,13 @@ export function runLink(dagId, runId, text = runId) {
   return dagId && runId ? el("a", { href: runHref(dagId, runId), target: "_top" }, text) : null;
 }
 
-// The runbook's anchor, as a link where GRADING_RUNBOOK_URL is an address, and otherwise as the place in the project it names.
+// The runbook's entry: a link if GRADING_RUNBOOK_URL is an address, otherwise its path in the project.
 export function runbook(anchor) {
   const place = `${meta.runbook_url}#${anchor}`;
   return /^https?:\/\//.test(place) ? el("a", { href: place, target: "_blank", rel: "noopener" }, "Runbook") : el("span", { class: "quiet" }, "Runbook: ", el("code", {}, place));
 }
 
-// Airflow's trigger form takes nothing from its address: so the DAG's page, and what to paste under "Advanced Options" of the form.
+// Airflow's trigger form cannot be filled in by its address: a link to the DAG, and JSON to paste under the form's "Advanced Options".
 export function trigger(dagId, conf) {
   return el("span", { class: "trigger" }, el("a", { href: dagHref(dagId), target: "_top" }, `Trigger ${dagId}`), " with ", copyable(JSON.stringify(conf)));
 }
@@ -43,7 +43,7 @@ async function copy(text, button) {
   setTimeout(() => (button.textContent = "copy"), 2000);
 }
 
-// Airflow's frame may neither navigate Airflow nor open windows (its sandbox lacks both), so a click happens in Airflow's own document.
+// The sandbox of Airflow's frame forbids navigating Airflow and opening windows, so the click is made in Airflow's own document.
 export function leaveTheFrame(event) {
   const anchor = event.target.closest?.("a[target]");
   if (!anchor || window.parent === window) return;

@@ -1,4 +1,4 @@
-// The panels that are words and tables. Each gets its section, the body to fill, the data, and what the page knows.
+// The panels of text and tables. Each gets its section, the body to fill, its data, and the page's settings.
 
 import { ago, badge, duration, el, moment, number, plural, table } from "./dom.js";
 import { copyable, dagHref, runbook, runLink, trigger } from "./links.js";
@@ -8,7 +8,7 @@ const VERDICTS = {
   live: ["good", "✓", "live"],
   long_held: ["warn", "!", "held very long"],
   silent: ["warn", "…", "expired, free to take over"],
-  stuck: ["bad", "✕", "stuck: nobody renews it"],
+  stuck: ["bad", "✕", "stuck: not renewed"],
 };
 const GOOD_OUTCOMES = new Set(["graded", "consolidated", "aggregated", "repaired"]);
 const BAD_OUTCOMES = new Set(["failed", "refused"]);
@@ -24,7 +24,7 @@ export function today(_section, body, data, { meta }) {
   );
 }
 
-// A date's run, its DAG with the date to paste, the command, and the runbook's entry.
+// A date's run, its DAG with JSON to paste, its command, and its runbook entry.
 export function dayLinks(day, state) {
   const conf = { game_date: day.game_date };
   return [
@@ -36,7 +36,7 @@ export function dayLinks(day, state) {
 }
 
 export function findings(_section, body, data) {
-  if (!data.length) return body.replaceChildren(nothing("None. What a check or a run finds is listed here until it is put right."));
+  if (!data.length) return body.replaceChildren(nothing("None. Findings of checks and runs are listed here until they are resolved."));
   body.replaceChildren(el("ul", { class: "findings" }, data.map(finding)));
 }
 
@@ -49,14 +49,14 @@ function finding(each) {
       { class: "head" },
       badge(each.severity === "WARNING" ? "warn" : "bad", SEVERITY_MARKS[each.severity], each.severity),
       el("strong", {}, each.title),
-      each.untold ? badge("warn", "✉", "not yet told to Slack") : null,
+      each.untold ? badge("warn", "✉", "not sent to Slack yet") : null,
     ),
     el("p", { class: "quiet" }, "since ", ago(each.raised_at), each.seen > 1 ? `, seen ${number(each.seen)} times` : "", ` · ${each.name}`),
     Object.keys(each.facts).length
       ? el("dl", { class: "facts" }, Object.entries(each.facts).map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text))))
       : null,
     each.detail ? el("p", { class: "detail" }, each.detail) : null,
-    each.done ? el("p", {}, el("strong", {}, "Done: "), each.done) : null,
+    each.done ? el("p", {}, el("strong", {}, "Impact: "), each.done) : null,
     each.next_step ? el("p", {}, el("strong", {}, "Next step: "), each.next_step) : null,
     el("p", { class: "links" }, runLink(each.dag_id, each.run_id, "Run"), each.command ? copyable(each.command) : null, runbook(each.kind)),
   );
@@ -75,7 +75,7 @@ export function duplicates(section, body, data) {
 }
 
 export function leases(_section, body, data) {
-  if (!data.length) return body.replaceChildren(nothing("None: nobody writes now."));
+  if (!data.length) return body.replaceChildren(nothing("None: nothing is being written."));
   body.replaceChildren(
     table(
       "Leases",
@@ -105,7 +105,7 @@ export function waiting(_section, body, data) {
       ["Run", "Waits for", "Since", "Gives up"],
       data.map((run) => [[runLink(run.dag_id, run.run_id), el("br"), el("span", { class: "quiet" }, run.dag_id)], run.lease, ago(run.since), moment(run.until)]),
     ),
-    el("p", { class: "quiet" }, "Who waits longest goes first. ", runbook("waited-too-long")),
+    el("p", { class: "quiet" }, "The longest wait goes first. ", runbook("waited-too-long")),
   );
 }
 
@@ -114,7 +114,7 @@ export function runs(_section, body, data) {
   body.replaceChildren(
     table(
       "Last runs",
-      ["Began", "Operation", "Date", "Outcome", "Rows", "Took", "Waited", "Run"],
+      ["Started", "Operation", "Date", "Outcome", "Rows", "Duration", "Waited", "Run"],
       data.map((run) => [
         moment(run.started_at),
         run.operation,
@@ -147,12 +147,12 @@ export function leftovers(_section, body, data, { meta }) {
   const staging = data.staging.length
     ? table(
         "Staging tables",
-        ["Of", "Tables", "Oldest", "State"],
+        ["Source", "Tables", "Oldest", "State"],
         data.staging.map((entry) => [
           [entry.of, el("br"), el("code", { class: "quiet" }, entry.example)],
           number(entry.tables),
           ago(entry.oldest_at),
-          entry.old ? badge("warn", "!", "older than 7 days: left behind") : badge("none", "–", "in use, or just left"),
+          entry.old ? badge("warn", "!", "older than 7 days: left behind") : badge("none", "–", "in use, or recent"),
         ]),
       )
     : nothing("No staging tables.");
@@ -161,13 +161,13 @@ export function leftovers(_section, body, data, { meta }) {
     "p",
     { class: "links" },
     el("a", { href: dagHref(meta.staging_dag), target: "_top" }, meta.staging_dag),
-    ` says which of ${plural(old, "old table")} may go, and drops them with`,
+    ` reports which of ${plural(old, "old table")} can be dropped, and drops them with`,
     copyable(JSON.stringify({ dry_run: false })),
   );
   const backups = data.backups.length
     ? table(
         "Backups",
-        ["Backup", "Table", "Taken", "Bring dates back"],
+        ["Backup", "Table", "Taken", "Restore"],
         data.backups.map((each) => [el("code", {}, each.name), each.table, ago(each.taken_at), trigger("restore_from_backup", { table: each.table, backup: each.name })]),
       )
     : nothing("No backups.");

@@ -39,7 +39,7 @@ CHECKED_DATE = "{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}"
     start_date=START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=default_args(),
+    default_args=default_args(recorded=True),
     doc_md=__doc__,
     tags=["grading", "aggregates"],
     params={

@@ -21,7 +21,6 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.tasks.staging_cleanup import clean_staging
 
@@ -40,7 +39,7 @@ from nba_grading.airflow.tasks.staging_cleanup import clean_staging
     },
 )
 def clean_staging_tables() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def clean() -> dict[str, Any]:
         return clean_staging(get_current_context())
 

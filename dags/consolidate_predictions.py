@@ -41,7 +41,7 @@ from nba_grading.warehouse.tables import BATCH_ID_PATTERN
     start_date=START_DATE,
     catchup=False,
     max_active_runs=16,
-    default_args=default_args(),
+    default_args=default_args(recorded=True),
     doc_md=__doc__,
     tags=["predictions"],
     params={

@@ -1,13 +1,13 @@
 """
-Send the alerts that Slack did not take, and escalate what lasts too long.
+Send the alerts that Slack did not take, and escalate errors that last too long.
 
-**What.** Looks at the table `conditions`: what Slack was not told yet (it was away, or the task that should have told it was killed) is
-told now, in its thread. An error that is raised for longer than `GRADING_ALERT_ESCALATE_HOURS` is escalated, once. What is over for longer
-than `GRADING_ALERT_KEEP_DAYS` is forgotten.
+**What.** Reads the table `incidents`: pending changes (Slack was down, or the task that should have sent them was killed) are sent now, in
+their thread. An error that has been open for `GRADING_ALERT_ESCALATE_HOURS` is escalated, once. Incidents that were resolved
+`GRADING_ALERT_KEEP_DAYS` ago are deleted.
 
 **When.** Every 10 minutes.
 
-**If it fails.** Nothing is lost: the next run finds the same. While Slack is away it succeeds, and its result says how many wait.
+**If it fails.** Nothing is lost: the next run finds the same. While Slack is down the run succeeds, and its result says how many are not sent.
 
 **Safe to rerun?** Yes: a message is claimed before it is sent.
 
@@ -19,7 +19,6 @@ from __future__ import annotations
 from airflow.sdk import dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import deliver_pending_alerts
@@ -35,7 +34,7 @@ from nba_grading.airflow.notify import deliver_pending_alerts
     tags=["grading", "maintenance"],
 )
 def deliver_alerts() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def deliver() -> dict[str, int]:
         with fail_for_good():
             return deliver_pending_alerts(get_current_context())

@@ -1,10 +1,10 @@
 """
-Find leases that nobody gives back, tell people, and remove those that are long dead.
+Find leases that are not released, report them, and remove those that have long expired.
 
-**What.** Lists the leases of every operation. One that was not renewed for 10 minutes is told to Slack, once; one that is renewed but
-held for an hour as well. One that is silent for three times its own duration is removed, if it is still as it was read: a live lease
-is never taken. What was told and is over is told as recovered. A lease store that does not answer is told once, too, and its
-return. This is a sweep: a run that finds an expired lease takes it over by itself, and the fence keeps late writers out in any case.
+**What.** Lists the leases of every operation. One that has not been renewed for 10 minutes opens an incident in Slack, and so does one
+that is renewed but has been held for an hour. One that is silent for three times its own duration is removed, if it is still as it was
+read: a live lease is never taken. Resolved alerts are closed in their thread. A lease store that does not answer opens an incident, too.
+This is a sweep: a run that finds an expired lease takes it over anyway, and the fence keeps late writers out in any case.
 
 **When.** Every 10 minutes; from the UI with a `holder_id`.
 
@@ -22,7 +22,6 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
 
@@ -40,7 +39,7 @@ from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
     },
 )
 def release_stuck_leases() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def sweep() -> dict[str, Any]:
         return sweep_and_alert(get_current_context())
 

@@ -25,7 +25,6 @@ from typing import Any
 
 from airflow.sdk import Param, dag, get_current_context, task
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
 from nba_grading.airflow.operators.repair import RemoveDuplicatesOperator
 from nba_grading.airflow.tasks.repair import ApprovalUnlessAutomated, approval_timeout, back_up_table, plan_duplicates
@@ -65,7 +64,7 @@ def remove_duplicates() -> None:
         response_timeout=approval_timeout(),
     )
 
-    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=resolve_on_success)
+    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
 
     back_up(plan()) >> approve >> repair  # type: ignore[arg-type]
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import GRADING_POOL, START_DATE, WRITE_TIMEOUT, default_args
 from nba_grading.airflow.operators.repair import RestoreOperator
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
@@ -43,7 +42,7 @@ from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE
     },
 )
 def restore_from_backup() -> None:
-    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=resolve_on_success)
+    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
 
 
 restore_from_backup()

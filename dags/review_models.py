@@ -3,18 +3,18 @@ Review the predicting systems: the milestone check of a system on its set date, 
 
 **What.** Reads the grades of the 7 days that end on `day`. `milestones` checks each system whose date in `GRADING_MILESTONES` is today: MAE,
 placeholders, consistency of volume, win rate, each against its target. `weekly_review` makes the table by system: MAE, bias, win rate
-with its 95 % interval, bets, calibration by confidence decile, and the trends of duplicates, durations, waits and volume. It names a
-system whose MAE has left its own 30-day band, or whose win rate is under 52.4 % beyond chance: told once, and once more when it is
-over. Both post to Slack and return their rows; nothing else is changed. What each figure counts: `docs/reviews.md`.
+with its 95 % interval, bets, calibration by confidence decile, and the trends of duplicates, durations, waits and volume. A system
+drifts if its MAE has left its own 30-day band, or its win rate is under 52.4 % beyond chance: that opens an incident, which a later
+review resolves. Both post to Slack and return their rows; nothing else is changed. How each value is computed: `docs/reviews.md`.
 
-**When.** Daily at 10:00 New York, after the morning's grading. A day without a milestone, and any day but Monday, is a skip.
+**When.** Daily at 10:00 New York, after the morning's grading. On a day without a milestone, and on other days than Mondays, the task is skipped.
 
-**If it fails.** Nothing is missing but the message: clear the task. Without grades the message says so, and the run succeeds.
+**If it fails.** Only the message is missing: clear the task. Without grades the message says so, and the run succeeds.
 
-**Safe to rerun?** Yes; a report is posted again, a named system is not.
+**Safe to rerun?** Yes; a report is posted again, an open drift is not.
 
 **Params.** `day`: the last day to look at, YYYY-MM-DD; empty means the day before the run's. Today is the day after it, for milestones and
-Mondays alike. `weekly`: make the table, or do not; empty means on Mondays.
+Mondays alike. `weekly`: whether to make the table; empty means on Mondays.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from typing import Any
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import START_DATE, default_args
 from nba_grading.airflow.tasks.review import check_milestones, review_week
 
@@ -47,7 +46,7 @@ def review_models() -> None:
     def milestones() -> list[dict[str, Any]]:
         return check_milestones(get_current_context())
 
-    @task(on_success_callback=resolve_on_success, on_skipped_callback=resolve_on_success)
+    @task
     def weekly_review() -> list[dict[str, Any]]:
         return review_week(get_current_context())
 

@@ -85,11 +85,13 @@ class Settings(BaseModel):
         "{}", validate_default=True, description='Other channels by severity, as JSON: {"CRITICAL": "#on-call"}.'
     )
     grading_slack_mention: str = Field("<!here>", description="Who is called when an alert escalates, as Slack writes it: <!here>, <!subteam^S123>.")
-    grading_slack_timeout_seconds: int = Field(5, ge=1, le=5, description="Time for one attempt to post to Slack; three are made.")
-    grading_alert_repeat_minutes: float = Field(60, ge=0, description="How often a thread tells, at most, that its finding was seen again.")
+    grading_slack_timeout_seconds: int = Field(
+        5, ge=1, le=5, description="Time for one attempt to post to Slack; at most three are made, where Slack is busy or the connection breaks."
+    )
+    grading_alert_repeat_minutes: float = Field(60, ge=0, description="How often a thread reports further occurrences, at most.")
     grading_alert_escalate_hours: float = Field(4, gt=0, description="After how long an error that lasts is escalated, once.")
-    grading_alert_keep_days: float = Field(90, gt=0, description="How long the conditions table keeps what is over.")
-    grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="Where alerts send people; each alert adds its own anchor.")
+    grading_alert_keep_days: float = Field(90, gt=0, description="How long the incidents table keeps resolved incidents.")
+    grading_runbook_url: str = Field("docs/runbook.md", min_length=1, description="The runbook that alerts link to; each alert adds its own anchor.")
     grading_page_max_bytes_billed: int = Field(
         2_000_000_000, ge=10_485_760, description="Cap on the bytes one query of the page Grading may bill (BigQuery's least is 10 MiB)."
     )

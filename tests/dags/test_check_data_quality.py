@@ -250,7 +250,7 @@ def test_one_summary_names_what_is_off_with_its_next_step_and_its_recovery_close
     run_in_process("check_data_quality", day=str(DAY))
     first, reply = messages(emulators, before)
     assert reply["thread_ts"] == first["ts"]
-    assert "RECOVERED" in reply["blocks"][0]["text"]["text"]
+    assert "RESOLVED" in reply["blocks"][0]["text"]["text"]
     assert "Every check of 2026-01-10 has passed" in str(reply["blocks"])
 
 

@@ -268,7 +268,7 @@ def test_three_failed_runs_in_a_row_open_the_breaker_and_a_success_closes_it(
 
     mend()
     assert states(run_dag(game_date=GAME_DATE, override_breaker=True))["validate"] == "success"
-    assert "RECOVERED" in posted(emulators, before)[-1]
+    assert "RESOLVED" in posted(emulators, before)[-1]
     assert states(run_dag(game_date=GAME_DATE))["validate"] == "success"
 
 
@@ -282,7 +282,7 @@ def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it
     fill(bigquery_client)
     mend = break_grading(settings_environment)
     run_dag(game_date=GAME_DATE)
-    age = "UPDATE nba_predictions.incidents SET raised_at = TIMESTAMP_SUB(raised_at, INTERVAL 301 SECOND), "
+    age = "UPDATE nba_predictions.incidents SET opened_at = TIMESTAMP_SUB(opened_at, INTERVAL 301 SECOND), "
     age += "probed_at = TIMESTAMP_SUB(probed_at, INTERVAL 301 SECOND) WHERE TRUE"
     bigquery_client.query(age).result(timeout=60)
     run_dag(game_date=GAME_DATE)  # the one that may try
@@ -294,7 +294,7 @@ def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it
     assert outcomes(bigquery_client)[-1] == "graded"
     told = [message for message in messages(emulators, before) if "circuit breaker" in str(message["blocks"])]
     assert [bool(message.get("thread_ts")) for message in told] == [False, True], "an open breaker is told once, and its end"
-    assert "RECOVERED" in posted(emulators, before)[-1]
+    assert "RESOLVED" in posted(emulators, before)[-1]
 
 
 def test_a_regrade_that_would_shrink_the_date_stops_unless_allowed(bigquery_client: bigquery.Client) -> None:

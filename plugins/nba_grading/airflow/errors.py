@@ -15,6 +15,10 @@ class AlreadyAlerted(AirflowFailException):
     """Fails the task for good with what was told before: the failure alert would only repeat it."""
 
 
+class ParamsRefused(AirflowFailException):
+    """The run's parameters name nothing that can be done. No alert: whoever triggered the run reads it in the task's log and grading_runs."""
+
+
 class AuditRefused(AirflowFailException):
     """The audit stopped the write, for a reason that trying again cannot mend; the date is as it was."""
 

@@ -20,7 +20,7 @@ from nba_grading.airflow.errors import RESULT_KEY, LeaseWaitTimeout, fail_for_go
 from nba_grading.airflow.lineage import LineageMixin, start_lineage
 from nba_grading.airflow.metrics import start_metrics
 from nba_grading.airflow.notify import alert_lease_store_down, raise_alert
-from nba_grading.airflow.params import switched_off
+from nba_grading.airflow.params import run_scope, switched_off
 from nba_grading.airflow.triggers import LeaseFreeTrigger
 from nba_grading.alerts import messages as alerts
 from nba_grading.events import get_logger
@@ -115,8 +115,11 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
 
     def _tell_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            told = alerts.lease_switched_off(run_link(context), run_date=self.game_date or None, game_date=claim.key.game_date, reason=claim.reason)
-            raise_alert(context, told)
+            scope, task_id = run_scope(context), self.task_id
+            raise_alert(
+                context,
+                alerts.lease_switched_off(run_link(context), scope=scope, task_id=task_id, game_date=claim.key.game_date, reason=claim.reason),
+            )
         else:
             alert_lease_store_down(context, claim.reason)
 

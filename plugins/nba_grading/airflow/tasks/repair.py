@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse
 from nba_grading.airflow.errors import fail_for_good
+from nba_grading.airflow.notify import resolve, task_incidents
 from nba_grading.airflow.params import _range_of, _table_of
 from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
@@ -57,6 +58,8 @@ def back_up_table(context: Context, plan: dict[str, Any]) -> dict[str, Any]:
         if not context["params"]["dry_run"]:
             with fail_for_good():
                 resolve_repaired(make_warehouse(context), REPAIRABLE[plan["table"]], *_range_of(context))
+        # Without duplicates nothing is left to do for an earlier run of the same range that failed.
+        resolve(context, task_incidents(context, context["dag"].task_ids), f"{plan['table']} holds no duplicate key in the range.")
         raise AirflowSkipException(f"{plan['table']} holds no duplicate key in the range: nothing to remove")
     if context["params"]["dry_run"]:
         raise AirflowSkipException(

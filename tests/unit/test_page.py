@@ -102,7 +102,13 @@ def test_a_season_is_1_october_to_30_september() -> None:
 
 def incident(alert: Any) -> dict[str, Any]:
     row = {"name": "task-failed/grade_predictions/2026-01-10", "detail": "boom", "severity": None, "game_date": None, "opened_at": None}
-    return {**row, "alert": alert if alert is None or isinstance(alert, str) else json.dumps(alert), "occurrences": 1, "last_seen_at": None, "is_undelivered": None}
+    return {
+        **row,
+        "alert": alert if alert is None or isinstance(alert, str) else json.dumps(alert),
+        "occurrences": 1,
+        "last_seen_at": None,
+        "is_undelivered": None,
+    }
 
 
 @pytest.mark.parametrize("alert", [None, "", "{", "[]", "3", {"facts": [], "run": "x"}])

@@ -20,7 +20,7 @@ from nba_grading.settings import Settings
 HEAD = "<!-- Written by `make docs`; change the source instead. -->\n"
 
 TABLE_MARK = "<!-- The table below is written by `make docs` from include/sql/quality. -->"
-ALERTS_INTRO = """The messages in Slack, rendered from the payloads of the tests (`tests/alert_examples.py`). `alerts/delivery.py` decides what is sent.
+ALERTS_INTRO = """The messages in Slack, rendered from the payloads of the tests (`tests/alert_examples.py`); `alerts/delivery.py` sends them.
 
 - The same finding on the same subject is one **incident** and one thread. Occurrences are counted in its first message, and reported in the
   thread once in `GRADING_ALERT_REPEAT_MINUTES`, or at once when the severity changes.

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from nba_grading.airflow import callbacks
-from nba_grading.airflow.params import run_scope
+from nba_grading.airflow.errors import ParamsRefused
+from nba_grading.airflow.params import _range_of, run_scope
 from nba_grading.alerts.incidents import list_incidents, open_incident
 from nba_grading.pipelines import repair
 from nba_grading.reviews import systems
 from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.alert_examples import all_alerts
 from tests.dags.runs import run_in_process, states
 
@@ -104,6 +106,14 @@ def test_a_skip_of_the_weekly_review_leaves_a_failed_milestone_open(warehouse: W
 def test_a_run_that_is_refused_for_its_parameters_opens_no_incident(dag_id: str, params: dict[str, Any], warehouse: Warehouse) -> None:
     assert "failed" in states(run_in_process(dag_id, **params)).values()
     assert open_names(warehouse) == []
+
+
+def test_a_refusal_of_parameters_says_why(warehouse: Warehouse) -> None:
+    for first, last, reason in (("2026-01-11", "2026-01-10", "range is reversed"), ("2026-01-11", "2999-01-10", "after today")):
+        with pytest.raises(ParamsRefused, match=reason):
+            _range_of({"params": {"from_date": first, "to_date": last}})  # type: ignore[typeddict-item]
+    with pytest.raises(repair.NoSuchBackup, match="is no backup of prediction_accuracy"):
+        repair.check_backup(warehouse, PREDICTION_ACCURACY, "_backup_prediction_accuracy_20200101000000")
 
 
 def test_that_all_dates_are_graded_resolves_a_failed_search_for_them(warehouse: Warehouse) -> None:

@@ -126,7 +126,7 @@ def test_a_finding_shows_its_alert() -> None:
     assert "javascript:" not in json.dumps(shown)
 
 
-def test_a_finding_shows_an_alert_as_the_conditions_keep_it() -> None:
+def test_a_finding_shows_an_alert_as_the_incidents_store_it() -> None:
     link = RunLink("grade_predictions", "r1", "http://airflow/run", "docs/runbook.md")
     alert = Alert(
         "task-failed",

@@ -20,20 +20,22 @@ from nba_grading.settings import Settings
 HEAD = "<!-- Written by `make docs`; change the source instead. -->\n"
 
 TABLE_MARK = "<!-- The table below is written by `make docs` from include/sql/quality. -->"
-ALERTS_INTRO = """The messages in Slack, rendered from the payloads of the tests (`tests/alert_examples.py`). `alerting` alone decides what is sent.
+ALERTS_INTRO = """The messages in Slack, rendered from the payloads of the tests (`tests/alert_examples.py`); `alerts/delivery.py` sends them.
 
-- The same finding on the same subject is one **thread**. Repeats are counted in its first message, and posted in the thread once in
-  `GRADING_ALERT_REPEAT_MINUTES`, or at once when the severity changes.
+- The same finding on the same subject is one **incident** and one thread. Occurrences are counted in its first message, and reported in the
+  thread once in `GRADING_ALERT_REPEAT_MINUTES`, or at once when the severity changes.
+- An incident of a failed task is named by the DAG, what identifies the run's work (date, batch, table and range, backup) and the task. A
+  success of that task for the same work resolves it. A run that is refused for its parameters opens none: the task's log says why.
 - An ERROR or CRITICAL that is open for `GRADING_ALERT_ESCALATE_HOURS` is **escalated** once: a reply shown in the channel too, with
   `GRADING_SLACK_MENTION`, and a message in the channel for CRITICAL where that is another one.
-- Its **recovery** is a reply shown in the channel too, and the first message says so.
+- Its **resolution** is a reply shown in the channel too, and the first message shows it.
 - The channel is `GRADING_SLACK_CHANNEL`, or that of the severity in `GRADING_SLACK_CHANNELS`.
-- What Slack did not accept is kept in `nba_predictions.incidents` and shown on the Grading page, and is sent by `deliver_alerts`, every
-  10 minutes. A message is delivered at least once: if a process dies after Slack's answer and before it is recorded, it is sent twice. If
-  BigQuery does not answer either, the log line `alert_lost` has it.
+- What Slack did not take is in `nba_predictions.incidents` and on the Grading page, and is sent by `deliver_alerts`, every 10 minutes.
+  A message is sent at least once: if a process dies between Slack's answer and its record of it, it is sent twice. If BigQuery is down
+  too, the log line `alert_lost` has it.
 
 The connection `GRADING_SLACK_CONN_ID` is of type `slack`: a bot token with `chat:write`, of a bot that is in the channels. Incoming
-webhooks cannot post threads."""
+webhooks have no threads."""
 
 
 def settings_page() -> str:
@@ -58,12 +60,12 @@ def dags_page() -> str:
 
 
 def alerts_page() -> str:
-    """docs/alerts.md: each alert as Slack shows it, and a thread from its first message to its recovery; from the tests' examples."""
+    """docs/alerts.md: each alert as Slack shows it, and a thread from its first message to its resolution; from the tests' examples."""
     from tests.alert_examples import all_alerts, timelines
 
     parts = [HEAD, "# Alerts", "", ALERTS_INTRO, ""]
     for alert in all_alerts():
-        blocks = timelines(alert)["first seen"]
+        blocks = timelines(alert)["opened"]
         parts += [f"## {alert.title}", "", f"`{alert.name}`, {alert.severity}", "", *_quoted(blocks), "", *_payload(blocks), ""]
     parts += ["## A thread", ""]
     for moment, blocks in timelines(all_alerts()[0]).items():

@@ -1,28 +1,81 @@
 """A stand-in for Slack on a laptop: takes chat.postMessage and chat.update, and shows the channels as a page and as JSON.
 
-It answers as Slack's Web API does, as far as this project uses it: a message is identified by its channel and ``ts``, a reply has the
-``thread_ts`` of its thread's first message, and an edit replaces text and blocks.
+It answers as Slack's Web API does, as far as this project uses it: a message's name is its channel and ``ts``, a reply has the
+``thread_ts`` of its thread's first message, and an edit replaces text and blocks. It takes valid JSON alone, and nothing from web pages.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import os
 import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import BaseModel, ConfigDict
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 app = FastAPI(title="What would have been posted to Slack", docs_url=None, redoc_url=None)
+app.add_middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "slack"])
 store = Path(os.environ.get("SLACK_SINK_FILE", "slack.jsonl"))
 _writing = threading.Lock()
 
 Message = dict[str, Any]
+
+
+class Text(BaseModel):
+    """A text object of Block Kit."""
+
+    model_config = ConfigDict(extra="allow")
+    text: str
+
+
+class Block(BaseModel):
+    """A block, as far as ``text_of`` reads it."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str
+    text: Text | None = None
+    fields: list[Text] | None = None
+    elements: list[Text] | None = None
+
+
+class Posted(BaseModel):
+    """The body of chat.postMessage."""
+
+    channel: str
+    text: str = ""
+    blocks: list[Block] = []
+    thread_ts: str | None = None
+    reply_broadcast: bool | None = None
+
+
+class Edited(BaseModel):
+    """The body of chat.update."""
+
+    channel: str
+    ts: str
+    text: str = ""
+    blocks: list[Block] = []
+
+
+class Stored(Posted):
+    """A line of the store: a message, or an edit of one."""
+
+    ts: str
+    posted_at: str
+
+
+def refuse_browsers(origin: Annotated[str | None, Header()] = None, content_type: Annotated[str, Header()] = "") -> None:
+    """403 for a request of a web page, which has an Origin; 415 for a body that is not declared as JSON, which any page may send."""
+    if origin is not None:
+        raise HTTPException(403, "requests of web pages are refused")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "send application/json")
 
 
 @app.get("/health")
@@ -33,10 +86,10 @@ def health() -> PlainTextResponse:
 
 @app.get("/messages")
 def messages() -> list[Message]:
-    """Every message in its latest version, oldest first: channel, ts, posted_at, text, blocks, thread_ts and reply_broadcast of replies, edits."""
+    """Every message in its current state, oldest first: channel, ts, posted_at, text, blocks, thread_ts and reply_broadcast, edits."""
     found: dict[tuple[str, str], Message] = {}
     for line in store.read_text(encoding="utf-8").splitlines() if store.exists() else []:
-        event = json.loads(line)
+        event = Stored.model_validate_json(line).model_dump(exclude_none=True)
         name = (event["channel"], event["ts"])
         if name in found:
             found[name] |= {"text": event["text"], "blocks": event["blocks"], "edits": found[name]["edits"] + 1}
@@ -56,33 +109,31 @@ def page() -> HTMLResponse:
     return HTMLResponse("<title>Slack</title><h1>What would have been posted to Slack</h1>" + ("".join(shown) or "<p>Nothing yet.</p>"))
 
 
-@app.post("/api/chat.postMessage")
-async def post_message(request: Request) -> dict[str, Any]:
-    """Store a message or a reply."""
-    body = await request.json()
-    return _keep({"ts": f"{time.time():.6f}", **body})
+@app.post("/api/chat.postMessage", dependencies=[Depends(refuse_browsers)])
+def post_message(body: Posted) -> dict[str, Any]:
+    """Take a message or a reply."""
+    return _keep(body, f"{time.time():.6f}")
 
 
-@app.post("/api/chat.update")
-async def update(request: Request) -> dict[str, Any]:
-    """Store an edit of an existing message."""
-    body = await request.json()
-    if not any((one["channel"], one["ts"]) == (body["channel"], body["ts"]) for one in messages()):
+@app.post("/api/chat.update", dependencies=[Depends(refuse_browsers)])
+def update(body: Edited) -> dict[str, Any]:
+    """Take an edit of a message that exists."""
+    if not any((one["channel"], one["ts"]) == (body.channel, body.ts) for one in messages()):
         return {"ok": False, "error": "message_not_found"}
-    return _keep(body)
+    return _keep(body, body.ts)
 
 
-def _keep(event: Message) -> dict[str, Any]:
-    event = {"posted_at": datetime.now(tz=UTC).isoformat(timespec="seconds"), **event}
+def _keep(body: Posted | Edited, ts: str) -> dict[str, Any]:
+    stored = Stored.model_validate({**body.model_dump(), "ts": ts, "posted_at": datetime.now(tz=UTC).isoformat(timespec="seconds")})
     with _writing:
         store.parent.mkdir(parents=True, exist_ok=True)
         with store.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event) + "\n")
-    return {"ok": True, "channel": event["channel"], "ts": event["ts"]}
+            file.write(stored.model_dump_json(exclude_none=True) + "\n")
+    return {"ok": True, "channel": body.channel, "ts": ts}
 
 
 def text_of(message: Message) -> str:
-    """The text of a message's blocks, a line for each."""
+    """The text of a message's blocks, a paragraph for each."""
     texts = []
     for block in message.get("blocks") or []:
         parts = [block["text"]] if "text" in block else block.get("fields") or block.get("elements") or []

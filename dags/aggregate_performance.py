@@ -38,6 +38,7 @@ CHECKED_DATE = "{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}"
 @grading_dag(
     __doc__,
     schedule=PartitionedAssetTimetable(assets=GRADES),
+    recorded=True,
     dagrun_timeout=WRITING_RUN_TIMEOUT,
     tags=["grading", "aggregates"],
     params={

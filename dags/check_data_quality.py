@@ -24,7 +24,6 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.params import optional_date
 from nba_grading.airflow.tasks.quality import check_quality
@@ -41,7 +40,7 @@ from nba_grading.airflow.tasks.validate import REPAIR_DAG
     },
 )
 def check_data_quality() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def check() -> list[dict[str, Any]]:
         return check_quality(get_current_context())
 

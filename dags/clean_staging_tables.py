@@ -22,7 +22,6 @@ from typing import Any
 from airflow.sdk import Param, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.params import DRY_RUN
 from nba_grading.airflow.tasks.staging_cleanup import clean_staging
@@ -39,7 +38,7 @@ from nba_grading.airflow.tasks.staging_cleanup import clean_staging
     },
 )
 def clean_staging_tables() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def clean() -> dict[str, Any]:
         return clean_staging(get_current_context())
 

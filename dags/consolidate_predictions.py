@@ -39,6 +39,7 @@ from nba_grading.warehouse.tables import BATCH_ID_PATTERN
 @grading_dag(
     __doc__,
     schedule=None,
+    recorded=True,
     dagrun_timeout=WRITING_RUN_TIMEOUT,
     max_active_runs=16,
     tags=["predictions"],

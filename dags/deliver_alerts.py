@@ -22,7 +22,6 @@ from datetime import timedelta
 from airflow.sdk import get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import deliver_pending_alerts
@@ -35,7 +34,7 @@ from nba_grading.airflow.notify import deliver_pending_alerts
     tags=["grading", "maintenance"],
 )
 def deliver_alerts() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def deliver() -> dict[str, int]:
         with fail_for_good():
             return deliver_pending_alerts(get_current_context())

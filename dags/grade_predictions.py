@@ -42,6 +42,7 @@ from nba_grading.settings import get_settings
 @grading_dag(
     __doc__,
     schedule=CronDataIntervalTimetable("0 6 * * *", timezone="America/New_York"),
+    recorded=True,
     dagrun_timeout=WRITING_RUN_TIMEOUT + timedelta(seconds=get_settings().grading_box_score_wait_seconds),
     max_active_runs=16,
     tags=["grading"],

@@ -35,7 +35,7 @@ from nba_grading.airflow.tasks.regrade import find_dates_to_heal
     tags=["grading", "maintenance"],
 )
 def heal_grading() -> None:
-    @task(on_success_callback=resolve_on_success, on_skipped_callback=resolve_on_success)
+    @task(on_skipped_callback=resolve_on_success)
     def find() -> list[dict[str, Any]]:
         return find_dates_to_heal(get_current_context())
 

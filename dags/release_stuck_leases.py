@@ -23,7 +23,6 @@ from typing import Any
 from airflow.sdk import Param, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.params import full_match
 from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
@@ -41,7 +40,7 @@ from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
     },
 )
 def release_stuck_leases() -> None:
-    @task(on_success_callback=resolve_on_success)
+    @task
     def sweep() -> dict[str, Any]:
         return sweep_and_alert(get_current_context())
 

@@ -24,7 +24,6 @@ from typing import Any
 
 from airflow.sdk import Param, get_current_context, task
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.repair import RemoveDuplicatesOperator
 from nba_grading.airflow.params import DRY_RUN, FROM_DATE, TABLE, TO_DATE, USE_LEASE
@@ -62,7 +61,7 @@ def remove_duplicates() -> None:
     def back_up() -> dict[str, Any]:
         return back_up_table(get_current_context())
 
-    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=resolve_on_success)
+    repair = RemoveDuplicatesOperator(task_id="repair", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
 
     plan() >> approve >> back_up() >> repair
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from airflow.sdk import Param
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.repair import RestoreOperator
 from nba_grading.airflow.params import DRY_RUN, FROM_DATE, TABLE, TO_DATE, USE_LEASE, full_match
@@ -40,7 +39,7 @@ from nba_grading.airflow.params import DRY_RUN, FROM_DATE, TABLE, TO_DATE, USE_L
     },
 )
 def restore_from_backup() -> None:
-    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT, on_success_callback=resolve_on_success)
+    RestoreOperator(task_id="restore", pool=GRADING_POOL, execution_timeout=WRITE_TIMEOUT)
 
 
 restore_from_backup()

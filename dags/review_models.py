@@ -25,7 +25,6 @@ from typing import Any
 from airflow.sdk import Param, get_current_context, task
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from nba_grading.airflow.callbacks import resolve_on_success
 from nba_grading.airflow.dag_defaults import grading_dag
 from nba_grading.airflow.params import WEEKLY, optional_date
 from nba_grading.airflow.tasks.review import check_milestones, review_week
@@ -46,7 +45,7 @@ def review_models() -> None:
     def milestones() -> list[dict[str, Any]]:
         return check_milestones(get_current_context())
 
-    @task(on_success_callback=resolve_on_success, on_skipped_callback=resolve_on_success)
+    @task
     def weekly_review() -> list[dict[str, Any]]:
         return review_week(get_current_context())
 

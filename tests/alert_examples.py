@@ -1,4 +1,4 @@
-"""One example of each alert, and of each course it can take: for the tests, and for docs/alerts.md, which shows their payloads."""
+"""An example of each alert, and of each message of its thread: for the tests, and for docs/alerts.md, which shows their payloads."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ RUN = RunLink(
     runbook_url="docs/runbook.md",
 )
 DAY = "2026-01-10"
+TASK = {"scope": DAY, "task_id": "grade", "game_date": DAY}
 HOLDER = {"holder_id": "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60", "holder": "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60 (dag_id grade_predictions, try_number 1)"}
 
 
@@ -45,7 +46,7 @@ JOB = "nba_grading_stage_prediction_accuracy_20260110_1795525680591952_4ad1f0d0_
 
 
 def summary() -> Alert:
-    """The daily summary: a check that failed, one that is broken, and a stuck lease that is told in a thread of its own."""
+    """The daily summary: checks that failed, warned and broke, and a stuck lease that has an incident of its own."""
     checks = {check.name: check for check in load_checks({})}
     dates = {"first_date": DAY, "last_date": DAY, "day": DAY}
     off = [
@@ -55,20 +56,20 @@ def summary() -> Alert:
     ]
     stuck = alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600)
     began = datetime.now(tz=UTC) - timedelta(seconds=900)
-    other = Incident(stuck.name, began, began, None, stuck.detail, stuck, None, 2, began, began, None, None, None)
+    other = Incident(stuck.name, began, None, stuck.detail, stuck, None, 2, began, began, None, None, None)
     return alerts.data_quality(RUN, day=DAY, off=off, checks=10, others=[other])
 
 
 def all_alerts() -> list[Alert]:
-    """Every function of ``alerts`` that makes one, each way it can be."""
+    """Every alert of ``alerts.messages``, in each of its variants."""
     return [
         after_write(duplicates()),
         after_write(duplicates(), repaired_by="remove_duplicates"),
         after_write(Finding("invalid_confidence", "warn", "3 predictions have a confidence outside 0-100")),
         after_consolidation(duplicates()),
-        alerts.task_failed(RUN, game_date=DAY, task_id="grade", tries=4, error="AuditFailed: the staged rows share keys"),
-        alerts.waited_too_long(RUN, game_date=DAY, waited_s=300.4, max_wait_s=300, held_by=f"lease grading_{DAY} is held by 4ad1f0d0"),
-        alerts.lease_switched_off(RUN, run_date=DAY, game_date=DAY, reason="the setting GRADING_USE_LEASE is off"),
+        alerts.task_failed(RUN, **TASK, tries=4, error="AuditFailed: the staged rows share keys"),
+        alerts.waited_too_long(RUN, **TASK, waited_s=300.4, max_wait_s=300, held_by=f"lease grading_{DAY} is held by 4ad1f0d0"),
+        alerts.lease_switched_off(RUN, **TASK, reason="the setting GRADING_USE_LEASE is off"),
         alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600),
         alerts.lease_stuck(RUN, lease=f"grading_{DAY}", **HOLDER, silent_s=700, limit_s=600, is_removed=True),
         alerts.lease_long_held(RUN, lease=f"grading_{DAY}", **HOLDER, held_s=4000, limit_s=3600, inflight_job=JOB),
@@ -84,11 +85,12 @@ def all_alerts() -> list[Alert]:
 
 
 def timelines(alert: Alert) -> dict[str, list[Block]]:
-    """What a thread shows, by what happens."""
+    """The messages of a thread, by what happens."""
+    resolved = Timeline(occurrences=9, open_s=20000, escalated=True, resolution="A run has succeeded.")
     return {
-        "first seen": alert_blocks(alert, Timeline()),
-        "seen again": repeat_blocks(alert, Timeline(seen=5, open_s=7300)),
-        "escalated": escalation_blocks(alert, Timeline(seen=9, open_s=14400, escalated=True), "<!here>"),
-        "recovered": resolution_blocks(alert, Timeline(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
-        "first message, afterwards": alert_blocks(alert, Timeline(seen=9, open_s=20000, escalated=True, recovery="A run has succeeded.")),
+        "opened": alert_blocks(alert, Timeline()),
+        "occurred again": repeat_blocks(alert, Timeline(occurrences=5, open_s=7300)),
+        "escalated": escalation_blocks(alert, Timeline(occurrences=9, open_s=14400, escalated=True), "<!here>"),
+        "resolved": resolution_blocks(alert, resolved),
+        "first message, afterwards": alert_blocks(alert, resolved),
     }

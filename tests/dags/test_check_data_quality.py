@@ -274,7 +274,7 @@ def test_one_summary_names_each_finding_with_its_next_step_and_its_resolution_cl
     run_in_process("check_data_quality", day=str(DAY))
     first, reply = messages(emulators, before)
     assert reply["thread_ts"] == first["ts"]
-    assert "RECOVERED" in reply["blocks"][0]["text"]["text"]
+    assert "RESOLVED" in reply["blocks"][0]["text"]["text"]
     assert "Every check of 2026-01-10 has passed" in str(reply["blocks"])
 
 

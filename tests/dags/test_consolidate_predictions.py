@@ -237,4 +237,4 @@ def test_three_failed_runs_open_the_breaker_of_consolidation_alone_and_a_success
     settings_environment.setattr(consolidation, "consolidate_date", works)
     assert states(run_in_process("grade_predictions", game_date="2026-01-10"))["check_inputs"] == "skipped", "grading is not refused"
     assert states(consolidate(override_breaker=True))["validate"] == "success"
-    assert "RECOVERED" in posted(emulators, before)[-1]
+    assert "RESOLVED" in posted(emulators, before)[-1]

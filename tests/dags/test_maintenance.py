@@ -185,22 +185,6 @@ def test_a_range_that_is_right_is_a_skip(dirty: Warehouse) -> None:
     assert surplus(dirty) == (2 * SURPLUS, 3)
 
 
-@pytest.mark.parametrize(
-    ("params", "told"),
-    [
-        ({"from_date": "2026-01-11", "to_date": "2026-01-10"}, "range is reversed"),
-        ({"from_date": "2026-01-11", "to_date": "2999-01-10"}, "after today"),
-    ],
-)
-def test_a_range_that_cannot_be_is_refused_with_a_sentence(
-    params: dict[str, str], told: str, warehouse: Warehouse, emulators: StackConfig, before: int
-) -> None:
-    run = run_in_process("remove_duplicates", **params)
-    assert states(run)["plan"] == "failed"
-    [message] = posted(emulators, before)
-    assert told in message
-
-
 def test_an_unknown_table_is_refused_before_anything_runs() -> None:
     with pytest.raises(Exception, match="is not one of"):
         run_in_process("remove_duplicates", **RANGE, table="write_fences")

@@ -1,4 +1,4 @@
-"""The sweep of the leases on the real store: what it tells, what it removes, and what it never touches."""
+"""The sweep of the leases on the real store: what it reports, what it removes, and what it never touches."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_live_leases_of_every_operation_are_left_alone_in_silence(store: LeaseSt
     assert posted(emulators, before) == []
 
 
-def test_a_dead_lease_is_removed_and_told_with_its_owner(
+def test_a_dead_lease_is_removed_and_reported_with_its_owner(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0")
@@ -77,7 +77,7 @@ def test_a_dead_lease_is_removed_and_told_with_its_owner(
     assert len(posted(emulators, before)) == 1
 
 
-def test_a_stuck_lease_is_told_once_and_its_end_once(
+def test_a_stuck_lease_is_reported_once_and_resolved_once(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0", LEASE_STUCK_SECONDS="0.001")
@@ -87,17 +87,17 @@ def test_a_stuck_lease_is_told_once_and_its_end_once(
     assert sweep()[1]["stuck"] == 1
     sweep()
     [message] = posted(emulators, before)
-    assert "not renewed since" in message
+    assert "has not been renewed for" in message
     assert "b" * 32 in message
     assert store.read(key), "an expired lease stays until it is three times its duration old"
     store.delete(key, version)
     sweep()
     sweep()
-    [_, recovery] = posted(emulators, before)
-    assert "RECOVERED" in recovery
+    [_, resolution] = posted(emulators, before)
+    assert "RESOLVED" in resolution
 
 
-def test_a_lease_that_is_stuck_and_dead_is_told_removed_and_recovered_by_one_sweep(
+def test_a_lease_that_is_stuck_and_dead_is_reported_removed_and_resolved_by_one_sweep(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     # As with the default settings: silent for 10 minutes is longer than three times a lease of a minute.
@@ -106,15 +106,15 @@ def test_a_lease_that_is_stuck_and_dead_is_told_removed_and_recovered_by_one_swe
     store.create(key, claim_of("e" * 32, lease_s=0.001))
     assert sweep()[1]["removed"] == 1
     assert store.read(key) is None
-    [message, recovery] = posted(emulators, before)
-    assert "not renewed since" in message
+    [message, resolution] = posted(emulators, before)
+    assert "has not been renewed for" in message
     assert "removed now" in message
-    assert "RECOVERED" in recovery
+    assert "RESOLVED" in resolution
     sweep()
     assert len(posted(emulators, before)) == 2
 
 
-def test_what_was_removed_before_the_store_fell_silent_is_told(
+def test_what_was_removed_before_the_store_failed_is_reported(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0")
@@ -133,12 +133,12 @@ def test_what_was_removed_before_the_store_fell_silent_is_told(
     run, _ = sweep()
     assert states(run)["sweep"] == "failed"
     assert [store.read(key) is None for key in (dead, lost_answer, next_dead)] == [True, True, False]
-    told = posted(emulators, before)
-    assert [f"The lease {key}" in text and "was removed" in text for key, text in zip((dead, lost_answer), told[:2], strict=True)] == [True, True]
-    assert "does not answer" in told[2]
+    sent = posted(emulators, before)
+    assert [f"The lease {key}" in text and "was removed" in text for key, text in zip((dead, lost_answer), sent[:2], strict=True)] == [True, True]
+    assert "does not answer" in sent[2]
 
 
-def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
+def test_a_lease_that_is_renewed_but_held_for_long_is_reported_and_kept(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, LEASE_LONG_HELD_SECONDS="0.001")
@@ -148,7 +148,7 @@ def test_a_lease_that_is_renewed_but_held_for_long_is_told_and_kept(
         assert sweep()[1]["long_held"] == 1
         lease.renew()
     [message] = posted(emulators, before)
-    assert "and renewed" in message
+    assert "and is still renewing" in message
     assert "backfill__1" in message
     assert "nba_grading_publish_001" in message
 
@@ -165,7 +165,7 @@ def test_a_person_releases_a_lease_by_its_holders_id(store: LeaseStore, emulator
     assert "manual__1" in message
 
 
-def test_a_release_by_hand_after_which_the_task_died_is_told_by_its_next_try_as_what_it_may_be(
+def test_after_a_release_by_hand_and_a_lost_worker_the_next_try_says_so(
     store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     set_thresholds(settings_environment, GRADING_RETRIES="1", GRADING_RETRY_SECONDS="0")
@@ -188,7 +188,7 @@ def test_a_release_by_hand_after_which_the_task_died_is_told_by_its_next_try_as_
     assert "An earlier try of this run may have released it" in failed
 
 
-def test_an_unknown_holder_is_told_who_there_is(store: LeaseStore, emulators: StackConfig, before: int) -> None:
+def test_an_unknown_holder_is_refused_with_the_holders_there_are(store: LeaseStore, emulators: StackConfig, before: int) -> None:
     key = any_key()
     store.create(key, claim_of("c" * 32))
     run, _ = sweep(holder_id="f" * 32)
@@ -203,7 +203,7 @@ def test_a_holder_id_that_is_none_is_refused_before_anything_runs() -> None:
         run_in_process(DAG_ID, holder_id="grading_2026-01-10")
 
 
-def test_a_store_that_is_down_is_told_once_and_its_return_once(
+def test_an_outage_of_the_store_is_reported_once_and_resolved_once(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int, tmp_path: Any
 ) -> None:
     blocked = tmp_path / "leases.db"
@@ -222,12 +222,12 @@ def test_a_store_that_is_down_is_told_once_and_its_return_once(
         assert states(run)["sweep"] == "failed"
     run, counts = sweep()
     assert (states(run)["sweep"], counts["leases"]) == ("success", 0)
-    assert len(posted(emulators, before)) == 1, "a store that only reads has not recovered, nor one whose answer is not known"
+    assert len(posted(emulators, before)) == 1, "a store that only reads is not up again, nor one whose answer is lost"
     good, key = SqliteLeaseStore(tmp_path / "good.db", rpc_seconds=5), LeaseKey("maintenance", date(1970, 1, 1))
     left = good.read(key)
     assert left
     good.delete(key, left.version)
     for _ in range(2):
         sweep()
-    [_, recovery] = posted(emulators, before)
-    assert "It answers" in recovery
+    [_, resolution] = posted(emulators, before)
+    assert "The lease store answers." in resolution

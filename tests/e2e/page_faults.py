@@ -60,7 +60,7 @@ def _dates(warehouse: Warehouse) -> None:
 def _conditions(warehouse: Warehouse) -> None:
     now = datetime.now(tz=UTC)
     told = {"changed_at": now - timedelta(hours=2), "delivered_at": now - timedelta(hours=2)}
-    shared = {"raised_at": now - timedelta(hours=2), "seen": 3, "seen_at": now}
+    shared = {"opened_at": now - timedelta(hours=2), "occurrences": 3, "last_seen_at": now}
     findings: list[tuple[str, str, date | None, dict[str, Any], dict[str, Any]]] = [
         (
             f"duplicates-found/prediction_accuracy/{DOUBLED}",
@@ -103,7 +103,7 @@ def _conditions(warehouse: Warehouse) -> None:
     for name, severity, day, alert, times in findings:
         run = {**RUN, "url": "http://elsewhere.example/", "runbook_url": "docs/runbook.md"}
         text = json.dumps(
-            {"kind": name.partition("/")[0], "severity": severity, "subject": name.partition("/")[2], "done": "Nothing.", "run": run, **alert}
+            {"kind": name.partition("/")[0], "severity": severity, "subject": name.partition("/")[2], "impact": "None.", "run": run, **alert}
         )
         _insert(warehouse, "incidents", {"name": name, "severity": severity, "game_date": day, "alert": text, "detail": "seen", **shared, **times})
 

@@ -139,7 +139,7 @@ def test_three_faults_are_named_in_one_summary_and_on_the_page_and_cleared_by_th
     text = text_of(summary)
     assert re.search(rf"duplicate_grades failed: .*{first}: \d+", text)
     assert "has no box score" in text
-    assert f"The lease {stuck_lease} is not renewed" in text
+    assert f"The lease {stuck_lease} has not been renewed" in text
     until(lambda: "Data quality" in panel(api, "findings") and stuck_lease in panel(api, "findings"), "the page shows the findings")
     until(lambda: stuck_lease in panel(api, "leases"), "the page shows the lease")
     until(lambda: state_on(api, first) == "duplicates", "the page shows the duplicates")
@@ -167,8 +167,8 @@ def test_three_faults_are_named_in_one_summary_and_on_the_page_and_cleared_by_th
     run(api, "check_data_quality", {"day": str(last)})
     [summary], [lease] = threads(stack, since, "data-quality"), stuck()[:1]
     for thread in (summary, lease):
-        assert "RECOVERED" in text_of(thread), text_of(thread)
-        assert any("RECOVERED" in text_of(reply) and reply["reply_broadcast"] for reply in thread["replies"])
+        assert "RESOLVED" in text_of(thread), text_of(thread)
+        assert any("RESOLVED" in text_of(reply) and reply["reply_broadcast"] for reply in thread["replies"])
     until(lambda: "Data quality" not in panel(api, "findings"), "the page forgets the finding")
     until(lambda: stuck_lease not in panel(api, "findings") + panel(api, "leases"), "the page forgets the lease")
     until(lambda: state_on(api, first) != "duplicates", "the page forgets the duplicates")

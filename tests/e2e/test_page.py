@@ -162,9 +162,9 @@ def test_findings_tell_what_to_do_and_whether_slack_knows(page: webdriver.Chrome
     assert f"make backfill FROM={DOUBLED} TO={DOUBLED} REGRADE=1" in told
     assert f"The lease grading_{GRADED} is held by nobody who renews it" in told
     untold = page.find_element(By.XPATH, f"//li[contains(., 'task-failed/grade_predictions/{FAILED}')]").text
-    assert "not sent to Slack yet" in untold
+    assert "not yet delivered to Slack" in untold
     assert FAILURE in untold
-    assert told.count("not sent to Slack yet") == 1
+    assert told.count("not yet delivered to Slack") == 1
     links = {anchor.get_attribute("href") for anchor in page.find_elements(By.CSS_SELECTOR, "#findings a")}
     assert not [link for link in links if "elsewhere.example" in str(link)]
     assert [link for link in links if str(link).endswith("/dags/grade_predictions/runs/scheduled__2026-03-05T11%3A00%3A00%2B00%3A00")]

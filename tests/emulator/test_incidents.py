@@ -1,4 +1,4 @@
-"""Conditions and the circuit breaker on the emulator, seen and raised by many at the same time."""
+"""Incidents and the circuit breaker on the emulator, with many concurrent callers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MANY = 6
 
 
 def at_the_same_time(warehouse: Warehouse, act: Callable[[Warehouse], T]) -> list[T]:
-    """What each of MANY got, every one with a warehouse of its own, as workers have."""
+    """The results of MANY concurrent calls, each with a warehouse of its own, as workers have."""
     with ThreadPoolExecutor(MANY) as pool:
         return list(pool.map(lambda _: act(Warehouse(warehouse.client, maximum_bytes_billed=BYTES, retry_seconds=30)), range(MANY)))
 
@@ -43,34 +43,54 @@ def alert(subject: str = "", detail: str = "503", severity: Severity = "ERROR") 
     return replace(all_alerts()[0], kind="lease-store-down", subject=subject, detail=detail, severity=severity)
 
 
-def opened(operation: str, detail: str = "no such column") -> Alert:
+def breaker(operation: str, detail: str = "no such column") -> Alert:
     return replace(alert(operation, detail), kind=BREAKER_OPENED)
 
 
-def test_of_many_that_raise_a_condition_one_is_told_to_tell(warehouse: Warehouse) -> None:
+def test_one_of_many_concurrent_callers_opens_an_incident(warehouse: Warehouse) -> None:
     assert sorted(at_the_same_time(warehouse, lambda mine: open_incident(mine, alert()))) == [False] * (MANY - 1) + [True]
     assert [found.name for found in list_incidents(warehouse)] == ["lease-store-down"]
 
 
-def test_of_many_that_clear_a_condition_one_clears_it_and_one_tells_it(warehouse: Warehouse) -> None:
+def test_an_incident_with_a_second_row_is_opened_once(warehouse: Warehouse) -> None:
+    assert open_incident(warehouse, alert())
+    # As the INSERT of a concurrent seed does that commits after the first UPDATE.
+    warehouse.dml("INSERT INTO nba_predictions.incidents (name) VALUES ('lease-store-down')")
+    assert not open_incident(warehouse, alert())
+    assert [found.occurrences for found in list_incidents(warehouse)] == [1]
+    assert resolve_incidents(warehouse, ["lease-store-down"], "it answers") == ["lease-store-down"]
+    assert list_incidents(warehouse) == []
+    assert [open_incident(warehouse, alert()) for _ in range(2)] == [True, False]
+
+
+def test_each_of_several_incidents_is_resolved_by_one_of_many_callers(warehouse: Warehouse) -> None:
+    names = [f"lease-store-down/{number}" for number in range(4)]
+    for number in range(4):
+        open_incident(warehouse, alert(str(number)))
+    results = at_the_same_time(warehouse, lambda mine: resolve_incidents(mine, names, "it answers"))
+    assert sorted(name for resolved in results for name in resolved) == names
+
+
+def test_one_of_many_concurrent_callers_resolves_an_incident_and_one_claims_its_delivery(warehouse: Warehouse) -> None:
     open_incident(warehouse, alert())
     incident = find_incident(warehouse, "lease-store-down")
     assert incident is not None
     mark_delivered(warehouse, incident, Thread("#grading", "1.0"))
 
-    def clear_and_claim(mine: Warehouse) -> tuple[list[str], bool]:
+    def resolve_and_claim(mine: Warehouse) -> tuple[list[str], bool]:
         return resolve_incidents(mine, ["lease-store-down", "another"], "it answers"), claim_delivery(mine, "lease-store-down")
 
-    results = at_the_same_time(warehouse, clear_and_claim)
-    assert sorted(cleared for cleared, _ in results)[-2:] == [[], ["lease-store-down"]]
+    results = at_the_same_time(warehouse, resolve_and_claim)
+    assert sorted(resolved for resolved, _ in results)[-2:] == [[], ["lease-store-down"]]
     assert sum(claimed for _, claimed in results) == 1
-    over = find_incident(warehouse, "lease-store-down")
-    assert over is not None
-    assert (over.raised_at, over.recovery, over.thread) == (None, "it answers", Thread("#grading", "1.0"))
+    found = find_incident(warehouse, "lease-store-down")
+    assert found is not None
+    assert found.resolved_at is not None
+    assert (found.resolution, found.thread) == ("it answers", Thread("#grading", "1.0"))
     assert list_incidents(warehouse) == []
 
 
-def test_a_condition_that_was_cleared_can_be_raised_again(warehouse: Warehouse) -> None:
+def test_a_resolved_incident_can_be_opened_again(warehouse: Warehouse) -> None:
     for _ in range(2):
         assert open_incident(warehouse, alert())
         assert resolve_incidents(warehouse, ["lease-store-down"], "") == ["lease-store-down"]
@@ -86,29 +106,29 @@ def test_a_long_detail_is_cut_and_a_name_is_matched_whole(warehouse: Warehouse) 
     assert found.age_s < 60
 
 
-def test_what_was_told_and_is_long_over_is_forgotten_and_nothing_else(warehouse: Warehouse) -> None:
-    for subject in ("raised", "untold", "over"):
+def test_only_incidents_that_are_delivered_and_were_resolved_long_ago_are_pruned(warehouse: Warehouse) -> None:
+    for subject in ("open", "undelivered", "resolved"):
         open_incident(warehouse, alert(subject))
-    resolve_incidents(warehouse, ["lease-store-down/untold", "lease-store-down/over"], "done")
-    over = find_incident(warehouse, "lease-store-down/over")
-    assert over is not None
-    mark_delivered(warehouse, over, Thread("#grading", "1.0"))
+    resolve_incidents(warehouse, ["lease-store-down/undelivered", "lease-store-down/resolved"], "it answers")
+    resolved = find_incident(warehouse, "lease-store-down/resolved")
+    assert resolved is not None
+    mark_delivered(warehouse, resolved, Thread("#grading", "1.0"))
     assert prune_incidents(warehouse, after_days=1) == 0
     assert prune_incidents(warehouse, after_days=-1) == 1
     left = warehouse.query("SELECT name FROM nba_predictions.incidents ORDER BY name")
-    assert [row["name"] for row in left] == ["lease-store-down/raised", "lease-store-down/untold"]
+    assert [row["name"] for row in left] == ["lease-store-down/open", "lease-store-down/undelivered"]
 
 
-def test_of_many_runs_one_may_try(warehouse: Warehouse) -> None:
-    open_incident(warehouse, opened("grading"))
+def test_one_of_many_runs_may_try_while_the_breaker_is_open(warehouse: Warehouse) -> None:
+    open_incident(warehouse, breaker("grading"))
     assert not claim_probe(warehouse, "breaker-opened/grading", "early", pause_s=60)
-    warehouse.dml("UPDATE nba_predictions.incidents SET raised_at = TIMESTAMP_SUB(raised_at, INTERVAL 61 SECOND) WHERE TRUE")
+    warehouse.dml("UPDATE nba_predictions.incidents SET opened_at = TIMESTAMP_SUB(opened_at, INTERVAL 61 SECOND) WHERE TRUE")
     names = [f"run{n}" for n in range(MANY)]
     with ThreadPoolExecutor(MANY) as pool:
         passed = list(pool.map(lambda run: claim_probe(Warehouse(warehouse.client, BYTES), "breaker-opened/grading", run, pause_s=60), names))
     assert passed.count(True) == 1
     again = names[passed.index(True)]
-    assert claim_probe(warehouse, "breaker-opened/grading", again, pause_s=60), "a task of the run that tries may be tried again"
+    assert claim_probe(warehouse, "breaker-opened/grading", again, pause_s=60), "a task of the run that tries may be retried"
 
 
 def record(warehouse: Warehouse, number: int, outcome: str) -> None:
@@ -126,7 +146,7 @@ def test_the_breaker_opens_at_the_given_failure_in_a_row_and_closes_at_a_success
     pass_breaker(warehouse, "grading", "any", pause_s=300, override=False)
     record(warehouse, 6, "failed")
     assert failed() == 3
-    open_incident(warehouse, opened("grading"))
+    open_incident(warehouse, breaker("grading"))
 
     with pytest.raises(BreakerOpen, match=r"no such column.*override_breaker"):
         pass_breaker(warehouse, "grading", "any", pause_s=300, override=False)

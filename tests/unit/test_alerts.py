@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import Alert, Timeline
 from nba_grading.alerts.slack_blocks import alert_blocks, resolution_blocks
 from nba_grading.quality.after_write import Finding
-from tests.alert_examples import DAY, RUN, after_consolidation, after_write, all_alerts, duplicates, timelines
+from tests.alert_examples import DAY, RUN, TASK, after_consolidation, after_write, all_alerts, duplicates, timelines
 
 
 def body(alert: Alert) -> str:
@@ -22,8 +23,8 @@ def name_of(alert: Alert) -> str:
 
 
 @pytest.mark.parametrize("alert", all_alerts(), ids=name_of)
-def test_an_alert_says_what_was_done_and_the_next_step_and_links_to_the_run_and_the_runbook(alert: Alert) -> None:
-    for part in ("*Done:*", "*Next step:*", RUN.url, f"docs/runbook.md#{alert.kind}"):
+def test_an_alert_has_its_impact_and_next_step_and_links_to_the_run_and_the_runbook(alert: Alert) -> None:
+    for part in ("*Impact:*", "*Next step:*", RUN.url, f"docs/runbook.md#{alert.kind}"):
         assert part in body(alert)
     if alert.game_date:
         assert f"*Date*\n{alert.game_date}" in body(alert)
@@ -37,7 +38,8 @@ def test_every_message_of_a_thread_is_within_what_slack_takes(alert: Alert) -> N
         assert len(blocks) <= 50
         for block in blocks:
             assert len(block.get("fields", [])) <= 10
-            assert all(0 < len(part["text"]) <= 3000 for part in [block["text"]] if "text" in block) if "text" in block else True
+            texts = [block["text"]] if "text" in block else block.get("fields", block.get("elements"))
+            assert all(0 < len(each["text"]) <= 3000 and each["verbatim"] for each in texts)
 
 
 def test_an_alert_about_a_date_names_it() -> None:
@@ -51,7 +53,7 @@ def test_the_runbook_has_a_heading_for_every_alert(repository: Path) -> None:
 
 
 def test_every_alert_of_the_module_is_an_example() -> None:
-    kinds = {value for name, value in vars(alerts).items() if name.isupper() and isinstance(value, str)}
+    kinds = {value for name, value in vars(alerts).items() if name.isupper() and isinstance(value, str) and " " not in value}
     assert {alert.kind for alert in all_alerts()} == kinds
 
 
@@ -60,7 +62,7 @@ def test_going_on_without_a_lease_is_critical() -> None:
     assert critical == {alerts.LEASE_STORE_DOWN, alerts.LEASE_SWITCHED_OFF}
 
 
-def test_duplicates_are_told_with_their_figure_against_the_threshold_and_first_keys() -> None:
+def test_duplicates_are_reported_with_their_number_the_threshold_and_first_keys() -> None:
     text = body(after_write(duplicates()))
     assert "*Duplicate rows*\n3" in text
     assert "*Threshold*\n0" in text
@@ -69,28 +71,39 @@ def test_duplicates_are_told_with_their_figure_against_the_threshold_and_first_k
     assert f"make backfill FROM={DAY} TO={DAY} REGRADE=1" in text
 
 
-def test_duplicates_that_are_removed_by_themselves_ask_for_no_command() -> None:
+def test_duplicates_that_are_removed_automatically_ask_for_no_command() -> None:
     text = body(after_write(duplicates(), repaired_by="remove_duplicates"))
-    assert "removed by remove_duplicates" in text
+    assert "remove_duplicates removes the surplus rows" in text
     assert "make backfill" not in text
 
 
-def test_only_the_first_five_keys_are_spelled_out() -> None:
+def test_only_the_first_five_keys_are_listed() -> None:
     text = body(after_write(duplicates(20)))
     assert "player4" in text
     assert "player5" not in text
     assert "20 in grading_duplicate_audit" in text
 
 
-def test_tables_that_stayed_are_named_up_to_eight_with_what_to_do() -> None:
-    alert = after_consolidation(*(Finding("staging_kept", "warn", f"_staging_batch_b1_w{n} stays") for n in range(10)))
+def test_up_to_eight_tables_that_were_kept_are_listed_with_the_next_step() -> None:
+    alert = after_consolidation(*(Finding("staging_kept", "warn", f"_staging_batch_b1_w{n} is kept") for n in range(10)))
     text = body(alert)
     assert alert.severity == "WARNING"
-    assert "_staging_batch_b1_w7 stays" in text
+    assert "_staging_batch_b1_w7 is kept" in text
     assert "_staging_batch_b1_w8" not in text
     assert "and 2 more" in text
     assert "Trigger the same batch again" in text
-    assert "outside the guard" not in text
+    assert "outside the guarded write" not in text
+
+
+def test_the_incident_of_a_failed_task_is_named_by_its_dag_its_work_and_the_task() -> None:
+    about = {"scope": f"{DAY}/b1", "task_id": "consolidate", "game_date": DAY}
+    alert = alerts.task_failed(replace(RUN, dag_id="consolidate_predictions"), **about, tries=1, error="boom")
+    assert alert.name == f"task-failed/consolidate_predictions/{DAY}/b1/consolidate"
+    assert alert.title == f"consolidate_predictions failed for {DAY}, b1"
+    assert alert.command is None
+    names = alerts.task_incidents("consolidate_predictions", f"{DAY}/b1", ["consolidate", "validate"], leased=False)
+    assert alert.name in names
+    assert len(names) == 4
 
 
 def test_a_warning_alone_is_not_an_error() -> None:
@@ -98,20 +111,20 @@ def test_a_warning_alone_is_not_an_error() -> None:
 
 
 def test_markup_in_values_cannot_become_markup_in_slack() -> None:
-    text = body(alerts.task_failed(RUN, game_date=DAY, task_id="grade", tries=1, error="<!channel> a & b"))
+    text = body(alerts.task_failed(RUN, **TASK, tries=1, error="<!channel> a & b"))
     assert "<!channel>" not in text
     assert "&lt;!channel&gt; a &amp; b" in text
 
 
 def test_a_long_error_is_cut() -> None:
-    assert len(body(alerts.task_failed(RUN, game_date=DAY, task_id="grade", tries=1, error="x" * 50_000))) < 3000
+    assert len(body(alerts.task_failed(RUN, **TASK, tries=1, error="x" * 50_000))) < 3000
 
 
-def test_a_recovery_says_after_how_long_and_asks_for_nothing_more() -> None:
-    timeline = Timeline(seen=3, open_s=7300, recovery="A run has succeeded.")
+def test_a_resolution_says_after_how_long_and_has_no_next_step() -> None:
+    timeline = Timeline(occurrences=3, open_s=7300, resolution="A run has succeeded.")
     for blocks in (resolution_blocks(all_alerts()[0], timeline), alert_blocks(all_alerts()[0], timeline)):
         text = text_of({"blocks": blocks})
-        assert "RECOVERED" in text
+        assert "RESOLVED" in text
         assert "2.0 hours" in text
         assert "A run has succeeded." in text
         assert "Next step" not in text

@@ -98,8 +98,14 @@ def test_a_season_is_1_october_to_30_september() -> None:
 
 
 def incident(alert: Any) -> dict[str, Any]:
-    row = {"name": "task-failed/grade_predictions/2026-01-10", "detail": "boom", "severity": None, "game_date": None, "raised_at": None}
-    return {**row, "alert": alert if alert is None or isinstance(alert, str) else json.dumps(alert), "seen": 1, "seen_at": None, "untold": None}
+    row = {"name": "task-failed/grade_predictions/2026-01-10", "detail": "boom", "severity": None, "game_date": None, "opened_at": None}
+    return {
+        **row,
+        "alert": alert if alert is None or isinstance(alert, str) else json.dumps(alert),
+        "occurrences": 1,
+        "last_seen_at": None,
+        "is_undelivered": None,
+    }
 
 
 @pytest.mark.parametrize("alert", [None, "", "{", "[]", "3", {"facts": [], "run": "x"}])
@@ -133,7 +139,7 @@ def test_a_finding_shows_an_alert_as_an_incident_stores_it() -> None:
     )
     shown = findings.shown({**incident(alert.to_json()), "name": alert.name, "severity": "ERROR"})
     expected = ("It failed", "why", "nothing", "fix it", "make it", "ERROR", {"Date": "2026-01-10"}, "grade_predictions", "r1")
-    names = ("title", "detail", "done", "next_step", "command", "severity", "facts", "dag_id", "run_id")
+    names = ("title", "detail", "impact", "next_step", "command", "severity", "facts", "dag_id", "run_id")
     assert tuple(shown[name] for name in names) == expected
 
 

@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
+from nba_grading.alerts.model import Alert
 from nba_grading.game_dates import GameDateError, resolve_past_day
 from nba_grading.reviews import messages
 from nba_grading.reviews.systems import DRIFT_KINDS, Targets, due_milestones, gone_systems, is_drifting, is_weekly_due
+from tests.alert_examples import RUN
 
 DAY = date(2026, 1, 11)
 TARGETS = Targets(mae=Decimal("4.5"), baseline_mae=Decimal("3.98"), win_rate=Decimal("0.524"))
-# Slack takes 3,000 characters in one block; the title, the links and the figures need some of them.
+# Slack takes 3,000 characters in one block; the title, the links and the values need some of them.
 DETAIL_CHARACTERS = 2400
+
+
+def rows_of(alert: Alert) -> list[str]:
+    """The lines of its monospaced table."""
+    return alert.detail.strip("`").splitlines()
 
 
 def decile(number: int, **changed: Any) -> dict[str, Any]:
@@ -77,45 +84,45 @@ def trends() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def test_the_weekly_table_has_a_line_per_system_and_tells_the_trends() -> None:
+def test_the_weekly_table_has_a_line_per_system_and_the_trends() -> None:
     rows = [system("moving_avg_10_v1"), system("worse_v1", mae=6.1, mae_verdict="above"), system("small_v1", win_rate_verdict="too_few"), SILENT]
-    message = messages.weekly(rows, DAY, TARGETS, trends())
-    assert message.title == "Weekly review of 3 systems, 2026-01-05 to 2026-01-11: 1 named"
-    lines = message.detail.splitlines()
+    message = messages.weekly(RUN, rows, DAY, trends())
+    assert message.title == "Weekly review of 3 systems, 2026-01-05 to 2026-01-11: 1 drifting"
+    lines = rows_of(message)
     assert lines[0].split() == ["system", "MAE", "band", "bias", "won", "%", "95", "%", "bets"]
     assert lines[1].split() == ["worse_v1", "6.10", "4.1-5.7", "-0.12", "57.1", "54.4-59.8", "2800", "MAE", "above", "its", "band"]
     assert [line.split()[0] for line in lines[1:5]] == ["worse_v1", "moving_avg_10_v1", "small_v1", "silent_v1"]
     assert lines[4].split() == ["silent_v1", "-", "4.1-5.7", "-", "-", "-", "0", "no", "grades"]
     assert message.facts == {
         "Days": "2026-01-05 to 2026-01-11",
-        "Duplicates": "12 of 6000 rows, +0.10 points on the week before; found after writes: 9",
+        "Duplicates": "12 of 6000 rows, +0.10 points from the week before; found after writes: 9",
         "Grading a date": "daily median 0.9 s to 1.9 s, p95 up to 4.1 s",
         "Lease wait": "daily p95 up to 0.2 s; 3 of 16 runs without a lease",
         "Volume": "least on 2026-01-11: less_v1, 90 (0.4 of its mean)",
-        "Named": "worse_v1 (MAE above its band)",
-        "LeaseVerdict": "from 100 errors, 10 days in the band and 100 player-games with a bet on",
+        "Drifting": "worse_v1 (MAE above its band)",
+        "Verdicts": "from 100 errors, 10 days in the band and 100 player-games with a bet on",
         "Graded days": "6 of 7",
     }
 
 
 def test_a_decile_that_is_off_has_a_star_and_one_without_bets_a_dash() -> None:
     rows = [system("a_v1", calibration=[decile(6), decile(10, win_rate=0.4, is_off=True)]), system("b_v1", calibration=[decile(7)])]
-    table = [line.split() for line in messages.weekly(rows, DAY, TARGETS, {}).detail.splitlines()[-3:]]
+    table = [line.split() for line in rows_of(messages.weekly(RUN, rows, DAY, {}))[-3:]]
     assert table == [["system", "50-60", "60-70", "90-100"], ["a_v1", "61", "-", "40*"], ["b_v1", "-", "61", "-"]]
 
 
-def test_many_systems_of_long_names_fit_into_one_message_and_the_named_ones_come_first() -> None:
+def test_many_systems_of_long_names_fit_into_one_message_and_those_that_drift_come_first() -> None:
     rows = [system(f"a_system_with_a_very_long_name_{number}") for number in range(15)]
     rows.append(system("z_worse_v1", mae_verdict="above", win_rate_verdict="low"))
-    message = messages.weekly(rows, DAY, TARGETS, trends())
+    message = messages.weekly(RUN, rows, DAY, trends())
     assert len(message.detail) < DETAIL_CHARACTERS
-    assert message.detail.splitlines()[1].startswith("z_worse_v1")
-    assert message.detail.endswith("and 6 more systems in the run's result")
+    assert rows_of(message)[1].startswith("z_worse_v1")
+    assert rows_of(message)[-1] == "and 6 more systems in the run's result"
 
 
-def test_a_week_without_grades_is_said_to_be_so() -> None:
-    assert messages.weekly([], DAY, TARGETS, {}).title == "Weekly review: no grades from 2026-01-05 to 2026-01-11"
-    assert "Graded in the month before: silent_v1." in messages.weekly([SILENT], DAY, TARGETS, {}).detail
+def test_a_week_without_grades_is_reported() -> None:
+    assert messages.weekly(RUN, [], DAY, {}).title == "Weekly review: no grades from 2026-01-05 to 2026-01-11"
+    assert "Graded in the month before: silent_v1." in messages.weekly(RUN, [SILENT], DAY, {}).detail
 
 
 def checked(**changed: Any) -> dict[str, Any]:
@@ -134,11 +141,11 @@ def checked(**changed: Any) -> dict[str, Any]:
     )
 
 
-def test_a_milestone_tells_each_figure_with_its_target() -> None:
-    message = messages.milestone(checked(mae=4.31), DAY, TARGETS)
+def test_a_milestone_has_each_value_with_its_target() -> None:
+    message = messages.milestone(RUN, checked(mae=4.31), DAY, TARGETS)
     assert message.title == "Milestone of catboost_v9: met"
     assert message.facts["Against the baseline"] == "+0.33 points of MAE"
-    assert message.detail.splitlines()[1:] == [
+    assert rows_of(message)[1:] == [
         "ok  MAE           4.31 (at most 4.5; baseline 3.98; 2900 errors)",
         "ok  placeholders  0 of 3000 predictions (none allowed)",
         "ok  volume        500 a day, variation per game 0.04 (at most 0.25), silent on 0 of 6 game days",
@@ -148,21 +155,22 @@ def test_a_milestone_tells_each_figure_with_its_target() -> None:
 
 def test_a_missed_milestone_names_what_missed_it() -> None:
     row = checked() | {"is_mae_met": False, "is_win_rate_met": False, "win_rate": None, "mae": None, "game_days": 0}
-    message = messages.milestone(row, DAY, TARGETS)
+    message = messages.milestone(RUN, row, DAY, TARGETS)
     assert message.title == "Milestone of catboost_v9: missed by MAE, win rate"
     assert "NO  win rate      no decided bet" in message.detail
     assert "ok  volume        no box score in these days" in message.detail
     assert message.facts["Against the baseline"] == "no errors to compare"
 
 
-def test_a_milestone_of_a_system_without_any_rows_says_so() -> None:
-    message = messages.milestone(checked() | {"predictions": 0, "errors": 0}, DAY, TARGETS)
+def test_a_milestone_of_a_system_without_rows_is_a_warning() -> None:
+    message = messages.milestone(RUN, checked() | {"predictions": 0, "errors": 0}, DAY, TARGETS)
     assert message.title == "Milestone of catboost_v9: it has no predictions and no grades from 2026-01-05 to 2026-01-11"
+    assert message.severity == "WARNING"
 
 
-def test_a_drift_tells_its_figures_and_a_query_and_its_end() -> None:
+def test_a_drift_has_its_values_and_a_query_and_a_resolution() -> None:
     row = system("worse'v1", mae=6.1, mae_verdict="above", win_rate_verdict="low", win_rate_high=0.51)
-    mae, rate = (messages.drift(row, kind, DAY, TARGETS) for kind in DRIFT_KINDS)
+    mae, rate = (messages.drift(RUN, row, kind, DAY, TARGETS) for kind in DRIFT_KINDS)
     assert mae.title == "worse'v1: the MAE of the week is above its own 30-day band"
     assert "6.10 points, outside 4.10 to 5.70 (mean of 28 days 4.90" in mae.detail
     assert rate.title == "worse'v1: the win rate of the week is under 52.4 %, beyond chance"
@@ -170,11 +178,12 @@ def test_a_drift_tells_its_figures_and_a_query_and_its_end() -> None:
     assert mae.command is not None
     assert "system_id = 'worse\\'v1' AND game_date BETWEEN '2025-12-06' AND '2026-01-11'" in mae.command
     for kind in DRIFT_KINDS:
-        assert messages.drift_over("worse'v1", kind, row).title.startswith("worse'v1: ")
-        assert "not graded for more than a month" in messages.drift_over("worse'v1", kind, None).title
+        assert messages.drift_resolution("worse'v1", kind, row).startswith("worse'v1: ")
+        assert "not graded for more than a month" in messages.drift_resolution("worse'v1", kind, None)
+    assert (mae.name, mae.severity) == ("mae-out-of-band/worse'v1", "WARNING")
 
 
-def test_only_a_clear_verdict_names_or_clears_a_system() -> None:
+def test_only_a_definite_verdict_opens_or_resolves_a_drift() -> None:
     mae = {verdict: is_drifting({"mae_verdict": verdict}, "mae-out-of-band") for verdict in ("above", "below", "inside", "too_few", "no_errors")}
     assert mae == {"above": True, "below": True, "inside": False, "too_few": None, "no_errors": None}
     rate = {verdict: is_drifting({"win_rate_verdict": verdict}, "win-rate-low") for verdict in ("low", "ok", "too_few", "no_bets")}
@@ -193,8 +202,8 @@ def test_the_day_is_the_one_before_the_run_in_new_york() -> None:
     assert resolve_past_day(None, datetime(2026, 1, 12, 15, tzinfo=UTC)) == DAY
     assert resolve_past_day(None, datetime(2026, 1, 13, 4, 59, tzinfo=UTC)) == DAY
     assert resolve_past_day("2026-01-10", datetime(2026, 1, 12, 15, tzinfo=UTC)) == date(2026, 1, 10)
-    for day, told in (("2026-01-12", "not over yet"), ("12 January", "is not a date")):
-        with pytest.raises(GameDateError, match=told):
+    for day, reason in (("2026-01-12", "not over yet"), ("12 January", "is not a date")):
+        with pytest.raises(GameDateError, match=reason):
             resolve_past_day(day, datetime(2026, 1, 12, 15, tzinfo=UTC))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,7 +14,16 @@ import tenacity
 from google.api_core import exceptions as api
 from google.auth.exceptions import TransportError
 
-from nba_grading.warehouse.client import AssertionRefused, StatementCancelled, StatementFailed, TypedParam, Warehouse, _parameter, is_transient
+from nba_grading.warehouse.client import (
+    AssertionRefused,
+    DeadlinePassed,
+    StatementCancelled,
+    StatementFailed,
+    TypedParam,
+    Warehouse,
+    _parameter,
+    is_transient,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -427,3 +437,24 @@ def test_parameters_are_typed(value: Any, type_: str) -> None:
 def test_a_bare_null_has_no_type_and_is_refused() -> None:
     with pytest.raises(TypeError, match="needs Typed"):
         _parameter("p", None)
+
+
+def test_after_its_deadline_a_warehouse_submits_nothing_more() -> None:
+    client = FakeClient(done)
+    warehouse = warehouse_of(client)
+    warehouse.deadline = time.monotonic() + 60
+    warehouse.query("SELECT 1")
+    warehouse.deadline = time.monotonic()
+    with pytest.raises(DeadlinePassed):
+        warehouse.query("SELECT 2")
+    assert len(client.jobs) == 1
+
+
+def test_retries_end_before_the_deadline() -> None:
+    client = FakeClient(*[failing(CONFLICT)] * 20)
+    begun = time.monotonic()
+    warehouse = warehouse_of(client)
+    warehouse.deadline = begun + 0.5
+    with pytest.raises((DeadlinePassed, api.GoogleAPICallError)):
+        warehouse.query("SELECT 1")
+    assert time.monotonic() - begun < 1

@@ -1,4 +1,4 @@
--- Writes down that Slack shows a condition as it was at a moment, unless somebody else has set out to tell it since.
+-- Records that Slack shows an incident as of a moment, unless another process has claimed its delivery since.
 -- Params: name STRING, delivered_at TIMESTAMP, delivery_claimed_at TIMESTAMP, channel STRING, thread STRING
 UPDATE nba_predictions.incidents
 SET

@@ -1,17 +1,16 @@
--- Writes down something that is over as it is told, and claims the telling of it.
+-- Records a one-off event, which is resolved from the start, and claims its delivery.
 -- Params: name STRING, detail STRING, severity STRING, game_date DATE, alert STRING
 UPDATE nba_predictions.incidents
 SET
-    raised_at = NULL,
     opened_at = CURRENT_TIMESTAMP(),
     resolved_at = CURRENT_TIMESTAMP(),
-    recovery = NULL,
+    resolution = NULL,
     detail = @detail,
     severity = @severity,
     game_date = @game_date,
     alert = @alert,
-    seen = 1,
-    seen_at = CURRENT_TIMESTAMP(),
+    occurrences = 1,
+    last_seen_at = CURRENT_TIMESTAMP(),
     changed_at = CURRENT_TIMESTAMP(),
     delivered_at = NULL,
     delivery_claimed_at = CURRENT_TIMESTAMP(),

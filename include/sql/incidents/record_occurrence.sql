@@ -1,12 +1,14 @@
--- Counts a repeat of a raised condition. It is news when the last news is old enough, or the severity is another one.
--- Params: name STRING, detail STRING, severity STRING, game_date DATE, alert STRING, latest TIMESTAMP: the last news that is old enough
+-- Counts another occurrence of an open incident. It is to be delivered if the last change is old enough, or the severity is another one.
+-- Params: name STRING, detail STRING, severity STRING, game_date DATE, alert STRING, repeat_seconds INT64: an older change is old enough
 UPDATE nba_predictions.incidents
 SET
-    seen = seen + 1,
-    seen_at = CURRENT_TIMESTAMP(),
+    occurrences = occurrences + 1,
+    last_seen_at = CURRENT_TIMESTAMP(),
     detail = @detail,
     game_date = @game_date,
     alert = @alert,
-    changed_at = IF(changed_at <= @latest OR severity != @severity, CURRENT_TIMESTAMP(), changed_at),
+    changed_at = IF(
+        changed_at <= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL @repeat_seconds SECOND) OR severity != @severity, CURRENT_TIMESTAMP(), changed_at
+    ),
     severity = @severity
-WHERE name = @name AND raised_at IS NOT NULL;
+WHERE name = @name AND opened_at IS NOT NULL AND resolved_at IS NULL;

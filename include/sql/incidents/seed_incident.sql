@@ -1,4 +1,4 @@
--- Makes sure the condition has a row to update. Two racing seeds leave two rows: harmless, an update changes both.
+-- Inserts an incident's row, not yet open, if it has none. Two concurrent seeds leave two rows; open_incident opens only one incident of them.
 -- Params: name STRING
 INSERT INTO nba_predictions.incidents (name)
 SELECT @name AS name

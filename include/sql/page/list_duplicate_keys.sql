@@ -3,7 +3,7 @@
 WITH open_dates AS (
     SELECT DISTINCT game_date
     FROM nba_predictions.incidents
-    WHERE raised_at IS NOT NULL AND STARTS_WITH(name, 'duplicates-found/')
+    WHERE opened_at IS NOT NULL AND resolved_at IS NULL AND STARTS_WITH(name, 'duplicates-found/')
 ),
 
 detections AS (

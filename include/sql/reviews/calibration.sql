@@ -1,5 +1,5 @@
--- One row per system and confidence decile with a decided bet in the 7 days that end on `day`: how many, the mean confidence, and how
--- often the bets were right, with the 95 % interval of win_rates. is_off: the mean confidence lies outside the interval, and there are enough
+-- One row per system and confidence decile with a decided bet in the 7 days that end on `day`: their number and mean confidence, and the
+-- share that was right, with the 95 % interval of win_rates. is_off: the mean confidence lies outside the interval, and there are enough
 -- player-games to say so. A bet without a confidence is in no decile.
 -- Params: day DATE, min_player_games INT64. Text: win_rates
 WITH

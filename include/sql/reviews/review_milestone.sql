@@ -1,9 +1,9 @@
--- One row, always: a system's MAE, placeholders, volume and win rate over the 7 days that end on `day`, and whether each meets its target.
--- A placeholder is a gradable prediction that says nothing: no predicted points; OVER or UNDER without a line; or a line whose source
--- calls it a placeholder, a default or a bootstrap value (ESTIMATED_AVG is an estimate, and none).
+-- Always one row: a system's MAE, placeholders, volume and win rate over the 7 days that end on `day`, and whether each meets its target.
+-- A placeholder is a gradable prediction without content: no predicted points; OVER or UNDER without a line; or a line whose source
+-- calls it a placeholder, a default or a bootstrap value (ESTIMATED_AVG is an estimate, not a placeholder).
 -- Volume is consistent if the system predicted on every day with a box score, and its predictions per game vary by at most max_variation
--- (the standard deviation over the mean of those days). Per game, as a day has 1 to 15 of them.
--- MAE and win rate are those of the stored grades, the interval is that of win_rates. A target without anything to measure is not met.
+-- (the standard deviation over the mean of those days). They are taken per game, as a day has 1 to 15 games.
+-- MAE and win rate are those of the stored grades, the interval is that of win_rates. A target with nothing to measure is not met.
 -- Params: day DATE, system_id STRING, mae NUMERIC, win_rate NUMERIC, max_variation NUMERIC. Text: win_rates
 WITH
 gradable AS (

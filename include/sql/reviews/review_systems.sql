@@ -1,10 +1,10 @@
 -- One row per system with a grade in the 37 days that end on `day`: its week (the last 7 of them), the band of its daily MAE (the 30 days
--- before the week), and what the two say.
+-- before the week), and a verdict on each.
 -- The band is the mean of the daily MAE, two standard deviations up and down. mae_verdict: no_errors; too_few (fewer than min_errors errors
 -- in the week, or fewer than min_days days with an error in the band); above, below or inside.
 -- The win rate and its 95 % interval are those of win_rates. win_rate_verdict: no_bets; too_few (fewer than min_player_games player-games
--- with a decided bet); low (the whole interval lies under the win rate asked for, so chance is no explanation); ok.
--- A void has neither an error nor a verdict; a push, a pass or a bet without a line has no verdict. Rows are counted as they are.
+-- with a decided bet); low (the whole interval lies under the target win rate, so chance does not explain it); ok.
+-- A void has neither an error nor a verdict; a push, a pass or a bet without a line has no verdict. Duplicate rows are counted.
 -- Params: day DATE, win_rate NUMERIC, min_days INT64, min_errors INT64, min_player_games INT64. Text: win_rates
 WITH
 grades AS (

@@ -1,10 +1,10 @@
 -- One row per slice of `bets` (system_id STRING, confidence_decile INT64, game_date DATE, game_id STRING, player_lookup STRING,
--- prediction_correct BOOL not NULL), which the enclosing statement defines: its win rate and the 95 % interval of it. The one place that
--- says what the interval is: Wilson's score interval (z = 1.959964) of the win rate over the slice's effective bets.
--- Bets on one player in one game (a player-game) win or lose together, whatever their lines, so they tell less than as many bets
--- on as many games. Effective bets are the bets over their design effect (Rao and Scott): the variance of the win rate as it is
--- between player-games over the one of independent bets. They are never more than the bets; one bet per player-game gives Wilson's
--- interval as it is in books. Where the player-games do not differ, as where all bets were won, each counts as one bet.
+-- prediction_correct BOOL not NULL), which the enclosing statement defines: its win rate and its 95 % interval. The interval is defined
+-- here alone: Wilson's score interval (z = 1.959964) of the win rate over the slice's effective bets.
+-- Bets on one player in one game (a player-game) win or lose together, whatever their lines, so they carry less information than
+-- as many bets on as many games. Effective bets are the bets over their design effect (Rao and Scott): the variance of the win rate between
+-- player-games over that of independent bets. They are never more than the bets; one bet per player-game gives Wilson's
+-- standard interval. Where the player-games do not differ, as where all bets were won, each counts as one bet.
 -- Params: none
 WITH
 player_games AS (

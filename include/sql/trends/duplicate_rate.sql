@@ -1,9 +1,9 @@
 -- One row per week, oldest first: how many rows of prediction_accuracy are surplus, that is, repeat a key, their rate, and the change
--- to the week before; and what the checks after the writes reported in that week (detections: dates found with duplicates, each time).
--- A week is seven days, the last of them ends on `day`; `days` is filled up to whole weeks. A week without rows has no rate.
+-- from the week before; and what the checks after the writes reported in that week (detections: dates found with duplicates, each time).
+-- A week is seven days, the last week ends on `day`; `days` is rounded up to whole weeks. A week without rows has no rate.
 -- Params: day DATE, days INT64
 WITH
--- One week more than is shown, as the first has a week before it, too.
+-- One week more than is returned, as the first is compared with the week before it.
 weeks AS (
     SELECT
         weeks_ago,

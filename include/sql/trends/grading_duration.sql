@@ -1,5 +1,5 @@
--- One row per day (New York, of the start) and operation that ran: runs, those of them that failed, and how long the guarded write took,
--- waiting left out: median and 95th percentile, interpolated, over the runs that wrote (timed_runs).
+-- One row per day (New York, of the start) and operation that ran: runs, failed runs, and the duration of the guarded write without
+-- the wait for its lease: median and 95th percentile, interpolated, over the runs that wrote (timed_runs).
 -- Params: day DATE, days INT64
 WITH
 runs AS (

@@ -1,5 +1,5 @@
--- One row per day (New York, of the start) and operation with a run that came to its lease: those runs, how long they waited for it
--- (median and 95th percentile, interpolated, over the waits that were told), and how many went on without one.
+-- One row per day (New York, of the start) and operation with a run that reached its lease: those runs, how long they waited for it
+-- (median and 95th percentile, interpolated, over the recorded waits), and how many wrote without one.
 -- Params: day DATE, days INT64
 WITH
 runs AS (

@@ -1,9 +1,9 @@
 -- One row per day with predictions and system, from the system's first day on (within the days read): its gradable predictions, the mean
--- of the seven days before, and the ratio of the two. Days on which nobody predicted are left out, of the mean, too; a day on which only
--- others did is a nought. A system that is silent on all the days read is not there.
+-- of the seven days before, and the ratio of the two. Days on which no system predicted are left out, also of the mean; a day on
+-- which only other systems predicted counts as zero. A system without a prediction on all these days has no row.
 -- Params: day DATE, days INT64
 WITH
--- Seven days more than are shown, for the mean of the first of them.
+-- Seven days more than are returned, for the mean of the first of them.
 gradable AS (
     SELECT DISTINCT
         game_date,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow.configuration import conf
 
@@ -23,7 +24,9 @@ PAGE_STATEMENT_SECONDS = 20.0
 def run_link(context: Context) -> RunLink:
     """The run of a task, for an alert."""
     dag_id, run_id = context["ti"].dag_id, context["ti"].run_id
-    return RunLink(dag_id=dag_id, run_id=run_id, url=f"{base_url()}/dags/{dag_id}/runs/{run_id}", runbook_url=get_settings().grading_runbook_url)
+    return RunLink(
+        dag_id=dag_id, run_id=run_id, url=f"{base_url()}/dags/{dag_id}/runs/{quote(run_id, safe='')}", runbook_url=get_settings().grading_runbook_url
+    )
 
 
 def run_type(context: Context) -> str:
@@ -51,20 +54,17 @@ def lease_owner(context: Context) -> dict[str, Any]:
     }
 
 
-def make_warehouse(context: Context, patience_s: float | None = None) -> Warehouse:
-    """BigQuery with the credentials of the Airflow connection, impersonation and proxies included.
-
-    ``patience_s`` replaces the limits of the settings: how long a statement is retried, and how long it may run.
-    """
-    from nba_grading.warehouse.client import STATEMENT_SECONDS, Warehouse
+def make_warehouse(context: Context, deadline: float = float("inf")) -> Warehouse:
+    """BigQuery with the credentials of the Airflow connection, impersonation and proxies included. ``deadline``: see ``Warehouse``."""
+    from nba_grading.warehouse.client import Warehouse
 
     settings, ti = get_settings(), context["ti"]
     return Warehouse(
         client=_make_bigquery(),
         maximum_bytes_billed=settings.grading_max_bytes_billed,
         labels={"airflow-dag": _label(ti.dag_id), "airflow-task": _label(ti.task_id)},
-        retry_seconds=patience_s or settings.grading_conflict_seconds,
-        statement_seconds=patience_s or STATEMENT_SECONDS,
+        retry_seconds=settings.grading_conflict_seconds,
+        deadline=deadline,
     )
 
 

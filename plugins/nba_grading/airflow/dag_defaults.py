@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.sdk import dag
 
-from nba_grading.airflow.callbacks import alert_on_failure, alert_on_run_timeout
+from nba_grading.airflow.callbacks import alert_on_failure, alert_on_run_timeout, resolve_after_retry, resolve_on_success
 from nba_grading.settings import get_settings
 
 # Earlier than any game that can be graded: Airflow ends a run whose logical date is before start_date without running a task.
@@ -27,19 +27,25 @@ WRITING_RUN_TIMEOUT = timedelta(hours=24)
 
 
 def grading_dag(
-    doc: str | None, *, schedule: Any, dagrun_timeout: timedelta, params: dict[str, Any] | None = None, **options: Any
+    doc: str | None,
+    *,
+    schedule: Any,
+    dagrun_timeout: timedelta,
+    params: dict[str, Any] | None = None,
+    recorded: bool = False,
+    **options: Any,
 ) -> Callable[..., Any]:
     """Airflow's ``@dag`` with the defaults of this project; ``options`` are further options of ``@dag``.
 
     ``doc`` is the module's docstring: the DAG's documentation, and its first line the description. ``dagrun_timeout`` ends a run with a
-    task that hangs before ``execute()``, where the task's own timeout does not apply yet.
+    task that hangs before ``execute()``, where the task's own timeout does not apply yet. ``recorded``: the DAG ends with ``record_run``.
     """
     return dag(
         schedule=schedule,
         start_date=START_DATE,
         catchup=False,
         dagrun_timeout=dagrun_timeout,
-        default_args=default_args(),
+        default_args=default_args(recorded=recorded),
         on_failure_callback=alert_on_run_timeout,
         description=(doc or "").strip().partition("\n")[0],
         doc_md=doc,
@@ -49,8 +55,8 @@ def grading_dag(
     )
 
 
-def default_args() -> dict[str, Any]:
-    """default_args of every DAG; transient errors are retried with a growing delay."""
+def default_args(*, recorded: bool = False) -> dict[str, Any]:
+    """default_args of every DAG; transient errors are retried with a growing delay. ``recorded``: the DAG ends with ``record_run``."""
     settings = get_settings()
     return {
         "owner": OWNER,
@@ -59,4 +65,5 @@ def default_args() -> dict[str, Any]:
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=10),
         "on_failure_callback": alert_on_failure,
+        "on_success_callback": resolve_after_retry if recorded else resolve_on_success,
     }

@@ -12,6 +12,10 @@ class AlreadyAlerted(AirflowFailException):
     """Fails the task for good without an alert: one was sent already, and another would only repeat it."""
 
 
+class ParamsRefused(AirflowFailException):
+    """The run's parameters name nothing that can be done. No alert: whoever triggered the run reads it in the task's log and grading_runs."""
+
+
 class AuditRefused(AirflowFailException):
     """The audit stopped the write for a reason that a retry cannot fix; the date is unchanged."""
 

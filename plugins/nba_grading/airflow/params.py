@@ -1,4 +1,4 @@
-"""The parameters that several DAGs share, and their values in a run."""
+"""The parameters that several DAGs share, and what they mean in a run: its date, what identifies its work, whether it takes a lease."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from airflow.sdk import Param
-from airflow.sdk.exceptions import AirflowFailException
 
-from nba_grading.game_dates import GameDateError, parse_range
+from nba_grading.airflow.context import run_type
+from nba_grading.airflow.errors import ParamsRefused
+from nba_grading.game_dates import GameDateError, parse_range, resolve_game_date
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY, REPAIRABLE, Table
 
@@ -65,6 +66,41 @@ def switched_off(context: Context) -> str | None:
     return "the run's parameter use_lease is off" if wanted == "off" else None
 
 
+def game_date_of(context: Context) -> date:
+    """The run's game_date by the one rule of ``resolve_game_date``; raises GameDateError."""
+    dag_run = context["dag_run"]
+    return resolve_game_date(
+        game_date=context["params"].get("game_date"),
+        partition_key=getattr(dag_run, "partition_key", None),
+        run_type=run_type(context),
+        logical_date=dag_run.logical_date,
+        run_after=dag_run.run_after,
+    )
+
+
+def run_date(context: Context) -> str | None:
+    """The game_date, or the day, that the run is about, ISO; None if its DAG has no such parameter, or it cannot be resolved."""
+    params = context["params"]
+    given: str | None = params.get("game_date") or params.get("day")
+    if given or "game_date" not in params:
+        return given
+    try:
+        return str(game_date_of(context))
+    except GameDateError:
+        return None
+
+
+def run_scope(context: Context) -> str:
+    """Identifies the run's work among the runs of its DAG: ``date/batch/table/first..last/backup``, as far as it has them.
+
+    A run with the same scope does the same work, so its success resolves the incidents of a run that failed.
+    """
+    params = context["params"]
+    dates = f"{params['from_date']}..{params['to_date']}" if params.get("from_date") else None
+    parts = (run_date(context), params.get("batch_id"), params.get("table"), dates, params.get("backup"))
+    return "/".join(part for part in parts if part)
+
+
 def table_of(context: Context) -> Table:
     """The table named by the parameter ``table``."""
     return REPAIRABLE[context["params"]["table"]]
@@ -75,4 +111,4 @@ def range_of(context: Context) -> tuple[date, date]:
     try:
         return parse_range(context["params"]["from_date"], context["params"]["to_date"])
     except GameDateError as error:
-        raise AirflowFailException(str(error)) from None
+        raise ParamsRefused(str(error)) from None

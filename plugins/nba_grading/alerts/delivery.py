@@ -1,4 +1,4 @@
-"""Decides what is sent to Slack, and when: the one place from which anything is sent.
+"""Decides what is sent to Slack, and when: the one place from which messages are sent.
 
 The same finding on the same subject is one **incident** and one Slack thread, whoever finds it and however often. Opening it sends a
 message; occurrences are counted, and reported once in ``GRADING_ALERT_REPEAT_MINUTES``; an error that lasts
@@ -42,7 +42,7 @@ class MessengerUnavailable(RuntimeError):
 
 
 class Messenger(Protocol):
-    """Posts messages; each method raises MessengerUnavailable."""
+    """Posts messages; ``text`` is plain text. Each method raises MessengerUnavailable."""
 
     def post(self, channel: str, text: str, blocks: list[Block], *, thread: Thread | None = None, broadcast: bool = False) -> Thread:
         """Post a message, or a reply in a thread, which ``broadcast`` shows in the channel as well."""
@@ -63,6 +63,7 @@ class AlertDelivery:
 
         def store(warehouse: Warehouse) -> bool:
             if open_incident(warehouse, alert):
+                log.info("incident_opened", incident=alert.name, severity=alert.severity)
                 return True
             record_occurrence(warehouse, alert, repeat_s=60 * get_settings().grading_alert_repeat_minutes)
             return claim_delivery(warehouse, alert.name)
@@ -70,24 +71,26 @@ class AlertDelivery:
         self._store_and_send(alert, store)
 
     def notify_once(self, alert: Alert) -> None:
-        """Send one message about something that needs no resolution, such as what a person did. Never raises."""
+        """Send one message about an event that needs no resolution, such as what a person did. Never raises."""
         self._store_and_send(alert, lambda warehouse: record_event(warehouse, alert))
 
     def resolve(self, names: Sequence[str], resolution: str) -> list[str]:
-        """Resolve the open incidents among these names, reply in their threads, and return their names. Never raises."""
+        """Resolve the open ones of these incidents, reply in their threads, and return their names. Never raises."""
+        resolved: list[str] = []
         try:
             warehouse = self.make_warehouse()
             resolved = resolve_incidents(warehouse, names, resolution)
             for name in resolved:
+                log.info("incident_resolved", incident=name, resolution=resolution)
                 if claim_delivery(warehouse, name):
                     self._send_claimed(warehouse, name)
-            return resolved
         except Exception as error:
-            log.error("incidents_not_resolved", incidents=", ".join(names), resolution=resolution, error=error)
-            return []
+            event = "resolution_not_sent" if resolved else "incidents_not_resolved"
+            log.error(event, incidents=", ".join(resolved or names), resolution=resolution, error=error)
+        return resolved
 
     def deliver_pending(self) -> dict[str, int]:
-        """Send what was not sent, escalate what lasts too long, delete what is long over; returns how many of each. Raises for BigQuery."""
+        """Send what is pending, escalate what lasts too long, delete what was resolved long ago; returns how many. Raises for BigQuery."""
         settings, warehouse = get_settings(), self.make_warehouse()
         escalated = escalate_incidents(warehouse, after_s=3600 * settings.grading_alert_escalate_hours)
         sent = [self._send_claimed(warehouse, name) for name in list_undelivered(warehouse) if claim_delivery(warehouse, name)]
@@ -97,16 +100,21 @@ class AlertDelivery:
         return counts
 
     def _store_and_send(self, alert: Alert, store: Callable[[Warehouse], bool]) -> None:
-        """``store`` writes the incident and returns whether this caller is the one to send it."""
+        """``store`` writes the incident and returns whether this caller has to send it."""
         try:
             warehouse = self.make_warehouse()
-            if store(warehouse):
-                self._send_claimed(warehouse, alert.name)
-            else:
-                log.info("alert_already_sent", incident=alert.name, alert=alert.text)
+            is_claimed = store(warehouse)
         except Exception as error:
             log.warning("incident_not_stored", incident=alert.name, error=error)
             self._send_without_thread(alert)
+            return
+        if not is_claimed:
+            log.info("alert_already_sent", incident=alert.name, alert=alert.text)
+            return
+        try:
+            self._send_claimed(warehouse, alert.name)
+        except Exception as error:  # stored, so deliver_alerts sends it
+            log.error("alert_not_sent", incident=alert.name, alert=alert.text, error=error)
 
     def _send_without_thread(self, alert: Alert) -> None:
         try:
@@ -115,7 +123,7 @@ class AlertDelivery:
             log.error("alert_lost", incident=alert.name, alert=alert.text, error=error)
 
     def _send_claimed(self, warehouse: Warehouse, name: str) -> bool:
-        """Bring Slack up to date with an incident that this process claimed; False when Slack is away: the next run tries again."""
+        """Bring Slack up to date with an incident that this process claimed; False when Slack is down: the next run tries again."""
         incident = find_incident(warehouse, name)
         if incident is None:
             return False
@@ -125,7 +133,7 @@ class AlertDelivery:
             log.error("alert_not_sent", incident=name, alert=incident.text, error=error)
             return False
         mark_delivered(warehouse, incident, thread)
-        log.info("alert_sent", incident=name, severity=incident.alert.severity, occurrences=incident.seen, alert=incident.text)
+        log.info("alert_sent", incident=name, severity=incident.alert.severity, occurrences=incident.occurrences, alert=incident.text)
         return True
 
     def _send(self, incident: Incident) -> Thread:

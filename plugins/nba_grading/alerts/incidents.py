@@ -1,38 +1,38 @@
-"""Conditions: what is wrong and lasts, such as duplicates on a date, an open circuit breaker, or a stuck lease; each is one Slack thread.
+"""Incidents: failures and findings that last, such as duplicates on a date, an open circuit breaker or a stuck lease.
 
-A condition is raised once and cleared once, whoever sees it and however often: of many runs that raise it at the same time, the one
-that changed its row is told so. The rows are in BigQuery, where every worker sees them, and where an UPDATE of a row that exists is
-atomic (https://cloud.google.com/bigquery/docs/data-manipulation-language, "conflicts"). A row also says what Slack was told: what
-changed after ``delivered_at`` is still to be told, by whoever claims it.
+An incident is opened once and resolved once, however many processes report it: of concurrent callers the one whose UPDATE changed the row
+gets True. The rows are in BigQuery, where every worker sees them and conflicting UPDATEs of a table are serialized
+(https://cloud.google.com/bigquery/docs/data-manipulation-language, "conflicts"). A row also records what Slack shows: changes after
+``delivered_at`` are pending until a process claims and delivers them. All times are BigQuery's, as the clocks of workers differ.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from nba_grading.alerts.model import Alert, Thread, Timeline
-from nba_grading.warehouse.client import Row, TypedParam, Warehouse
+from nba_grading.warehouse.client import Row, TypedParam, Value, Warehouse
 from nba_grading.warehouse.sql import load_sql
 
 DETAIL_CHARACTERS = 1000
-# A teller that died is followed by another after this.
-TELLING_SECONDS = 60
+# A process that claimed a delivery and died loses its claim after this.
+CLAIM_SECONDS = 60
+DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
 class Incident:
-    """A condition's row. ``raised_at`` is None once it is over; ``opened_at`` stays. ``thread`` is None until Slack was told."""
+    """One row of the incidents table. ``resolved_at`` is None while it is open, ``thread`` until its first message is delivered."""
 
     name: str
-    raised_at: datetime | None
     opened_at: datetime
     resolved_at: datetime | None
     detail: str
     alert: Alert
-    recovery: str | None
-    seen: int
+    resolution: str | None
+    occurrences: int
     changed_at: datetime
     delivered_at: datetime | None
     delivery_claimed_at: datetime | None
@@ -41,114 +41,102 @@ class Incident:
 
     @property
     def age_s(self) -> float:
-        """Seconds since it was raised, up to its end."""
-        return ((self.resolved_at if self.raised_at is None and self.resolved_at else datetime.now(tz=UTC)) - self.opened_at).total_seconds()
+        """Seconds from its opening to its resolution, or until now."""
+        return ((self.resolved_at or datetime.now(tz=UTC)) - self.opened_at).total_seconds()
 
     @property
     def timeline(self) -> Timeline:
-        """What became of it, as its messages show it."""
-        return Timeline(self.seen, self.age_s, self.escalated_at is not None, None if self.raised_at else self.recovery)
+        """Its course so far, as its messages show it."""
+        return Timeline(self.occurrences, self.age_s, self.escalated_at is not None, self.resolution)
 
     @property
     def text(self) -> str:
         """One line for notifications and logs."""
-        return f"RECOVERED: {self.alert.title}. {self.recovery}" if self.timeline.recovery is not None else self.alert.text
+        return self.alert.text if self.resolution is None else f"RESOLVED: {self.alert.title}. {self.resolution}"
 
     def is_undelivered(self, moment: datetime | None) -> bool:
-        """Whether something that happened at that moment was not told yet."""
+        """Whether Slack does not show yet what happened at that moment."""
         return moment is not None and (self.delivered_at is None or moment > self.delivered_at)
 
 
 def open_incident(warehouse: Warehouse, alert: Alert) -> bool:
-    """Raise the alert's condition; True for the one call that did, which then tells it, False when it was raised already."""
-    _seed(warehouse, alert.name)
-    return warehouse.dml(load_sql("incidents/open_incident"), _seen(alert)) > 0
-
-
-def record_occurrence(warehouse: Warehouse, alert: Alert, repeat_s: float) -> None:
-    """Count a repeat; it is to be told when the last news is older than ``repeat_s`` seconds, or the severity changed."""
-    latest = datetime.now(tz=UTC) - timedelta(seconds=repeat_s)
-    warehouse.dml(load_sql("incidents/record_occurrence"), {**_seen(alert), "latest": TypedParam("TIMESTAMP", latest)})
+    """Open the alert's incident; True for the one caller that opened it and has to deliver it, False if it was open already."""
+    return _seed_and_update(warehouse, "open_incident", alert)
 
 
 def record_event(warehouse: Warehouse, alert: Alert) -> bool:
-    """Write down something that is over as it is told; True: the caller tells it."""
-    _seed(warehouse, alert.name)
-    return warehouse.dml(load_sql("incidents/record_event"), _seen(alert)) > 0
+    """Record a one-off event, which is resolved from the start; True: the caller has to deliver it."""
+    return _seed_and_update(warehouse, "record_event", alert)
 
 
-def resolve_incidents(warehouse: Warehouse, names: Sequence[str], recovery: str) -> list[str]:
-    """Clear those of these names that are raised, and say what ended them; which they were, none if somebody else was faster.
+def record_occurrence(warehouse: Warehouse, alert: Alert, repeat_s: float) -> None:
+    """Count another occurrence; it is to be delivered if the last change is older than ``repeat_s`` seconds, or the severity changed."""
+    warehouse.dml(load_sql("incidents/record_occurrence"), {**_occurrence(alert), "repeat_seconds": round(repeat_s)})
 
-    Every run that succeeds asks, and nearly always nothing is raised: so it is read first, as BigQuery queues few UPDATEs of a table.
+
+def resolve_incidents(warehouse: Warehouse, names: Sequence[str], resolution: str) -> list[str]:
+    """Resolve the open ones of these incidents; returns the names of those that this call resolved.
+
+    Every success asks, and nearly always none is open: so they are read first, as BigQuery queues few UPDATEs of a table.
     """
-    raised = [row["name"] for row in warehouse.query_file("incidents/list_open", {"names": list(names)})]
-    if not raised:
-        return []
-    cleared = warehouse.dml(load_sql("incidents/resolve_incidents"), {"names": raised, "recovery": recovery[:DETAIL_CHARACTERS]})
-    return raised if cleared else []
+    found = [str(row["name"]) for row in warehouse.query_file("incidents/list_open", {"names": list(names)})]
+    return [name for name in found if _update(warehouse, "resolve_incident", name=name, resolution=resolution[:DETAIL_CHARACTERS])]
 
 
 def find_incident(warehouse: Warehouse, name: str) -> Incident | None:
-    """The condition of that name, raised or over; None when it was never raised."""
-    rows = warehouse.query_file("incidents/list_incidents", {"prefix": name, "raised_only": False})
-    return next((_condition(row) for row in rows if row["name"] == name), None)
+    """The incident of that name, open or resolved; None if it was never opened."""
+    rows = warehouse.query_file("incidents/list_incidents", {"prefix": name, "open_only": False})
+    return next((_incident(row) for row in rows if row["name"] == name), None)
 
 
 def list_incidents(warehouse: Warehouse, prefix: str = "") -> list[Incident]:
-    """Raised conditions whose name starts so, oldest first."""
-    return [_condition(row) for row in warehouse.query_file("incidents/list_incidents", {"prefix": prefix, "raised_only": True})]
+    """Open incidents whose name starts with ``prefix``, oldest first."""
+    return [_incident(row) for row in warehouse.query_file("incidents/list_incidents", {"prefix": prefix, "open_only": True})]
 
 
 def list_undelivered(warehouse: Warehouse) -> list[str]:
-    """Names of the conditions of which Slack was not told everything, and that nobody tells now, oldest first."""
-    return [row["name"] for row in warehouse.query_file("incidents/list_undelivered", {"latest": _long_ago()})]
+    """Names of incidents with pending changes that no process is delivering, oldest change first."""
+    return [row["name"] for row in warehouse.query_file("incidents/list_undelivered", {"claim_seconds": CLAIM_SECONDS})]
 
 
 def claim_delivery(warehouse: Warehouse, name: str) -> bool:
-    """Whether the caller is the one that tells what is new of a condition; False when nothing is new, or somebody tells it now."""
-    return warehouse.dml(load_sql("incidents/claim_delivery"), {"name": name, "latest": _long_ago()}) > 0
+    """Whether this caller claimed the incident's pending changes; False if there are none, or another process is delivering them."""
+    return _update(warehouse, "claim_delivery", name=name, claim_seconds=CLAIM_SECONDS)
 
 
 def mark_delivered(warehouse: Warehouse, incident: Incident, thread: Thread) -> None:
-    """Write down that Slack shows the condition as it was read."""
-    warehouse.dml(
-        load_sql("incidents/mark_delivered"),
-        {
-            "name": incident.name,
-            "delivered_at": incident.changed_at,
-            "delivery_claimed_at": TypedParam("TIMESTAMP", incident.delivery_claimed_at),
-            "channel": thread.channel,
-            "thread": thread.ts,
-        },
-    )
+    """Record that Slack shows the incident as it was read."""
+    claimed_at = TypedParam("TIMESTAMP", incident.delivery_claimed_at)
+    values: dict[str, Value] = {"name": incident.name, "delivered_at": incident.changed_at, "channel": thread.channel, "thread": thread.ts}
+    warehouse.dml(load_sql("incidents/mark_delivered"), {**values, "delivery_claimed_at": claimed_at})
 
 
 def escalate_incidents(warehouse: Warehouse, after_s: float) -> int:
-    """Mark errors that are raised for longer than ``after_s`` seconds and were not escalated yet; how many."""
-    return warehouse.dml(
-        load_sql("incidents/escalate_incidents"), {"latest": TypedParam("TIMESTAMP", datetime.now(tz=UTC) - timedelta(seconds=after_s))}
-    )
+    """Mark errors that have been open for ``after_s`` seconds and are not escalated yet; returns how many."""
+    return warehouse.dml(load_sql("incidents/escalate_incidents"), {"open_seconds": round(after_s)})
 
 
 def prune_incidents(warehouse: Warehouse, after_days: float) -> int:
-    """Delete what is over and told for so many days; how many rows."""
-    return warehouse.dml(
-        load_sql("incidents/prune_incidents"), {"latest": TypedParam("TIMESTAMP", datetime.now(tz=UTC) - timedelta(days=after_days))}
-    )
+    """Delete incidents that were resolved so many days ago and are delivered; returns the number of rows."""
+    return warehouse.dml(load_sql("incidents/prune_incidents"), {"keep_seconds": round(after_days * DAY_SECONDS)})
 
 
 def claim_probe(warehouse: Warehouse, name: str, run: str, pause_s: float) -> bool:
-    """Whether this run may try although the condition is raised: one run every ``pause_s`` seconds may."""
-    latest = datetime.now(tz=UTC) - timedelta(seconds=pause_s)
-    return warehouse.dml(load_sql("incidents/claim_probe"), {"name": name, "run": run, "latest": TypedParam("TIMESTAMP", latest)}) > 0
+    """Whether this run may try although the incident is open: one run every ``pause_s`` seconds may."""
+    return _update(warehouse, "claim_probe", name=name, run=run, pause_seconds=round(pause_s))
 
 
-def _seed(warehouse: Warehouse, name: str) -> None:
-    warehouse.dml(load_sql("incidents/seed_incident"), {"name": name})
+def _seed_and_update(warehouse: Warehouse, statement: str, alert: Alert) -> bool:
+    _update(warehouse, "seed_incident", name=alert.name)
+    return _update(warehouse, statement, **_occurrence(alert))
 
 
-def _seen(alert: Alert) -> dict[str, TypedParam | str]:
+def _update(warehouse: Warehouse, statement: str, **params: Value | TypedParam) -> bool:
+    """Whether the statement of include/sql/incidents changed a row."""
+    return warehouse.dml(load_sql(f"incidents/{statement}"), params) > 0
+
+
+def _occurrence(alert: Alert) -> dict[str, Value | TypedParam]:
     return {
         "name": alert.name,
         "detail": (alert.detail or alert.title)[:DETAIL_CHARACTERS],
@@ -158,11 +146,7 @@ def _seen(alert: Alert) -> dict[str, TypedParam | str]:
     }
 
 
-def _long_ago() -> TypedParam:
-    return TypedParam("TIMESTAMP", datetime.now(tz=UTC) - timedelta(seconds=TELLING_SECONDS))
-
-
-def _condition(row: Row) -> Incident:
+def _incident(row: Row) -> Incident:
     values = dict(row)
     channel, ts = values.pop("channel"), values.pop("thread")
     return Incident(**{**values, "alert": Alert.from_json(values["alert"]), "thread": Thread(channel, ts) if ts else None})

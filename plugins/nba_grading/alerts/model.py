@@ -1,7 +1,6 @@
-"""What an alert is, and how Slack shows it: Block Kit blocks, built by pure functions.
+"""An alert: the date, the value against its threshold, the impact, the next step and its command, and links to the run and the runbook.
 
-An alert says which date, the figure against its threshold, what was done, the next step and its command, and links to the run and
-the runbook. ``docs/alerts.md`` shows every one, rendered.
+``docs/alerts.md`` shows every alert as Slack renders it.
 """
 
 from __future__ import annotations
@@ -9,28 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from nba_grading.settings import Severity
-
-if TYPE_CHECKING:
-    from nba_grading.settings import Severity
-
-
-@dataclass(frozen=True)
-class Thread:
-    """Where a message stands: the channel's id and the message's timestamp, which is its name for replies and edits."""
-
-    channel: str
-    ts: str
-
 
 DETAIL_CHARACTERS = 600
 
 
 @dataclass(frozen=True)
+class Thread:
+    """A Slack message, to which replies and edits refer: the channel's id and the message's timestamp."""
+
+    channel: str
+    ts: str
+
+
+@dataclass(frozen=True)
 class RunLink:
-    """What an alert says about the run it comes from; ``runbook_url`` is the page, to which each alert adds its anchor."""
+    """The run that an alert comes from; ``runbook_url`` is the page to which each alert adds its anchor."""
 
     dag_id: str
     run_id: str
@@ -40,10 +35,10 @@ class RunLink:
 
 @dataclass(frozen=True)
 class Alert:
-    """One finding. ``kind`` is the runbook's anchor, and ``subject`` what it is about: the two name the condition, and so the thread.
+    """A failure, finding or event. ``kind`` is its heading in the runbook; kind and ``subject`` name its incident, and so its thread.
 
-    ``facts`` are shown as fields: the date, a figure, its threshold. ``command`` is what the next step types. ``digest``: each
-    repeat is a message of its own day, shown in the channel too.
+    ``facts`` are shown as fields: a value, its threshold. ``command`` is the command line, or the SQL, of the next step. Every repeat of a
+    ``digest`` is shown in full, and in the channel too.
     """
 
     kind: str
@@ -51,7 +46,7 @@ class Alert:
     subject: str
     title: str
     detail: str
-    done: str
+    impact: str
     next_step: str
     run: RunLink
     game_date: str | None = None
@@ -61,7 +56,7 @@ class Alert:
 
     @property
     def name(self) -> str:
-        """The condition's name."""
+        """The incident's name."""
         return incident_name(self.kind, self.subject)
 
     @property
@@ -70,7 +65,7 @@ class Alert:
         return f"{self.severity}: {self.title}. {self.next_step}"
 
     def to_json(self) -> str:
-        """The alert as the conditions table keeps it."""
+        """The alert as the incidents table stores it."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -80,19 +75,19 @@ class Alert:
         return cls(**{**values, "run": RunLink(**values["run"])})
 
 
-def incident_name(kind: str, *subject: str) -> str:
-    """``kind/subject``, the name of a condition; ``kind`` alone for what there is but one of."""
-    return "/".join(part for part in [kind, *subject] if part)
+def incident_name(*parts: str) -> str:
+    """The name of an incident, ``kind/subject``, or of its subject; empty parts are left out."""
+    return "/".join(part for part in parts if part)
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """What became of an alert since it was first seen: times seen, for how long it is open or was, escalated, recovered by what."""
+    """An incident's course: its occurrences, for how many seconds it has been or was open, whether it was escalated, what resolved it."""
 
-    seen: int = 1
+    occurrences: int = 1
     open_s: float = 0
     escalated: bool = False
-    recovery: str | None = None
+    resolution: str | None = None
 
 
 def shorten(text: str) -> str:
@@ -101,5 +96,5 @@ def shorten(text: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Seconds for people to read: 90 s, 12 minutes, 2.5 hours."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"

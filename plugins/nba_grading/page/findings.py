@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-TEXTS = ("title", "detail", "done", "next_step", "command")
+TEXTS = ("title", "detail", "impact", "next_step", "command")
 SEVERITIES = ("CRITICAL", "ERROR", "WARNING")
 
 
@@ -27,10 +27,10 @@ def shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "severity": severity if severity in SEVERITIES else "WARNING",
         "facts": {str(label): str(text) for label, text in (facts or {}).items()},
         "game_date": row["game_date"],
-        "raised_at": row["raised_at"],
-        "seen": row["seen"],
-        "seen_at": row["seen_at"],
-        "untold": bool(row["untold"]),
+        "opened_at": row["opened_at"],
+        "occurrences": row["occurrences"],
+        "last_seen_at": row["last_seen_at"],
+        "is_undelivered": bool(row["is_undelivered"]),
         "dag_id": _text(run, "dag_id"),
         "run_id": _text(run, "run_id"),
     }

@@ -1,1 +1,1 @@
-"""How well the predicting systems do: milestones, the weekly table, drift, trends."""
+"""How accurate the predicting systems are: milestones, the weekly table, drift, trends."""

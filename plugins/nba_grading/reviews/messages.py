@@ -1,12 +1,13 @@
-"""What people read of a review: the weekly table, a milestone, a drift and its end. Pure functions that return plain data."""
+"""The alerts of a review: the weekly table, a milestone, a drift; and what resolves a drift. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
+from nba_grading.alerts.model import Alert, RunLink
 from nba_grading.reviews.systems import (
     DRIFT_KINDS,
     MAX_VOLUME_VARIATION,
@@ -25,8 +26,8 @@ SHOWN_SYSTEMS = 10
 SYSTEM_CHARACTERS = 22
 LIMITS = f"from {MIN_ERRORS} errors, {MIN_BAND_DAYS} days in the band and {MIN_PLAYER_GAMES} player-games with a bet on"
 BAND_AND_WEEK = timedelta(days=36)
-# For people to paste; nothing here runs it.
-DAILY_FIGURES = (
+# For people to paste into BigQuery's console; no code runs it.
+DAILY_VALUES = (
     "SELECT game_date, mae, avg_bias, win_rate, over_win_rate, under_win_rate, predictions, voided FROM nba_predictions.system_daily_performance "
     "WHERE system_id = '{system}' AND game_date BETWEEN '{first}' AND '{day}' ORDER BY game_date"
 )
@@ -41,25 +42,18 @@ NOTES = {
 }
 
 
-@dataclass(frozen=True)
-class ReviewMessage:
-    """A message: ``detail`` is a monospaced table or a sentence, ``command`` the SQL or command line of the next step, if there is one."""
-
-    title: str
-    detail: str
-    facts: dict[str, str] = field(default_factory=dict)
-    next_step: str = "None: this is a report."
-    command: str | None = None
-
-
-def milestone(row: Row, day: date, targets: Targets) -> ReviewMessage:
+def milestone(run: RunLink, row: Row, day: date, targets: Targets) -> Alert:
     """The milestone check of one system: a row of ``reviews.review_milestone`` over the 7 days that end on ``day``."""
     system = row["system_id"]
     if not row["predictions"] and not row["errors"]:
-        return ReviewMessage(
-            title=f"Milestone of {system}: it has no predictions and no grades from {_week(day)}",
+        return _review(
+            run,
+            "milestone",
+            f"{system}/{day}",
+            f"Milestone of {system}: it has no predictions and no grades from {_week(day)}",
             detail="Nothing could be checked.",
-            next_step="Look whether the system runs, and whether GRADING_MILESTONES names it as the predictions do (system_id).",
+            severity="WARNING",
+            next_step="Check whether the system runs, and whether GRADING_MILESTONES has its system_id.",
         )
     checks = (
         ("MAE", row["is_mae_met"], f"{_number(row['mae'])} (at most {targets.mae}; baseline {targets.baseline_mae}; {row['errors']} errors)"),
@@ -68,70 +62,79 @@ def milestone(row: Row, day: date, targets: Targets) -> ReviewMessage:
         ("win rate", row["is_win_rate_met"], f"{_rate(row)} (at least {_percent(targets.win_rate)} %; {row['decided']} bets)"),
     )
     missed = [name for name, is_met, _ in checks if not is_met]
-    return ReviewMessage(
-        title=f"Milestone of {system}: {'missed by ' + ', '.join(missed) if missed else 'met'}",
-        detail=_table([("", "check", "figure"), *(("ok" if is_met else "NO", name, told) for name, is_met, told in checks)]),
+    return _review(
+        run,
+        "milestone",
+        f"{system}/{day}",
+        f"Milestone of {system}: {'missed by ' + ', '.join(missed) if missed else 'met'}",
+        detail=_monospaced(_table([("", "check", "value"), *(("ok" if is_met else "NO", name, value) for name, is_met, value in checks)])),
+        severity="WARNING" if missed else "INFO",
         facts={"Days": _week(day), "Against the baseline": _against(row["mae"], targets.baseline_mae)},
-        next_step="Decide with the system's owner whether it goes on; the runbook says what each figure counts." if missed else "None: it is met.",
+        next_step="Decide with the system's owner whether to keep it; the runbook explains each check." if missed else "None: all targets are met.",
     )
 
 
-def weekly(rows: Sequence[Row], day: date, targets: Targets, trends: Mapping[str, Sequence[Row]]) -> ReviewMessage:
+def weekly(run: RunLink, rows: Sequence[Row], day: date, trends: Mapping[str, Sequence[Row]]) -> Alert:
     """The weekly table: rows of ``reviews.review_systems``; ``trends`` holds rows of ``trends.trend`` by name."""
     facts = {"Days": _week(day), **_trend_facts(trends)}
+    report = partial(_review, run, "weekly-review", str(day), severity="INFO", facts=facts)
     graded = [row for row in rows if row["predictions"]]
     if not graded:
-        return ReviewMessage(
-            title=f"Weekly review: no grades from {_week(day)}",
+        return report(
+            f"Weekly review: no grades from {_week(day)}",
             detail="No system could be reviewed." + (f" Graded in the month before: {', '.join(row['system_id'] for row in rows)}." if rows else ""),
-            facts=facts,
-            next_step="None if no games were played. Otherwise look at the runs of grade_predictions of that week.",
+            next_step="None if no games were played. Otherwise check the runs of grade_predictions of that week.",
         )
-    named = [row for row in rows if any(is_drifting(row, kind) for kind in DRIFT_KINDS)]
-    shown = sorted(rows, key=lambda row: (row not in named, not row["predictions"], row["system_id"]))[:SHOWN_SYSTEMS]
+    drifting = [row for row in rows if any(is_drifting(row, kind) for kind in DRIFT_KINDS)]
+    shown = sorted(rows, key=lambda row: (row not in drifting, not row["predictions"], row["system_id"]))[:SHOWN_SYSTEMS]
     parts = [_systems_table(shown), "won % by confidence decile; * the confidence lies outside its 95 % interval", _calibration_table(shown)]
     if len(rows) > len(shown):
         parts.append(f"and {len(rows) - len(shown)} more systems in the run's result")
-    facts["Named"] = "; ".join(f"{row['system_id']} ({_note(row)})" for row in named) or "no system"
-    facts["LeaseVerdict"] = LIMITS
+    facts["Drifting"] = "; ".join(f"{row['system_id']} ({_note(row)})" for row in drifting) or "no system"
+    facts["Verdicts"] = LIMITS
     facts["Graded days"] = f"{max(row['graded_days'] for row in rows)} of 7"
-    return ReviewMessage(
-        title=f"Weekly review of {len(graded)} systems, {_week(day)}: {len(named) or 'none'} named",
-        detail="\n".join(parts),
-        facts=facts,
-        next_step="Look at the systems named; each has a message of its own." if named else "None: this is a report.",
+    return report(
+        f"Weekly review of {len(graded)} systems, {_week(day)}: {len(drifting) or 'none'} drifting",
+        detail=_monospaced("\n".join(parts)),
+        next_step="Look at the systems that drift; each has a thread of its own." if drifting else "None: this is a report.",
     )
 
 
-def drift(row: Row, kind: DriftKind, day: date, targets: Targets) -> ReviewMessage:
-    """A system is named: its row of ``reviews.review_systems``."""
+def drift(run: RunLink, row: Row, kind: DriftKind, day: date, targets: Targets) -> Alert:
+    """A system drifts: its row of ``reviews.review_systems``."""
     system = row["system_id"]
+    report = partial(_review, run, kind, system, severity="WARNING", command=_daily_values(system, day))
     if kind == "mae-out-of-band":
-        return ReviewMessage(
-            title=f"{system}: the MAE of the week is {row['mae_verdict']} its own 30-day band",
+        return report(
+            f"{system}: the MAE of the week is {row['mae_verdict']} its own 30-day band",
             detail=f"{row['mae']:.2f} points, outside {row['band_low']:.2f} to {row['band_high']:.2f} (mean of {row['band_days']} days "
             f"{row['band_mae']:.2f}, two standard deviations).",
             facts={"Days": _week(day), "Errors": str(row["errors"]), "Bias": f"{row['bias']:+.2f}", "Voided": str(row["voided"])},
             next_step="Look for a change in the system's inputs or version on these days; a fall is as suspicious as a rise.",
-            command=_daily_figures(system, day),
         )
-    return ReviewMessage(
-        title=f"{system}: the win rate of the week is under {_percent(targets.win_rate)} %, beyond chance",
-        detail=f"{_rate(row)} of {row['decided']} bets on {row['player_games']} player-games: the whole 95 % interval lies under it.",
+    return report(
+        f"{system}: the win rate of the week is under {_percent(targets.win_rate)} %, beyond chance",
+        detail=f"{_rate(row)} of {row['decided']} bets on {row['player_games']} player-games: the whole 95 % interval lies under the target.",
         facts={"Days": _week(day), "Bets": str(row["decided"]), "Effective bets": f"{row['effective_bets']:.0f}", "MAE": _number(row["mae"])},
-        next_step="Look whether OVER or UNDER, or one decile, loses; then decide with its owner whether its bets go on.",
-        command=_daily_figures(system, day),
+        next_step="Check whether OVER or UNDER, or one decile, loses; then decide with the system's owner whether to keep betting on it.",
     )
 
 
-def drift_over(system: str, kind: DriftKind, row: Row | None) -> ReviewMessage:
-    """A system is no longer named; ``row`` is None when it has not been graded for more than a month."""
+def drift_resolution(system: str, kind: DriftKind, row: Row | None) -> str:
+    """Why a system's drift is resolved; ``row`` is None when it has not been graded for more than a month."""
     if row is None:
-        return ReviewMessage(title=f"{system}: not graded for more than a month, so no longer watched", detail="", next_step="None.")
+        return f"{system}: not graded for more than a month, so no longer watched."
     if kind == "mae-out-of-band":
-        told = f"{row['mae']:.2f} points, in {row['band_low']:.2f} to {row['band_high']:.2f}."
-        return ReviewMessage(title=f"{system}: the MAE is back in its 30-day band", detail=told, next_step="None.")
-    return ReviewMessage(title=f"{system}: the win rate is not low beyond chance any more", detail=f"{_rate(row)}.", next_step="None.")
+        return f"{system}: the MAE is back in its 30-day band. {row['mae']:.2f} points, in {row['band_low']:.2f} to {row['band_high']:.2f}."
+    return f"{system}: the win rate is no longer low beyond chance. {_rate(row)}."
+
+
+def _review(run: RunLink, kind: str, subject: str, title: str, **parts: Any) -> Alert:
+    return Alert(kind=kind, subject=subject, title=title, impact="None: a review changes no data.", run=run, **parts)
+
+
+def _monospaced(text: str) -> str:
+    return f"```{text}```"
 
 
 def _systems_table(rows: Sequence[Row]) -> str:
@@ -182,7 +185,7 @@ def _trend_facts(trends: Mapping[str, Sequence[Row]]) -> dict[str, str]:
     facts = {}
     if weeks := trends.get("duplicate_rate"):
         last = weeks[-1]
-        change = "" if last["rate_change"] is None else f", {100 * last['rate_change']:+.2f} points on the week before"
+        change = "" if last["rate_change"] is None else f", {100 * last['rate_change']:+.2f} points from the week before"
         facts["Duplicates"] = f"{last['duplicates']} of {last['row_count']} rows{change}; found after writes: {last['detected_duplicates']}"
     if timed := [row for row in trends.get("grading_duration", ()) if row["operation"] == "grading" and row["timed_runs"]]:
         medians = [row["median_ms"] for row in timed]
@@ -190,11 +193,9 @@ def _trend_facts(trends: Mapping[str, Sequence[Row]]) -> dict[str, str]:
             f"daily median {_seconds(min(medians))} to {_seconds(max(medians))}, p95 up to {_seconds(max(row['p95_ms'] for row in timed))}"
         )
     if waits := trends.get("lease_wait"):
-        told = [row["p95_wait_ms"] for row in waits if row["p95_wait_ms"] is not None]
+        longest = max((row["p95_wait_ms"] for row in waits if row["p95_wait_ms"] is not None), default=0)
         unleased = sum(row["unleased"] for row in waits)
-        facts["Lease wait"] = (
-            f"daily p95 up to {_seconds(max(told, default=0))}; {unleased} of {sum(row['runs'] for row in waits)} runs without a lease"
-        )
+        facts["Lease wait"] = f"daily p95 up to {_seconds(longest)}; {unleased} of {sum(row['runs'] for row in waits)} runs without a lease"
     if volumes := trends.get("volume_per_system"):
         latest = [row for row in volumes if row["game_date"] == volumes[-1]["game_date"] and row["volume_ratio"] is not None]
         if latest:
@@ -223,9 +224,9 @@ def _against(mae: float | None, baseline: Any) -> str:
     return "no errors to compare" if mae is None else f"{mae - float(baseline):+.2f} points of MAE"
 
 
-def _daily_figures(system: str, day: date) -> str:
+def _daily_values(system: str, day: date) -> str:
     name = system.replace("\\", "\\\\").replace("'", "\\'")
-    return DAILY_FIGURES.format(system=name, first=day - BAND_AND_WEEK, day=day)
+    return DAILY_VALUES.format(system=name, first=day - BAND_AND_WEEK, day=day)
 
 
 def _week(day: date) -> str:

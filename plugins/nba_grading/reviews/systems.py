@@ -1,7 +1,7 @@
 """Reviews of the predicting systems: the milestone check of one, the weekly table of all, and which of them drift. See docs/reviews.md.
 
-The figures and verdicts are the SQL's (include/sql/reviews); here are the thresholds that settings do not hold, what is due on a day,
-and the names of what a verdict means to people.
+SQL computes the values and verdicts (include/sql/reviews). This module has the thresholds that are no settings, decides what is due on a
+day, and says which verdicts open and resolve a drift.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nba_grading.warehouse.sql import load_sql, render_sql
 
 WEEK = timedelta(days=7)
 MONDAY = 0
-# Below these a verdict would be about chance: the week's errors, the days of the band, the player-games with a decided bet.
+# With fewer a verdict would reflect chance: the week's errors, the days of the band, the player-games with a decided bet.
 MIN_ERRORS = 100
 MIN_BAND_DAYS = 10
 MIN_PLAYER_GAMES = 100
@@ -27,7 +27,7 @@ MIN_DECILE_PLAYER_GAMES = 30
 MAX_VOLUME_VARIATION = Decimal("0.25")
 
 DriftKind = Literal["mae-out-of-band", "win-rate-low"]
-# For each kind: the column of its verdict, the verdicts that name a system, and the one that clears it. Others leave all as it is.
+# For each kind: the column of its verdict, the verdicts that mean drift, and the one that means none. Others change nothing.
 _VERDICTS: Mapping[DriftKind, tuple[str, frozenset[str], str]] = {
     "mae-out-of-band": ("mae_verdict", frozenset({"above", "below"}), "inside"),
     "win-rate-low": ("win_rate_verdict", frozenset({"low"}), "ok"),
@@ -37,7 +37,7 @@ DRIFT_KINDS: tuple[DriftKind, ...] = tuple(_VERDICTS)
 
 @dataclass(frozen=True)
 class Targets:
-    """What a system is held against: MAE in points (at most), the baseline's MAE, and a win rate (at least, as a share)."""
+    """A system's targets: its highest MAE and the baseline's MAE, in points, and its lowest win rate, as a share."""
 
     mae: Decimal
     baseline_mae: Decimal
@@ -50,12 +50,12 @@ def due_milestones(milestones: Mapping[str, date], day: date) -> list[str]:
 
 
 def is_weekly_due(day: date, weekly: bool | None) -> bool:
-    """Whether the weekly table is made on the morning after ``day``: as forced, else on Mondays."""
+    """Whether the weekly table is made on the morning after ``day``: as the parameter ``weekly`` says, else on Mondays."""
     return weekly if weekly is not None else (day + timedelta(days=1)).weekday() == MONDAY
 
 
 def review_milestone(warehouse: Warehouse, system_id: str, day: date, targets: Targets) -> Row:
-    """The one row of reviews/review_milestone.sql over the 7 days that end on ``day``; noughts and NULLs for a system without any rows."""
+    """The one row of reviews/review_milestone.sql over the 7 days that end on ``day``; zeros and NULLs for a system without any rows."""
     params: Params = {
         "day": day,
         "system_id": system_id,
@@ -86,13 +86,13 @@ def review_systems(warehouse: Warehouse, day: date, targets: Targets) -> list[Ro
 
 
 def is_drifting(row: Mapping[str, Any], kind: DriftKind) -> bool | None:
-    """Whether a row of ``review_systems`` names its system; None when there is too little to say either way."""
+    """Whether the system of a row of ``review_systems`` drifts; None when there are too few data to say."""
     column, named, cleared = _VERDICTS[kind]
     return True if row[column] in named else False if row[column] == cleared else None
 
 
 def gone_systems(rows: Iterable[Mapping[str, Any]], systems: Iterable[str]) -> list[str]:
-    """Those of ``systems`` that have no row: they made no prediction that was graded for more than a month."""
+    """Those of ``systems`` without a row: no prediction of theirs was graded for more than a month."""
     return sorted(set(systems) - {row["system_id"] for row in rows})
 
 

@@ -1,9 +1,9 @@
 """The circuit breaker of an operation: after some failed runs in a row, further ones are refused at once instead of failing slowly.
 
 Closed: runs pass. Open: runs are refused, with the reason. After a pause one run may try (half-open); its success closes the
-breaker, its failure leaves it open for another pause. Its state is a condition, and what counts is in grading_runs, so every worker
+breaker, its failure leaves it open for another pause. Its state is an incident, and the failures are counted in grading_runs, so every worker
 sees the same. A run that was refused (a bad date, an audit that stopped the write, a lease held too long) is no failure of the
-operation: three wrong dates typed by hand must not stop the night's run.
+operation: three wrong dates typed by hand must not stop the scheduled run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class BreakerOpen(Exception):
 
 
 def pass_breaker(warehouse: Warehouse, operation: str, run: str, *, pause_s: float, override: bool) -> None:
-    """Return if this run may go on: the breaker is closed, or overridden, or it is this run that tries. Raises BreakerOpen."""
+    """Return if this run may go on: the breaker is closed or overridden, or this run is the one that may try. Raises BreakerOpen."""
     name = incident_name(BREAKER_OPENED, operation)
     incident = next((found for found in list_incidents(warehouse, name) if found.name == name), None)
     if incident is None:
@@ -35,16 +35,16 @@ def pass_breaker(warehouse: Warehouse, operation: str, run: str, *, pause_s: flo
     else:
         log.error("breaker_refused", operation=operation, run=run, open_s=round(incident.age_s))
         raise BreakerOpen(
-            f"the circuit breaker of {operation} is open since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, as its runs failed one after "
-            f"the other ({incident.detail}). One run may try every {pause_s:g} s, and its success closes it; to run now all the "
-            "same, trigger with override_breaker"
+            f"the circuit breaker of {operation} has been open since {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC, as its runs failed one after "
+            f"another ({incident.detail}). One run may try every {pause_s:g} s, and its success closes it; to run now "
+            "anyway, trigger with override_breaker"
         )
 
 
 def failures_that_open(warehouse: Warehouse, operation: str, *, failures_to_open: int) -> int | None:
-    """The number of failed runs in a row when it is one too many, the run just recorded among them; else None. 0 never opens it.
+    """The number of failed runs in a row, the run just recorded among them, if it is enough to open the breaker; else None. 0 never opens it.
 
-    The caller tells it (``alerts.breaker_opened``): the breaker is open while that condition is raised, and a success recovers it.
+    The caller raises the alert (``messages.breaker_opened``): the breaker is open while that incident is, and a success resolves it.
     """
     if not failures_to_open:
         return None

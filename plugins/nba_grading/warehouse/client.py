@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,6 +50,10 @@ class StatementFailed(RuntimeError):
 
 class StatementCancelled(RuntimeError):
     """A statement was stopped by a lost lease, a killed task or a person. It is safe to run it again."""
+
+
+class DeadlinePassed(RuntimeError):
+    """The warehouse's deadline left no time for a statement."""
 
 
 class AssertionRefused(RuntimeError):
@@ -99,7 +104,8 @@ def _reasons(error: api.GoogleAPICallError) -> set[str]:
 class Warehouse:
     """A BigQuery client for statements. One instance per task, or for all threads of a server; any thread may call ``cancel_running``.
 
-    ``before_attempt`` runs before every submit, to check the lease for example, and raises to stop the statement.
+    ``before_attempt`` runs before every submit, to check the lease for example, and raises to stop the statement. ``deadline`` is the
+    moment of ``time.monotonic()`` by which all statements together have ended, but for the second in which the last one is cancelled.
     """
 
     client: bigquery.Client
@@ -107,6 +113,7 @@ class Warehouse:
     labels: Mapping[str, str] = field(default_factory=dict)
     retry_seconds: float = 300
     statement_seconds: float = STATEMENT_SECONDS
+    deadline: float = float("inf")
     before_attempt: Callable[[], None] = lambda: None
     _running: set[str] = field(default_factory=set)
     _cancelled: bool = False
@@ -135,7 +142,7 @@ class Warehouse:
             for attempt in self._attempts(f"drop of {name}"):
                 with attempt:
                     self._check()
-                    self.client.delete_table(name, not_found_ok=True, retry=NO_RETRY, timeout=CALL_SECONDS)
+                    self.client.delete_table(name, not_found_ok=True, retry=NO_RETRY, timeout=self._at_most(CALL_SECONDS))
         except api.GoogleAPICallError as error:
             if is_transient(error):
                 raise
@@ -152,7 +159,7 @@ class Warehouse:
     def cancel(self, job_id: str) -> None:
         """Ask BigQuery to cancel a job; one that is missing or has ended is no error. Never raises."""
         try:
-            self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=CANCEL_SECONDS)
+            self.client.cancel_job(job_id, location=self.client.location, retry=NO_RETRY, timeout=self._at_most(CANCEL_SECONDS))
             log.warning("job_cancelled", job_id=job_id)
         except Exception as error:  # the caller raises the error that made it cancel
             log.warning("job_not_cancelled", job_id=job_id, error=error)
@@ -177,7 +184,7 @@ class Warehouse:
                         before_submit(job_id)
                         job = self._submit_or_adopt(text, config, job_id)
                     try:
-                        rows = list(job.result(retry=NO_RETRY, timeout=self.statement_seconds))
+                        rows = list(job.result(retry=NO_RETRY, timeout=self._at_most(self.statement_seconds)))
                     except api.GoogleAPICallError:
                         # The request for the result failed, or the job did: only a failed job is followed by another one.
                         if job.error_result:
@@ -203,7 +210,9 @@ class Warehouse:
         return tenacity.Retrying(
             # The time that the first attempt ran before it failed does not count, up to the limit of one statement.
             stop=tenacity.stop_any(
-                _StopAfterFailingFor(self.retry_seconds), tenacity.stop_after_delay(max(self.retry_seconds, self.statement_seconds))
+                _StopAfterFailingFor(self.retry_seconds),
+                tenacity.stop_after_delay(max(self.retry_seconds, self.statement_seconds)),
+                tenacity.stop_before_delay(self.deadline - time.monotonic()),
             ),
             wait=tenacity.wait_random_exponential(multiplier=0.5, max=30),
             retry=tenacity.retry_if_exception(is_transient),
@@ -215,6 +224,12 @@ class Warehouse:
         self.before_attempt()
         if self._cancelled:
             raise StatementCancelled("the task is stopping")
+        if time.monotonic() >= self.deadline:
+            raise DeadlinePassed("no time is left for this statement")
+
+    def _at_most(self, seconds: float) -> float:
+        """``seconds``, or what is left until the deadline, but at least 1: for a call that is under way or cleans up."""
+        return min(seconds, max(self.deadline - time.monotonic(), 1.0))
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         with self._lock:
@@ -231,7 +246,8 @@ class Warehouse:
 
     def _submit(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         try:
-            return self.client.query(text, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=self.statement_seconds)
+            timeout_s = self._at_most(self.statement_seconds)
+            return self.client.query(text, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=timeout_s)
         except api.Conflict:
             return self._adopt(job_id)
         except LOST_CONNECTION:
@@ -242,7 +258,7 @@ class Warehouse:
             raise
 
     def _adopt(self, job_id: str) -> bigquery.QueryJob:
-        job: Any = self.client.get_job(job_id, retry=NO_RETRY)
+        job: Any = self.client.get_job(job_id, retry=NO_RETRY, timeout=self._at_most(CALL_SECONDS))
         log.info("job_adopted", job_id=job_id)
         return job  # type: ignore[no-any-return]
 

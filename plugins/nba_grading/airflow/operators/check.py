@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse, run_type
-from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good, outcome_of
+from nba_grading.airflow.errors import AlreadyAlerted, ParamsRefused, fail_for_good, outcome_of
+from nba_grading.airflow.params import game_date_of
 from nba_grading.airflow.run_record import leave_facts
 from nba_grading.airflow.triggers import settle_seconds
 from nba_grading.events import get_logger
-from nba_grading.game_dates import GameDateError, resolve_game_date, resolve_predicted_date
+from nba_grading.game_dates import GameDateError, resolve_predicted_date
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
@@ -38,14 +39,7 @@ class CheckOperator(BaseOperator):
 
     def resolve_date(self, context: Context) -> date:
         """The run's game_date by the one rule of ``resolve_game_date``; raises GameDateError."""
-        dag_run = context["dag_run"]
-        return resolve_game_date(
-            game_date=context["params"].get("game_date"),
-            partition_key=getattr(dag_run, "partition_key", None),
-            run_type=run_type(context),
-            logical_date=dag_run.logical_date,
-            run_after=dag_run.run_after,
-        )
+        return game_date_of(context)
 
     def look(self, context: Context, game_date: date) -> dict[str, Any]:
         """Counts of the inputs, for a run that can continue; otherwise skip or fail."""
@@ -102,7 +96,7 @@ class CheckOperator(BaseOperator):
             return self.resolve_date(context)
         except GameDateError as error:
             leave_facts(context, outcome="refused", detail=str(error))
-            raise AirflowFailException(str(error)) from None
+            raise ParamsRefused(str(error)) from None
 
 
 class CheckInputsOperator(CheckOperator):

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from nba_grading.airflow.assets import GRADES
 from nba_grading.airflow.context import make_warehouse, run_link
+from nba_grading.airflow.errors import ParamsRefused
 from nba_grading.airflow.notify import notify_once, resolve
 from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
 from nba_grading.airflow.params import range_of, table_of
@@ -78,7 +79,7 @@ class RemoveDuplicatesOperator(RepairOperator):
         names = [name for day in self.changed for name in messages.finding_incidents(table, day)]
         dates = [str(day) for day in self.changed]
         alert = messages.duplicates_removed(run_link(context), table=table, dates=dates, removed=removed, backup=backup["backup"])
-        if not resolve(context, names, f"{alert.title}. {alert.done} restore_from_backup takes it back."):
+        if not resolve(context, names, f"{alert.title}. {alert.impact} restore_from_backup takes it back."):
             notify_once(context, alert)
         return {"removed": removed, **backup}
 
@@ -98,7 +99,7 @@ class RestoreOperator(RepairOperator):
         try:
             check_backup(warehouse, table, backup)
         except NoSuchBackup as error:
-            raise AirflowFailException(str(error)) from None
+            raise ParamsRefused(str(error)) from None
         held, now = (rows_by_date(warehouse, name, first, last) for name in (backup, table.name))
         self.changed = sorted(held.keys() | now.keys())
         if not self.changed:

@@ -20,7 +20,7 @@ from nba_grading.airflow.errors import LeaseWaitTimeout, fail_for_good, outcome_
 from nba_grading.airflow.lineage import LineageMixin, TracedWrite, trace
 from nba_grading.airflow.metrics import start_metrics
 from nba_grading.airflow.notify import alert_lease_store_down, raise_alert
-from nba_grading.airflow.params import switched_off
+from nba_grading.airflow.params import run_scope, switched_off
 from nba_grading.airflow.run_record import leave_facts
 from nba_grading.airflow.triggers import LeaseFreeTrigger
 from nba_grading.alerts import messages
@@ -113,8 +113,11 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
 
     def _alert_unleased(self, context: Context, claim: UnleasedClaim) -> None:
         if claim.switched_off:
-            run_date, game_date = self.game_date or None, claim.key.game_date
-            raise_alert(context, messages.lease_switched_off(run_link(context), run_date=run_date, game_date=game_date, reason=claim.reason))
+            scope, task_id = run_scope(context), self.task_id
+            raise_alert(
+                context,
+                messages.lease_switched_off(run_link(context), scope=scope, task_id=task_id, game_date=claim.key.game_date, reason=claim.reason),
+            )
         else:
             alert_lease_store_down(context, claim.reason)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading.airflow.context import make_warehouse, run_link
-from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good
+from nba_grading.airflow.errors import AlreadyAlerted, ParamsRefused, fail_for_good
 from nba_grading.airflow.notify import raise_alert, resolve
 from nba_grading.airflow.tasks.validate import small_repairs
 from nba_grading.alerts import messages as alerts
@@ -65,7 +65,7 @@ def _day(context: Context) -> tuple[date, datetime]:
     try:
         day = resolve_past_day(given, context["dag_run"].run_after or now)
     except GameDateError as error:
-        raise AirflowFailException(str(error)) from None
+        raise ParamsRefused(str(error)) from None
     return day, min(datetime.combine(day + timedelta(days=1), time(12), NEW_YORK), now) if given else now
 
 

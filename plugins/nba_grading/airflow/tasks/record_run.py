@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import fail_for_good
-from nba_grading.airflow.notify import raise_alert, resolve
+from nba_grading.airflow.notify import raise_alert, resolve, task_incidents
+from nba_grading.airflow.params import run_scope
 from nba_grading.airflow.run_record import FACTS_KEY, collect_facts, store_record
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import incident_name
@@ -15,6 +16,8 @@ from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
 
@@ -43,22 +46,25 @@ def record_guarded_run(
     elif "outcome" not in facts:
         facts["outcome"] = "failed"
         if not facts.get("detail"):
-            facts["detail"] = "a task was killed before it could say why: see its log"
-            killed = alerts.task_failed(run_link(context), game_date=facts.get("game_date"), task_id="of the run", tries=1, error=facts["detail"])
-            raise_alert(context, killed)
+            facts["detail"] = "a task was killed before it could report an error: see its log"
+            killed = next((task_id for task_id in ("check_inputs", write_task, last_task) if str(states.get(task_id)) == "failed"), write_task)
+            about: dict[str, Any] = {"scope": run_scope(context), "task_id": killed, "game_date": facts.get("game_date")}
+            raise_alert(context, alerts.task_failed(run_link(context), **about, tries=1, error=facts["detail"]))
     row = store_record(context, operation, facts, dag_run.start_date or datetime.now(tz=UTC))
     if row["outcome"] == success:
-        _resolve_failures(context, row)
+        # The key of a mapped task ends with its index.
+        failed = [key for key, state in states.items() if str(state) == "failed"]
+        _resolve_incidents(context, row, [each for each in context["dag"].task_ids if not any(key.startswith(each) for key in failed)])
     elif row["outcome"] == "failed":
         _count_failure(context, row)
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
 
 
-def _resolve_failures(context: Context, row: dict[str, Any]) -> None:
-    dag_id, operation = context["ti"].dag_id, row["operation"]
-    names = alerts.closed_by_success(dag_id, row.get("game_date"), leased=bool(row.get("leased")))
-    breaker = incident_name(alerts.BREAKER_OPENED, operation)
-    if breaker in resolve(context, [*names, breaker], f"A run of {dag_id} has succeeded, for {row.get('game_date')}."):
+def _resolve_incidents(context: Context, row: dict[str, Any], task_ids: Sequence[str]) -> None:
+    """Resolve what these tasks opened in earlier runs for the same scope, and close the circuit breaker."""
+    operation, breaker = row["operation"], incident_name(alerts.BREAKER_OPENED, row["operation"])
+    resolution = f"A run of {context['ti'].dag_id} has succeeded, for {row.get('game_date')}."
+    if breaker in resolve(context, [*task_incidents(context, task_ids), breaker], resolution):
         log.info("breaker_closed", operation=operation, game_date=row.get("game_date"))
 
 

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from nba_grading.airflow.context import make_warehouse
 from nba_grading.airflow.errors import fail_for_good
+from nba_grading.airflow.notify import resolve, task_incidents
 from nba_grading.airflow.params import range_of, table_of
 from nba_grading.events import get_logger
 from nba_grading.settings import get_settings
@@ -57,6 +58,8 @@ def plan_duplicates(context: Context) -> dict[str, Any]:
         plan = plan_repair(warehouse, table, first, last)
         if not plan and not context["params"]["dry_run"]:
             resolve_repaired(warehouse, table, first, last)
+            # Nothing is left to do for an earlier run of the same range that failed.
+            resolve(context, task_incidents(context, context["dag"].task_ids), f"{table.name} holds no duplicate key in the range.")
     for each in plan:
         log.info("duplicates_planned", table=table.name, **vars(each))
     return {"table": table.name, "dates": as_rows(plan), "duplicates": sum(each.surplus_rows for each in plan)}

@@ -1,4 +1,4 @@
-"""The task of ``release_stuck_leases``: sweep the leases, tell what is wrong once, and what is right again once."""
+"""The task of ``release_stuck_leases``: sweep the leases, open incidents of those that are stuck, and resolve the others."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 STORE_DOWN = incident_name(alerts.LEASE_STORE_DOWN)
-LASTING = (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG)
-# No game was played on it.
+LEASE_KINDS = (alerts.LEASE_STUCK, alerts.LEASE_HELD_LONG)
+# The date of the lease that tests the store: no game was played on it.
 NO_DATE = date(1970, 1, 1)
 
 
 def sweep_and_alert(context: Context) -> dict[str, Any]:
-    """Returns how many leases there are of each verdict of ``stuck_leases.LeaseVerdict``, and the holder released by hand, if one was.
+    """Returns the number of leases of each verdict of ``sweep.LeaseVerdict``, and the holder released by hand, if one was.
 
-    BigQuery is asked first what was told before: without its answer nothing is removed that could then not be told.
+    The open incidents are read first: if BigQuery is down, nothing is removed that could then not be reported.
     """
     from nba_grading.leases.errors import LeaseStoreUnavailable
     from nba_grading.leases.sweep import sweep_leases
 
     settings = get_settings()
-    raised = _raised(context)
+    opened = _open_incidents(context)
     try:
         leases = make_leases()
         released = _release_by_hand(context, leases.store)
-        is_back = STORE_DOWN in raised and _takes_leases(leases)
+        is_back = STORE_DOWN in opened and _takes_leases(leases)
         judged, problem = sweep_leases(
             leases.store, grace_s=settings.lease_grace_seconds, stuck_s=settings.lease_stuck_seconds, long_held_s=settings.lease_long_held_seconds
         )
     except LeaseStoreUnavailable as error:
         _fail_for_store(context, error)
     if is_back:
-        resolve(context, [STORE_DOWN], "It answers, and runs are leased again. grading_runs names those that were not.")
+        resolve(context, [STORE_DOWN], "The lease store answers. grading_runs lists the runs that wrote without a lease.")
     judged = [one for one in judged if one.record.key.game_date != NO_DATE]
-    _tell(context, judged, raised)
+    _report_leases(context, judged, opened)
     if problem:
         _fail_for_store(context, problem)
     counts = Counter(one.label for one in judged)
@@ -67,8 +67,8 @@ def _fail_for_store(context: Context, error: Exception) -> NoReturn:
     raise AlreadyAlerted(f"the lease store does not answer: {error}") from error
 
 
-def _raised(context: Context) -> set[str]:
-    """Names of what is told of leases, and not over."""
+def _open_incidents(context: Context) -> set[str]:
+    """Names of the open incidents of leases."""
     from nba_grading.alerts.incidents import list_incidents
 
     with fail_for_good():
@@ -76,9 +76,9 @@ def _raised(context: Context) -> set[str]:
 
 
 def _takes_leases(leases: LeaseManager) -> bool:
-    """Whether the store writes as well as it reads, which an account without the right is refused: a lease of no date is taken and given back.
+    """Whether the store takes writes: a lease of no date is acquired and released. An account without the permission can only read.
 
-    False when another holds that one, which a later sweep will find gone. Raises LeaseStoreUnavailable.
+    False when that lease is held; a later sweep finds it expired. Raises LeaseStoreUnavailable.
     """
     from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
 
@@ -87,7 +87,7 @@ def _takes_leases(leases: LeaseManager) -> bool:
     except LeaseHeld:
         return False
     if not lease.release():
-        raise LeaseStoreUnavailable(f"lease {lease.key} could not be given back")
+        raise LeaseStoreUnavailable(f"lease {lease.key} could not be released")
     return True
 
 
@@ -100,15 +100,15 @@ def _release_by_hand(context: Context, store: LeaseStore) -> str | None:
     try:
         record = release_holder(store, holder_id)
     except NoSuchHolder as error:
-        earlier = ". An earlier try of this run may have released it: Slack was told then" if context["ti"].try_number > 1 else ""
+        earlier = ". An earlier try of this run may have released it; Slack has a message then" if context["ti"].try_number > 1 else ""
         raise AirflowFailException(f"{error}{earlier}") from None
     _report_removed(context, record, by_hand=True)
     return holder_id
 
 
-def _tell(context: Context, judged: list[LeaseVerdict], raised: set[str]) -> None:
+def _report_leases(context: Context, judged: list[LeaseVerdict], opened: set[str]) -> None:
     settings, link = get_settings(), run_link(context)
-    lasting: set[str] = set()
+    remaining: set[str] = set()
     for one in judged:
         record = one.record
         lease = {"lease": str(record.key), "holder_id": record.holder_id, "holder": _holder(record)}
@@ -123,10 +123,10 @@ def _tell(context: Context, judged: list[LeaseVerdict], raised: set[str]) -> Non
                 _report_removed(context, record, by_hand=False)
             continue
         raise_alert(context, alert)
-        (raised if one.is_removed else lasting).add(alert.name)
-    over = sorted(name for name in raised - lasting if name.startswith(LASTING))
-    if over:
-        resolve(context, over, "The lease was given back, taken over, removed, or is renewed again.")
+        (opened if one.is_removed else remaining).add(alert.name)
+    resolved = sorted(name for name in opened - remaining if name.startswith(LEASE_KINDS))
+    if resolved:
+        resolve(context, resolved, "The lease was released, taken over or removed, or is renewed again.")
 
 
 def _report_removed(context: Context, record: LeaseRecord, *, by_hand: bool) -> None:
@@ -136,4 +136,4 @@ def _report_removed(context: Context, record: LeaseRecord, *, by_hand: bool) -> 
 
 def _holder(record: LeaseRecord) -> str:
     owner = ", ".join(f"{name} {value}" for name, value in record.owner.items())
-    return f"{record.holder_id} ({owner or 'owner not told'})"
+    return f"{record.holder_id} ({owner or 'unknown owner'})"

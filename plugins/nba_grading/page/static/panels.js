@@ -49,14 +49,14 @@ function finding(each) {
       { class: "head" },
       badge(each.severity === "WARNING" ? "warn" : "bad", SEVERITY_MARKS[each.severity], each.severity),
       el("strong", {}, each.title),
-      each.untold ? badge("warn", "✉", "not sent to Slack yet") : null,
+      each.is_undelivered ? badge("warn", "✉", "not yet delivered to Slack") : null,
     ),
-    el("p", { class: "quiet" }, "since ", ago(each.raised_at), each.seen > 1 ? `, seen ${number(each.seen)} times` : "", ` · ${each.name}`),
+    el("p", { class: "quiet" }, "since ", ago(each.opened_at), each.occurrences > 1 ? `, occurred ${number(each.occurrences)} times` : "", ` · ${each.name}`),
     Object.keys(each.facts).length
       ? el("dl", { class: "facts" }, Object.entries(each.facts).map(([label, text]) => el("div", {}, el("dt", {}, label), el("dd", {}, text))))
       : null,
     each.detail ? el("p", { class: "detail" }, each.detail) : null,
-    each.done ? el("p", {}, el("strong", {}, "Impact: "), each.done) : null,
+    each.impact ? el("p", {}, el("strong", {}, "Impact: "), each.impact) : null,
     each.next_step ? el("p", {}, el("strong", {}, "Next step: "), each.next_step) : null,
     el("p", { class: "links" }, runLink(each.dag_id, each.run_id, "Run"), each.command ? copyable(each.command) : null, runbook(each.kind)),
   );

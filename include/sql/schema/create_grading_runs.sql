@@ -2,7 +2,7 @@
 CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
     grading_run_id STRING NOT NULL OPTIONS (description = 'Id of this write; the grades carry it'),
     operation STRING NOT NULL OPTIONS (description = 'Guarded operation, such as grading'),
-    game_date DATE OPTIONS (description = 'Date written; NULL when the run could not tell it'),
+    game_date DATE OPTIONS (description = 'Date written; NULL when the run has none'),
     dag_id STRING OPTIONS (description = 'Airflow DAG'),
     run_id STRING OPTIONS (description = 'Airflow run'),
     run_type STRING OPTIONS (description = 'scheduled, manual, backfill or asset_triggered'),

@@ -79,7 +79,7 @@ class Writer:
         self._leases = LeaseManager(FirestoreLeaseStore(client_of(plan.port), rpc_seconds=TIMES.rpc_s), TIMES)
         self._old_locks = SqliteOldLocks(plan.directory / "old_locks.db")
         self._held: dict[str, Lease] = {}
-        events.subscribe(self._tell_renewal)
+        events.subscribe(self._record_renewal)
 
     def run(self) -> None:
         """Run all its cycles."""
@@ -88,7 +88,7 @@ class Writer:
             for done in [pool.submit(_until_done, cycle, self.plan.keys) for _ in range(self.plan.cycles)]:
                 done.result()
 
-    def _tell_renewal(self, event: str, facts: Mapping[str, Any]) -> None:
+    def _record_renewal(self, event: str, facts: Mapping[str, Any]) -> None:
         lease = self._held.get(facts.get("holder", ""))
         if event == "lease_renewed" and lease:
             how = "adopted" if facts.get("adopted") else "renewed"
@@ -111,14 +111,14 @@ class Writer:
             return True
         now = boottime()
         self._held[claim.holder_id] = claim
-        self.history.record("claimed", key=str(key), holder=claim.holder_id, token=claim.token, at=now, valid_until=now + claim.remaining_s)
+        self.history.record("claimed", key=str(key), holder=claim.holder_id, token=claim.fencing_token, at=now, valid_until=now + claim.remaining_s)
         how = "released"
         try:
             counter, seen = self.dates.counter(str(key))
             time.sleep(_work_seconds())
             claim.check()
-            held = self.dates.write_fenced(str(key), claim.holder_id, claim.token, counter + 1, seen)
-            self._tell_write(key, claim.holder_id, claim.token, counter + 1, held)
+            held = self.dates.write_fenced(str(key), claim.holder_id, claim.fencing_token, counter + 1, seen)
+            self._record_write(key, claim.holder_id, claim.fencing_token, counter + 1, held)
         except FencedOut:
             self.history.record("fenced_out", key=str(key), holder=claim.holder_id)
         except LeaseLost:
@@ -139,9 +139,9 @@ class Writer:
 
     def _write_unleased(self, key: LeaseKey, claim: UnleasedClaim) -> None:
         held = self.dates.write_fenced(str(key), claim.holder_id, None)
-        self._tell_write(key, claim.holder_id, None, None, held)
+        self._record_write(key, claim.holder_id, None, None, held)
 
-    def _tell_write(self, key: LeaseKey, holder: str, token: int | None, updated: int | None, held: Held) -> None:
+    def _record_write(self, key: LeaseKey, holder: str, token: int | None, updated: int | None, held: Held) -> None:
         facts = {"rows": held.rows, "keys": held.keys, "runs": held.runs, "holds_token": held.token, "replaced_token": held.replaced}
         self.history.record("wrote", key=str(key), holder=holder, token=token, at=boottime(), updated=updated, **facts)
 
@@ -158,7 +158,7 @@ class Writer:
         outlives = random.randrange(OUTLIVES_ONE_IN) == 0
         seconds = lock.lease_s * random.uniform(1, 1.5) if outlives else random.expovariate(1 / HOLD_SECONDS)
         held = self.dates.write_as_of_old(str(key), run, counter + 1, between=lambda: time.sleep(seconds))
-        self._tell_write(key, run, None, counter + 1, held)
+        self._record_write(key, run, None, counter + 1, held)
         self.history.record("ended", holder=run, at=boottime(), how="released")
         lock.release()
         return True

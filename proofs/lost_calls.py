@@ -156,7 +156,7 @@ def try_loss(loss: Loss, proxy: FaultProxy, port: int, key: LeaseKey) -> str | N
         pass
     try:
         with scenario.rivals.acquire(key, OWNER, max_wait_s=FREE_AGAIN_SECONDS) as successor:
-            return None if successor.token > lease.token else "held by two"
+            return None if successor.fencing_token > lease.fencing_token else "held by two"
     except LeaseHeld:
         return "stuck"
 

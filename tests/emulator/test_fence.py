@@ -28,11 +28,11 @@ from tests.emulator.small_date import ROWS, grade_unleased, stored
 class Claimed(UnleasedClaim):
     """A claim with a token of the test's choice."""
 
-    token: int = 0  # type: ignore[assignment]
+    fencing_token: int = 0  # type: ignore[assignment]
 
 
-def grade(warehouse: Warehouse, day: date, run_id: str, token: int) -> None:
-    claim = Claimed(LeaseKey("grading", day), "test", token=token)
+def grade(warehouse: Warehouse, day: date, run_id: str, fencing_token: int) -> None:
+    claim = Claimed(LeaseKey("grading", day), "test", fencing_token=fencing_token)
     grade_date(warehouse, claim, WriteRequest(run_id, max_shrink=0.2))
 
 
@@ -47,7 +47,7 @@ def test_an_older_claim_is_fenced_out_and_changes_nothing(warehouse: Warehouse, 
 
 def test_a_claim_of_another_operation_writes_nothing(warehouse: Warehouse, small_date: date) -> None:
     grade(warehouse, small_date, "before", 200)
-    claim = Claimed(LeaseKey("consolidation", small_date), "test", token=300)
+    claim = Claimed(LeaseKey("consolidation", small_date), "test", fencing_token=300)
     with pytest.raises(ValueError, match="a claim of consolidation cannot write prediction_accuracy"):
         grade_date(warehouse, claim, WriteRequest("wrong", max_shrink=0.2))
     assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"before"})

@@ -127,7 +127,7 @@ def test_a_watch_wakes_a_waiter_through_the_proxy(proxy: FaultProxy, store: Fire
         reads = proxy.calls["BatchGetDocuments"]
         held.release()
         with waiting.result(timeout=9) as lease:
-            assert lease.token > held.token
+            assert lease.fencing_token > held.fencing_token
     assert proxy.calls["BatchGetDocuments"] <= reads + 1  # it was the watch that told, though it may have taken a second to open
 
 
@@ -183,7 +183,7 @@ def test_while_calls_are_lost_at_random_holders_come_one_after_the_other(proxy: 
     def work(_: int) -> bool:
         with acquire() as lease:
             alone = inside.acquire(blocking=False)
-            tokens.append(lease.token)
+            tokens.append(lease.fencing_token)
             time.sleep(0.01)
             lease.check()
             if alone:

@@ -50,7 +50,7 @@ def slow(meanwhile: Callable[[], object]) -> Fault:
 
 @dataclass(frozen=True)
 class Document:
-    token: int
+    fencing_token: int
     version: int
     created: float
     updated: float
@@ -141,14 +141,14 @@ class FakeStore:
         if key in self._documents:
             raise AlreadyExists
         stamp, now = self._stamp(), self._clock()
-        self._documents[key] = Document(token=stamp, version=stamp, created=now, updated=now, fields={**fields, "renewals": 0})
-        return WriteResult(token=stamp, version=stamp)
+        self._documents[key] = Document(fencing_token=stamp, version=stamp, created=now, updated=now, fields={**fields, "renewals": 0})
+        return WriteResult(fencing_token=stamp, version=stamp)
 
     def _replace(self, key: LeaseKey, version: Any, fields: Mapping[str, Any]) -> WriteResult:
         document = self._unchanged(key, version)
         changed = {**document.fields, **fields, "renewals": document.fields["renewals"] + 1}
         self._documents[key] = replace(document, version=self._stamp(), updated=self._clock(), fields=changed)
-        return WriteResult(token=document.token, version=self._documents[key].version)
+        return WriteResult(fencing_token=document.fencing_token, version=self._documents[key].version)
 
     def _delete(self, key: LeaseKey, version: Any) -> None:
         self._unchanged(key, version)
@@ -167,7 +167,7 @@ class FakeStore:
         now = self._clock()
         return LeaseRecord(
             key=key,
-            token=document.token,
+            fencing_token=document.fencing_token,
             version=document.version,
             age_s=now - document.updated,
             held_s=now - document.created,

@@ -58,7 +58,7 @@ class LeaseStoreContract(ABC):
     def test_a_created_document_is_read_as_it_was_written(self, store: LeaseStore, key: LeaseKey) -> None:
         written = store.create(key, claim_of("a", lease_s=45))
         record = _stored(store, key)
-        assert (record.token, record.version) == (written.token, written.version)
+        assert (record.fencing_token, record.version) == (written.fencing_token, written.version)
         assert (record.key, record.holder_id, record.lease_s, record.renewals, record.inflight_job) == (key, "a", 45, 0, None)
 
     def test_the_owner_is_read_as_it_was_written(self, store: LeaseStore, key: LeaseKey) -> None:
@@ -93,7 +93,7 @@ class LeaseStoreContract(ABC):
         tokens = []
         for _ in range(50):
             written = store.create(key, claim_of("a"))
-            tokens.append(written.token)
+            tokens.append(written.fencing_token)
             store.delete(key, written.version)
         assert all(earlier < later for earlier, later in pairwise(tokens))
 
@@ -104,7 +104,7 @@ class LeaseStoreContract(ABC):
             versions.append(store.replace(key, versions[-1], {}).version)
         record = _stored(store, key)
         assert all(earlier < later for earlier, later in pairwise(versions))
-        assert (record.version, record.renewals, record.token) == (versions[-1], 10, written.token)
+        assert (record.version, record.renewals, record.fencing_token) == (versions[-1], 10, written.fencing_token)
 
     def test_a_replace_with_a_stale_version_is_refused_and_changes_nothing(self, store: LeaseStore, key: LeaseKey) -> None:
         stale = store.create(key, claim_of("a")).version
@@ -186,7 +186,7 @@ class LeaseStoreContract(ABC):
             store.replace(key, version, {"inflight_job": "publish_001"})
             record, read = reports.get(timeout=10), _stored(store, key)
         assert record is not None
-        assert (record.version, record.token, record.holder_id, record.lease_s) == (read.version, read.token, "a", 60)
+        assert (record.version, record.fencing_token, record.holder_id, record.lease_s) == (read.version, read.fencing_token, "a", 60)
         assert (record.inflight_job, record.waited_s, record.renewals) == ("publish_001", 1.5, 1)
         assert 0 <= record.age_s < 5
 
@@ -230,7 +230,7 @@ class LeasesContract(ABC):
         with LeaseManager(store, LONG).try_acquire(key, OWNER) as lease:
             record = _stored(store, key)
             lease.check()
-            assert (record.holder_id, record.token, record.lease_s) == (lease.holder_id, lease.token, 60)
+            assert (record.holder_id, record.fencing_token, record.lease_s) == (lease.holder_id, lease.fencing_token, 60)
             assert lease.taken_over is None
 
     def test_a_held_lease_names_its_holder_and_since_when(self, store: LeaseStore, key: LeaseKey) -> None:
@@ -259,7 +259,7 @@ class LeasesContract(ABC):
         started = boottime()
         with leases.acquire(key, OWNER) as lease:
             waited = boottime() - started
-            assert lease.token > dead.token
+            assert lease.fencing_token > dead.fencing_token
             assert lease.taken_over is not None
             assert (lease.taken_over.holder_id, lease.taken_over.inflight_job) == ("dead", "publish_001")
             assert lease.taken_over.age_s > 0.5 + QUICK.grace_s
@@ -275,7 +275,7 @@ class LeasesContract(ABC):
         first = leases.try_acquire(key, OWNER)
         assert first.release() is True
         with leases.try_acquire(key, OWNER) as second:
-            assert second.token > first.token
+            assert second.fencing_token > first.fencing_token
 
     def test_a_release_never_removes_the_lease_of_another(self, store: LeaseStore, key: LeaseKey) -> None:
         leases = LeaseManager(store, LONG)
@@ -317,7 +317,7 @@ class LeasesContract(ABC):
             first.release()
             lease, acquired_at = waiting.result(timeout=20)
         lease.release()
-        assert lease.token > first.token
+        assert lease.fencing_token > first.fencing_token
         assert acquired_at - released_at < 2  # a read would come after 10 s, the expiry after 60 s
 
     def test_a_waiter_gives_up_at_its_deadline(self, store: LeaseStore, key: LeaseKey) -> None:
@@ -335,7 +335,7 @@ class LeasesContract(ABC):
         def work(_: int) -> bool:
             with leases.acquire(key, OWNER) as lease:
                 alone = inside.acquire(blocking=False)
-                tokens.append(lease.token)
+                tokens.append(lease.fencing_token)
                 time.sleep(0.01)
                 if alone:
                     inside.release()

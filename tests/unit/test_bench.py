@@ -135,7 +135,7 @@ def test_arguments_that_cannot_work_are_refused_with_a_sentence(arguments: list[
 def test_every_statement_of_the_publish_is_translated_with_its_variables_filled_in() -> None:
     text = load_sql("guarded_write/publish_staging").format(
         target="t", date_column="game_date", columns="a", key="a", staging="s", token_column="", token_value="",
-        game_date="DATE '2026-01-10'", token="0", seen_token="-1", audited_rows="3", audited_keys="3", table_name="'t'", holder_id="'h'",
+        game_date="DATE '2026-01-10'", fencing_token="0", seen_token="-1", audited_rows="3", audited_keys="3", table_name="'t'", holder_id="'h'",
     )  # fmt: skip
     statements = [statement for statement, names in translate(text, lambda query: 7)]
     assert [statement.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "SELECT", "DELETE", "INSERT", "SELECT", "COMMIT", "SELECT"]

@@ -51,7 +51,7 @@ def test_a_free_date_is_claimed_with_a_lease(store: FakeStore, leases: LeaseMana
         assert record is not None
         assert isinstance(claim, Lease)
         assert claim.leased
-        assert (claim.holder_id, claim.token, record.owner) == (record.holder_id, record.token, {"run_id": "manual__1"})
+        assert (claim.holder_id, claim.fencing_token, record.owner) == (record.holder_id, record.fencing_token, {"run_id": "manual__1"})
     assert store.read(KEY) is None
 
 
@@ -84,7 +84,7 @@ def test_a_lease_that_is_switched_off_is_not_acquired_and_that_is_logged(caplog:
 
     claim = claim_date(no_leases, KEY, {}, "fail", switched_off="by the parameter use_lease of the run")
     assert isinstance(claim, UnleasedClaim)
-    assert (claim.switched_off, claim.token) == (True, None)
+    assert (claim.switched_off, claim.fencing_token) == (True, None)
     [record] = [record for record in caplog.records if record.getMessage().startswith("lease_degraded")]
     assert record.levelno == logging.CRITICAL
     assert "use_lease" in record.getMessage()
@@ -92,7 +92,7 @@ def test_a_lease_that_is_switched_off_is_not_acquired_and_that_is_logged(caplog:
 
 def test_an_unleased_claim_has_no_token_and_says_so() -> None:
     claim = UnleasedClaim(KEY, "the store is down")
-    assert claim.token is None
+    assert claim.fencing_token is None
     assert claim.leased is False
     assert claim.taken_over is None
 
@@ -108,7 +108,7 @@ def test_an_unleased_claim_can_be_used_wherever_a_claim_can() -> None:
         claim: Claim = unleased
         claim.check()
         claim.note_job("publish_001")
-        assert (claim.token, claim.holder_id) == (None, unleased.holder_id)
+        assert (claim.fencing_token, claim.holder_id) == (None, unleased.holder_id)
     assert unleased.release() is True
 
 

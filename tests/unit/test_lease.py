@@ -122,7 +122,7 @@ def test_a_create_whose_answer_was_lost_is_adopted(store: FakeStore, acquire: Ac
     store.inject("create", ANSWER_LOST)
     lease = acquire()
     assert store.calls == ["create", "read"]
-    assert (lease.holder_id, lease.token) == (stored(store).holder_id, stored(store).token)
+    assert (lease.holder_id, lease.fencing_token) == (stored(store).holder_id, stored(store).fencing_token)
     lease.renew()
 
 
@@ -148,7 +148,7 @@ def test_a_create_that_lands_late_is_adopted(store: FakeStore, acquire: Acquire)
     store.inject("create", LANDS_LATE)
     lease = acquire()
     assert store.calls == ["create", "read", "create", "read"]
-    assert (lease.holder_id, lease.token) == (stored(store).holder_id, stored(store).token)
+    assert (lease.holder_id, lease.fencing_token) == (stored(store).holder_id, stored(store).fencing_token)
     lease.renew()
 
 
@@ -255,7 +255,7 @@ def test_a_takeover_whose_answer_was_lost_still_names_whom_it_replaced(store: Fa
 def test_tokens_grow_from_holder_to_holder(store: FakeStore, clock: ManualClock, acquire: Acquire) -> None:
     first = acquire()
     clock.advance(603)
-    assert acquire().token > first.token
+    assert acquire().fencing_token > first.fencing_token
 
 
 # Validity
@@ -981,7 +981,7 @@ def test_each_step_of_a_lease_is_an_event_with_what_a_person_on_call_asks(store:
     ]
     for event, facts in events_seen:
         assert (facts["operation"], facts["game_date"]) == ("grading", KEY.game_date), event
-        assert {"holder", "token", "ms"} <= set(facts), event
+        assert {"holder", "fencing_token", "ms"} <= set(facts), event
     facts_of = dict(events_seen)
     assert facts_of["lease_released"]["ms"] == 3000
     assert facts_of["lease_waited"]["ms"] == 600_500

@@ -131,7 +131,7 @@ class Publish(NamedTuple):
     """A write whose check has passed; ``grant`` counts the grants, ``token`` is what the fence sees."""
 
     grant: int
-    token: int
+    fencing_token: int
 
 
 class LeaseMachine(RuleBasedStateMachine):
@@ -241,7 +241,7 @@ class LeaseMachine(RuleBasedStateMachine):
         document = self.store.document(KEY)
         assert document is not None
         for lease in self.handles:
-            if (lease.holder_id, lease.token) == (document.fields["holder_id"], document.token):
+            if (lease.holder_id, lease.fencing_token) == (document.fields["holder_id"], document.fencing_token):
                 self.cut_off.setdefault(self.grants.index(lease), self.clock.now + lease.remaining_s)
         self.store._delete_for(Actor(is_operator=True), KEY, document.version)
 
@@ -291,7 +291,7 @@ class LeaseMachine(RuleBasedStateMachine):
 
     def _stands_until(self, lease: Lease) -> float:
         document = self.store.document(KEY)
-        is_its_own = document is not None and (document.fields["holder_id"], document.token) == (lease.holder_id, lease.token)
+        is_its_own = document is not None and (document.fields["holder_id"], document.fencing_token) == (lease.holder_id, lease.fencing_token)
         return document.updated + VALID_S if document is not None and is_its_own else self.clock.now
 
     def _pick(self, number: int) -> Lease:
@@ -313,10 +313,10 @@ class LeaseMachine(RuleBasedStateMachine):
                 lease = self.leases.try_acquire(KEY, {"run_id": client})
         finally:
             self.busy.remove(client)
-        newest = max((granted.token for granted in self.grants), default=0)
+        newest = max((granted.fencing_token for granted in self.grants), default=0)
         self.holding[client] = lease
         self.grants.append(lease)
-        self._require(lease.token > newest, TOKENS_GROW)
+        self._require(lease.fencing_token > newest, TOKENS_GROW)
         return lease
 
     def _release(self, lease: Lease) -> None:
@@ -331,11 +331,11 @@ class LeaseMachine(RuleBasedStateMachine):
         except LeaseLost as lost:
             self.happened[f"lost: {lost.reason}"] += 1
             return False
-        self.submitted.append(Publish(self.grants.index(lease), lease.token))
+        self.submitted.append(Publish(self.grants.index(lease), lease.fencing_token))
         return True
 
     def _land(self, publish: Publish) -> bool:
-        if self.is_fenced and publish.token < self.fence.token:
+        if self.is_fenced and publish.fencing_token < self.fence.fencing_token:
             self.happened["fenced out"] += 1
             return False
         self.happened["published"] += 1
@@ -412,16 +412,16 @@ class CreatesOverWhatStandsThere(RecordingStore):
 class BeginsItsTokensAgain(RecordingStore):
     def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         written = super()._create(key, fields)
-        self._documents[key] = replace(self._documents[key], token=1)
-        return replace(written, token=1)
+        self._documents[key] = replace(self._documents[key], fencing_token=1)
+        return replace(written, fencing_token=1)
 
 
 class GivesFallingTokens(RecordingStore):
     def _create(self, key: LeaseKey, fields: Mapping[str, Any]) -> WriteResult:
         written = super()._create(key, fields)
-        token = 10**15 - written.token
-        self._documents[key] = replace(self._documents[key], token=token)
-        return replace(written, token=token)
+        fencing_token = 10**15 - written.fencing_token
+        self._documents[key] = replace(self._documents[key], fencing_token=fencing_token)
+        return replace(written, fencing_token=fencing_token)
 
 
 class JudgesAgeByAClockThatIsAhead(RecordingStore):

@@ -44,7 +44,7 @@ def test_tokens_grow_while_the_clock_goes_back(tmp_path: Path) -> None:
     tokens = []
     for _ in range(20):
         written = store.create(KEY, claim_of("a"))
-        tokens.append(written.token)
+        tokens.append(written.fencing_token)
         store.delete(KEY, store.replace(KEY, written.version, {}).version)
     assert all(earlier < later for earlier, later in pairwise(tokens))
 

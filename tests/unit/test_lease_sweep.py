@@ -23,5 +23,5 @@ from nba_grading.leases.sweep import classify_lease
 )
 def test_only_an_expired_lease_can_be_stuck(lease_s: float, age_s: float, held_s: float, state: str) -> None:
     fields = fields_of({"holder_id": "a", "lease_ms": lease_s * 1000})
-    record = LeaseRecord(LeaseKey("grading", date(2026, 1, 10)), token=1, version=1, age_s=age_s, held_s=held_s, **fields)
+    record = LeaseRecord(LeaseKey("grading", date(2026, 1, 10)), fencing_token=1, version=1, age_s=age_s, held_s=held_s, **fields)
     assert classify_lease(record, grace_s=2, stuck_s=600, long_held_s=3600) == state

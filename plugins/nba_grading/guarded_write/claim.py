@@ -36,7 +36,7 @@ class Claim(Protocol):
         """Random id of the claim."""
 
     @property
-    def token(self) -> int | None:
+    def fencing_token(self) -> int | None:
         """Fencing token in microseconds, None without a lease."""
 
     @property
@@ -61,7 +61,7 @@ class UnleasedClaim:
     reason: str
     switched_off: bool = False
     holder_id: str = field(default_factory=lambda: secrets.token_hex(16))
-    token: None = None
+    fencing_token: None = None
     taken_over: None = None
     leased: Literal[False] = False
 

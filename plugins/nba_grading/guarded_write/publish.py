@@ -101,7 +101,7 @@ def write_date(warehouse: Warehouse, claim: Claim, write: Write, audit: Callable
         table=table.name,
         game_date=key.game_date,
         holder=claim.holder_id,
-        token=published.fencing_token,
+        fencing_token=published.fencing_token,
         rows=rows,
         replaced=published.replaced,
         ms=duration_ms,
@@ -177,7 +177,7 @@ def _publish(warehouse: Warehouse, claim: Claim, table: Table, staging: str, row
     text = render_sql(
         "guarded_write/publish_staging",
         game_date=literal(game_date),
-        token=literal(UNLEASED_TOKEN if claim.token is None else claim.token),
+        fencing_token=literal(UNLEASED_TOKEN if claim.fencing_token is None else claim.fencing_token),
         seen_token=literal(seen_token),
         audited_rows=literal(rows),
         audited_keys=literal(keys),
@@ -189,14 +189,14 @@ def _publish(warehouse: Warehouse, claim: Claim, table: Table, staging: str, row
         date_column=identifier(table.date_column),
         columns=identifiers(table.columns),
         token_column=", fencing_token" if table.has_token else "",
-        token_value=", v_token" if table.has_token else "",
+        token_value=", v_fencing_token" if table.has_token else "",
     )
     try:
         [published] = warehouse.query(text, job_name=_job_name("publish", claim, table), before_submit=claim.note_job)
     except AssertionRefused as error:
         if error.assertion != "fenced_out":
             raise AuditFailed(f"{error}; nothing was published") from error
-        facts = {"operation": claim.key.operation, "game_date": game_date, "holder": claim.holder_id, "token": claim.token}
+        facts = {"operation": claim.key.operation, "game_date": game_date, "holder": claim.holder_id, "token": claim.fencing_token}
         log.error("fenced_out", **facts, reason=str(error))
         raise FencedOut(f"{error}; nothing was published") from error
     return published
@@ -210,5 +210,5 @@ def _drop(warehouse: Warehouse, staging: str) -> None:
 
 
 def _job_name(step: str, claim: Claim, table: Table) -> str:
-    token = "unleased" if claim.token is None else str(claim.token)
-    return f"nba_grading_{step}_{table.name}_{claim.key.game_date:%Y%m%d}_{token}_{claim.holder_id[:8]}"
+    fencing_token = "unleased" if claim.fencing_token is None else str(claim.fencing_token)
+    return f"nba_grading_{step}_{table.name}_{claim.key.game_date:%Y%m%d}_{fencing_token}_{claim.holder_id[:8]}"

@@ -42,7 +42,7 @@ NOTE_ROUNDS = 2
 class Lease:
     """A lease that is held. A thread renews it until it is released or lost. Use it as a context manager.
 
-    ``token`` orders the claims of one key. ``taken_over`` is the record of the expired claim that this one replaced, if any.
+    ``fencing_token`` orders the claims of one key. ``taken_over`` is the record of the expired claim that this one replaced, if any.
     ``on_lost`` is called once, from any thread, when the lease is lost.
     """
 
@@ -55,14 +55,14 @@ class Lease:
         clock: Callable[[], float],
         key: LeaseKey,
         holder_id: str,
-        token: int,
+        fencing_token: int,
         version: Any,
         sent: float,
         taken_over: LeaseRecord | None = None,
     ) -> None:
         self.key = key
         self.holder_id = holder_id
-        self.token = token
+        self.fencing_token = fencing_token
         self.taken_over = taken_over
         self.on_lost: Callable[[], None] = lambda: None
         self.lost = threading.Event()
@@ -172,7 +172,7 @@ class Lease:
             record = self._store.read(self.key)
         except LeaseStoreUnavailable:
             return False
-        if record is None or record.holder_id != self.holder_id or record.token != self.token:
+        if record is None or record.holder_id != self.holder_id or record.fencing_token != self.fencing_token:
             self._lose("deleted" if record is None else "taken_over")
             return True
         self._version, self._valid_until = record.version, sent - record.age_s + self._times.valid_s
@@ -220,4 +220,4 @@ class Lease:
     @property
     def facts(self) -> dict[str, Any]:
         """The fields that identify this lease in events."""
-        return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}
+        return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "fencing_token": self.fencing_token}

@@ -65,7 +65,7 @@ class LeaseManager:
             sent = self._clock()
             try:
                 written = self.store.create(key, fields)
-                lease = self._lease(key, holder_id, written.token, written.version, sent, taken_over)
+                lease = self._lease(key, holder_id, written.fencing_token, written.version, sent, taken_over)
             except (AlreadyExists, LeaseStoreUnavailable) as error:
                 may_be_ours = may_be_ours or isinstance(error, LeaseStoreUnavailable)
                 if last_seen and not may_be_ours:
@@ -77,12 +77,17 @@ class LeaseManager:
                 if record.holder_id != holder_id:
                     taken_over = self._take_over(record) or taken_over
                     continue
-                lease = self._lease(key, holder_id, record.token, record.version, first_sent, taken_over)
+                lease = self._lease(key, holder_id, record.fencing_token, record.version, first_sent, taken_over)
             if lease.remaining_s <= 0:
                 lease.release()
                 continue
             if taken_over:
-                facts = {"holder": holder_id, "token": lease.token, "dead_holder": taken_over.holder_id, "inflight_job": taken_over.inflight_job}
+                facts = {
+                    "holder": holder_id,
+                    "token": lease.fencing_token,
+                    "dead_holder": taken_over.holder_id,
+                    "inflight_job": taken_over.inflight_job,
+                }
                 log.warning("lease_taken_over", **{**taken_over.facts, **facts}, ms=milliseconds(taken_over.age_s))
             log.info("lease_acquired", **lease.facts, ms=milliseconds(self._clock() - first_sent), waited_ms=milliseconds(waited_s))
             if waited_s:
@@ -173,5 +178,5 @@ class LeaseManager:
         with self.store.watch(seen.key, state.on_change):
             yield state
 
-    def _lease(self, key: LeaseKey, holder_id: str, token: int, version: Any, sent: float, taken_over: LeaseRecord | None) -> Lease:
-        return Lease(self.store, self.times, self._clock, key, holder_id, token, version, sent, taken_over)
+    def _lease(self, key: LeaseKey, holder_id: str, fencing_token: int, version: Any, sent: float, taken_over: LeaseRecord | None) -> Lease:
+        return Lease(self.store, self.times, self._clock, key, holder_id, fencing_token, version, sent, taken_over)

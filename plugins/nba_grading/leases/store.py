@@ -1,6 +1,6 @@
 """The interface of a lease store: six verbs, the documents they exchange, and the errors they raise.
 
-A store keeps one document per key. ``token`` is the document's creation time in microseconds by the store's clock. It grows with
+A store keeps one document per key. ``fencing_token`` is the document's creation time in microseconds by the store's clock. It grows with
 every creation, also after a deletion. ``version`` changes with every write. Ages are computed by the store too, so no client's
 clock ever decides who holds a lease.
 """
@@ -67,7 +67,7 @@ class LeaseKey:
 class WriteResult:
     """The store's answer to a create or replace: the document's token and new version."""
 
-    token: int
+    fencing_token: int
     version: Any
 
 
@@ -80,7 +80,7 @@ class LeaseRecord:
     """
 
     key: LeaseKey
-    token: int
+    fencing_token: int
     version: Any
     age_s: float
     held_s: float
@@ -98,7 +98,7 @@ class LeaseRecord:
     @property
     def facts(self) -> dict[str, Any]:
         """The fields that identify this lease in events."""
-        return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "token": self.token}
+        return {"operation": self.key.operation, "game_date": self.key.game_date, "holder": self.holder_id, "fencing_token": self.fencing_token}
 
 
 class AlreadyExists(Exception):

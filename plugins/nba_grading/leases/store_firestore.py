@@ -52,7 +52,7 @@ class FirestoreLeaseStore:
         document = {**fields, "renewals": 0, "acquired_at": firestore.SERVER_TIMESTAMP, "renewed_at": firestore.SERVER_TIMESTAMP}
         with _store_errors():
             result: Any = self._document(key).create(document, retry=None, timeout=self._rpc_seconds)
-        return WriteResult(token=microseconds(result.update_time), version=result.update_time)
+        return WriteResult(fencing_token=microseconds(result.update_time), version=result.update_time)
 
     def read(self, key: LeaseKey) -> LeaseRecord | None:
         """See LeaseStore; one BatchGetDocuments."""
@@ -69,7 +69,7 @@ class FirestoreLeaseStore:
         option = self._client.write_option(last_update_time=version)
         with _store_errors(*PRECONDITION):
             result = self._document(key).update(changes, option=option, retry=None, timeout=self._rpc_seconds)
-        return WriteResult(token=0, version=result.update_time)
+        return WriteResult(fencing_token=0, version=result.update_time)
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         """See LeaseStore; one Commit with the precondition on update_time."""
@@ -112,7 +112,7 @@ def _record(key: LeaseKey, snapshot: Any) -> LeaseRecord:
     read_time = snapshot.read_time or snapshot.update_time
     return LeaseRecord(
         key=key,
-        token=microseconds(snapshot.create_time),
+        fencing_token=microseconds(snapshot.create_time),
         version=snapshot.update_time,
         age_s=(read_time - snapshot.update_time).total_seconds(),
         held_s=(read_time - snapshot.create_time).total_seconds(),

@@ -47,11 +47,11 @@ class SqliteLeaseStore:
                 raise AlreadyExists
             now = self._now_us()
             last = connection.execute("SELECT token FROM last_tokens WHERE operation = ? AND id = ?", _id(key)).fetchone()
-            token = max(now, last[0] + 1) if last else now
-            connection.execute("INSERT OR REPLACE INTO last_tokens VALUES (?, ?, ?)", (*_id(key), token))
+            fencing_token = max(now, last[0] + 1) if last else now
+            connection.execute("INSERT OR REPLACE INTO last_tokens VALUES (?, ?, ?)", (*_id(key), fencing_token))
             document = json.dumps({**fields, "renewals": 0})
-            connection.execute("INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", (*_id(key), token, token, now, now, document))
-        return WriteResult(token=token, version=token)
+            connection.execute("INSERT INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", (*_id(key), fencing_token, fencing_token, now, now, document))
+        return WriteResult(fencing_token=fencing_token, version=fencing_token)
 
     def read(self, key: LeaseKey) -> LeaseRecord | None:
         """See LeaseStore."""
@@ -74,7 +74,7 @@ class SqliteLeaseStore:
                 "UPDATE leases SET version = ?, updated_us = ?, fields = ? WHERE operation = ? AND id = ?",
                 (changed, now, json.dumps(document), *_id(key)),
             )
-        return WriteResult(token=row["token"], version=changed)
+        return WriteResult(fencing_token=row["token"], version=changed)
 
     def delete(self, key: LeaseKey, version: Any) -> None:
         """See LeaseStore."""
@@ -120,7 +120,7 @@ class SqliteLeaseStore:
         now = self._now_us()
         return LeaseRecord(
             key=key,
-            token=row["token"],
+            fencing_token=row["token"],
             version=row["version"],
             age_s=(now - row["updated_us"]) / 1e6,
             held_s=(now - row["created_us"]) / 1e6,

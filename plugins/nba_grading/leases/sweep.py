@@ -102,7 +102,7 @@ def _remove(store: LeaseStore, record: LeaseRecord) -> bool:
         return False
     except LeaseStoreUnavailable:
         now = ask(partial(store.read, record.key))
-        if now is not None and now.token == record.token:
+        if now is not None and now.fencing_token == record.fencing_token:
             raise
     return True
 

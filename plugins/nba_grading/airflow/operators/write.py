@@ -127,7 +127,7 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
         run = {
             "grading_run_id": uuid.uuid4().hex,
             "holder_id": claim.holder_id,
-            "fencing_token": claim.token,
+            "fencing_token": claim.fencing_token,
             "leased": claim.leased,
             "unleased_reason": claim.reason if isinstance(claim, UnleasedClaim) else None,
             "lease_wait_ms": lease_wait_ms,

@@ -11,25 +11,25 @@ differ or a target is missed; with --no-check or --quick, whose ratios mean noth
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
-from commands.console import CommandError, console, progress_bar, sentences
+from commands.console import CommandError, command, console, progress_bar
 from commands.stack_config import EMULATOR_VENV, ROOT
 from proofs.backends import preload
 from proofs.bench_figures import BenchFigures, RowByRow, targets
-from proofs.bench_runs import FULL, QUICK, Sizes, measure
+from proofs.bench_runs import FULL, QUICK, measure
 from proofs.figures import Target, exit_code
 
 STATE = ROOT / ".local" / "bench"
@@ -92,45 +92,40 @@ def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Seq
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="A few hundred rows, to check that it works; its ratios mean nothing.")] = False,
+    repeats: Annotated[int | None, typer.Option(min=1, help=f"Samples of each operation; {FULL.repeats} by default.")] = None,
+    out: Annotated[Path, typer.Option(help="File for the JSON report.")] = ROOT / ".local" / "bench.json",
+    plot: Annotated[Path | None, typer.Option(help="File for a plot, .svg or .png.")] = None,
+    no_check: Annotated[bool, typer.Option("--no-check", help="Exit code 0 although a target is missed: for a busy machine.")] = False,
+) -> int:
     """Command line; exit code 1 when rows differ, a target is missed, or with a sentence."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few hundred rows, to check that it works; its ratios mean nothing")
-    parser.add_argument("--repeats", type=int, help=f"samples of each operation; {FULL.repeats} by default")
-    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench.json", help="file for the JSON report")
-    parser.add_argument("--plot", type=Path, help="file for a plot, .svg or .png")
-    parser.add_argument("--no-check", action="store_true", help="exit code 0 although a target is missed: for a busy machine")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        sizes: Sizes = QUICK if given.quick else FULL
-        if given.repeats is not None:
-            if given.repeats < 1:
-                raise CommandError("--repeats must be at least 1.")
-            sizes = Sizes(**{**asdict(sizes), "repeats": given.repeats})
-        if given.plot and given.plot.suffix not in (".svg", ".png"):
-            raise CommandError(f"--plot {given.plot}: the name must end in .svg or .png.")
-        preload()
-        load_before = os.getloadavg()
-        with progress_bar() as progress:
-            task = progress.add_task("measuring", total=sizes.steps)
-            figures = measure(STATE, sizes, lambda: progress.advance(task))
-        results = targets(figures)
-        console.print(figures_table(figures))
-        for remark in remarks(figures):
-            console.print(remark, markup=False)
-        for target in results:
-            console.print(str(target), style="green" if target.met else "red", markup=False)
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(report_of(figures, results, load_before), indent=2) + "\n", encoding="utf-8")
-        console.print(f"written: {given.out}", style="dim", markup=False)
-        if given.plot:
-            from proofs.bench_plot import draw
+    sizes = QUICK if quick else FULL
+    sizes = replace(sizes, repeats=repeats or sizes.repeats)
+    if plot and plot.suffix not in (".svg", ".png"):
+        raise CommandError(f"--plot {plot}: the name must end in .svg or .png.")
+    preload()
+    load_before = os.getloadavg()
+    with progress_bar() as progress:
+        task = progress.add_task("measuring", total=sizes.steps)
+        figures = measure(STATE, sizes, lambda: progress.advance(task))
+    results = targets(figures)
+    console.print(figures_table(figures))
+    for remark in remarks(figures):
+        console.print(remark, markup=False)
+    for target in results:
+        console.print(str(target), style="green" if target.met else "red", markup=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report_of(figures, results, load_before), indent=2) + "\n", encoding="utf-8")
+    console.print(f"written: {out}", style="dim", markup=False)
+    if plot:
+        from proofs.bench_plot import draw
 
-            draw(figures, given.plot)
-            console.print(f"written: {given.plot}", style="dim", markup=False)
-        console.print(figures.line(), markup=False)
-        outcome.code = 1 if figures.different_rows else exit_code(results, no_check=given.no_check or given.quick)
-    return outcome.code
+        draw(figures, plot)
+        console.print(f"written: {plot}", style="dim", markup=False)
+    console.print(figures.line(), markup=False)
+    return 1 if figures.different_rows else exit_code(results, no_check=no_check or quick)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ scheduler, which takes seconds and is not measured. Exit code 1 when a target is
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -24,14 +23,15 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import grpc  # type: ignore[import-untyped]
+import typer
 from google.api_core.exceptions import GoogleAPICallError
 from rich.progress import Progress
 from rich.table import Table
 
-from commands.console import CommandError, console, progress_bar, sentences
+from commands.console import CommandError, command, console, progress_bar
 from commands.stack_config import ROOT
 from nba_grading.leases.errors import LeaseHeld, LeaseStoreUnavailable
 from proofs.contention import POLL_SECONDS, PROCESSES, measure_contention, measure_handoff, measure_polled_handoff, measure_recovery, preload
@@ -136,39 +136,35 @@ def store_errors() -> Iterator[None]:
         raise CommandError("A process of the benchmark died; its error is above.") from error
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--operations", type=int, default=200, help="samples of each operation")
-    parser.add_argument("--round-trip-ms", type=float, default=20, help="delay of every call, there and back; 0 for none")
-    parser.add_argument("--waiters", type=int, default=50, help="waiters on one key at once")
-    parser.add_argument("--out", type=Path, default=ROOT / ".local" / "bench-lease.json", help="file for the JSON report")
-    parser.add_argument("--no-check", action="store_true", help="exit code 0 although a target is missed: for a busy machine")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        if given.operations < 1 or given.waiters < 1 or given.round_trip_ms < 0:
-            raise CommandError("--operations and --waiters must be at least 1, and --round-trip-ms not negative.")
-        hide_lease_warnings()
-        preload()
-        load_before = os.getloadavg()
-        with store_errors(), firestore_emulator(STATE) as port, progress_bar() as progress:
-            figures = measure(port, given.operations, given.round_trip_ms, given.waiters, progress)
-        results = targets(figures)
-        console.print(operations_table(figures.operations))
-        console.print(waiting_table(figures))
-        for each in figures.contentions:
-            console.print(
-                f"{each.served}/{each.waiters} waiters served in {each.seconds:.2f} s: {each.grants_per_s:.1f} grants/s, "
-                f"{each.rpcs_per_grant:.1f} calls a grant, longest wait {max(each.waits_s, default=0):.2f} s, Jain's index {each.jain:.2f}"
-            )
-        for target in results:
-            console.print(str(target), style="green" if target.met else "red", markup=False)
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(json.dumps(report_of(figures, results, load_before), indent=2) + "\n", encoding="utf-8")
-        console.print(f"written: {given.out}", style="dim", markup=False)
-        console.print(figures.line(), markup=False)
-        outcome.code = exit_code(results, no_check=given.no_check)
-    return outcome.code
+@command()
+def main(
+    operations: Annotated[int, typer.Option(min=1, help="Samples of each operation.")] = 200,
+    round_trip_ms: Annotated[float, typer.Option(min=0, help="Delay of every call, there and back; 0 for none.")] = 20,
+    waiters: Annotated[int, typer.Option(min=1, help="Waiters on one key at once.")] = 50,
+    out: Annotated[Path, typer.Option(help="File for the JSON report.")] = ROOT / ".local" / "bench-lease.json",
+    no_check: Annotated[bool, typer.Option("--no-check", help="Exit code 0 although a target is missed: for a busy machine.")] = False,
+) -> int:
+    """Command line; exit code 1 when a target is missed, or with a sentence."""
+    hide_lease_warnings()
+    preload()
+    load_before = os.getloadavg()
+    with store_errors(), firestore_emulator(STATE) as port, progress_bar() as progress:
+        figures = measure(port, operations, round_trip_ms, waiters, progress)
+    results = targets(figures)
+    console.print(operations_table(figures.operations))
+    console.print(waiting_table(figures))
+    for each in figures.contentions:
+        console.print(
+            f"{each.served}/{each.waiters} waiters served in {each.seconds:.2f} s: {each.grants_per_s:.1f} grants/s, "
+            f"{each.rpcs_per_grant:.1f} calls a grant, longest wait {max(each.waits_s, default=0):.2f} s, Jain's index {each.jain:.2f}"
+        )
+    for target in results:
+        console.print(str(target), style="green" if target.met else "red", markup=False)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report_of(figures, results, load_before), indent=2) + "\n", encoding="utf-8")
+    console.print(f"written: {out}", style="dim", markup=False)
+    console.print(figures.line(), markup=False)
+    return exit_code(results, no_check=no_check)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,18 @@ duplicates, and the current one left none and the whole date.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
 from commands.clients import make_bigquery_client
-from commands.console import CommandError, console, sentences, warehouse_of
+from commands.console import CommandError, command, console, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from proofs.emulator import hide_lease_warnings
@@ -115,29 +115,23 @@ def replays_table(old: Replay, ours: Replay) -> Table:
     return table
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
+@command()
+def main(keys: Annotated[int, typer.Option(min=1, help="Predictions on the date.")] = KEYS) -> int:
+    """Command line; exit code 0 if the old recipe left duplicates and the project's did not."""
     started = time.monotonic()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keys", type=int, default=KEYS, help=f"predictions on the date; {KEYS} were there")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        if given.keys < 1:
-            raise CommandError("--keys must be 1 or more.")
-        hide_lease_warnings()
-        with proof_stack("incident") as (stack, _):
-            warehouse = warehouse_of(make_bigquery_client(get_settings()))
-            insert_synthetic_date(warehouse, GAME_DATE, given.keys)
-            console.print(f"made up {given.keys:,} predictions of {GAME_DATE}", style="dim")
-            environment = stack.config.client_environment()
-            old, ours = (replay(warehouse, recipe, environment) for recipe in ("old", "leased"))
-        console.print(replays_table(old, ours))
-        proven = old.duplicates > 0 and ours.duplicates == 0 and ours.rows == given.keys and ours.runs == 1
-        if not old.duplicates:
-            console.print("The old recipe left no duplicates this time: nothing was shown. Run it again.", style="red")
-        console.print(f"incident: old_duplicates={old.duplicates} duplicates={ours.duplicates} seconds={time.monotonic() - started:.0f}")
-        outcome.code = 0 if proven else 1
-    return outcome.code
+    hide_lease_warnings()
+    with proof_stack("incident") as (stack, _):
+        warehouse = warehouse_of(make_bigquery_client(get_settings()))
+        insert_synthetic_date(warehouse, GAME_DATE, keys)
+        console.print(f"made up {keys:,} predictions of {GAME_DATE}", style="dim")
+        environment = stack.config.client_environment()
+        old, ours = (replay(warehouse, recipe, environment) for recipe in ("old", "leased"))
+    console.print(replays_table(old, ours))
+    proven = old.duplicates > 0 and ours.duplicates == 0 and ours.rows == keys and ours.runs == 1
+    if not old.duplicates:
+        console.print("The old recipe left no duplicates this time: nothing was shown. Run it again.", style="red")
+    console.print(f"incident: old_duplicates={old.duplicates} duplicates={ours.duplicates} seconds={time.monotonic() - started:.0f}")
+    return 0 if proven else 1
 
 
 if __name__ == "__main__":

@@ -7,14 +7,13 @@ Usage: python -m proofs.seed_incident        (into the running local stack; its 
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
 from commands.clients import make_bigquery_client
-from commands.console import console, progress_bar, sentences, warehouse_of
+from commands.console import command, console, progress_bar, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Params, Warehouse
 from nba_grading.warehouse.sql import identifier, literal
@@ -64,19 +63,17 @@ def build_incident_state(warehouse: Warehouse, advance: Callable[[], None] = lam
         advance()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+@command()
+def main() -> None:
     """Command line; exit code 0, or 1 with an error message."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(arguments)
-    with sentences() as outcome:
-        from commands.stack import use_local_stack
+    from commands.stack import use_local_stack
 
-        use_local_stack()
-        with progress_bar() as bar:
-            task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
-            build_incident_state(warehouse_of(make_bigquery_client(get_settings())), lambda: bar.advance(task))
-        rows, keys = sum(each.rows for each in HISTORY), sum(each.keys for each in HISTORY if each.rows)
-        console.print(f"{rows:,} grades over {keys:,} keys, {ORPHANS} orphaned staging tables; `make airflow CMD=…` or the UI runs the repairs")
-    return outcome.code
+    use_local_stack()
+    with progress_bar() as bar:
+        task = bar.add_task("building history", total=len(HISTORY) + ORPHANS)
+        build_incident_state(warehouse_of(make_bigquery_client(get_settings())), lambda: bar.advance(task))
+    rows, keys = sum(each.rows for each in HISTORY), sum(each.keys for each in HISTORY if each.rows)
+    console.print(f"{rows:,} grades over {keys:,} keys, {ORPHANS} orphaned staging tables; `make airflow CMD=…` or the UI runs the repairs")
 
 
 if __name__ == "__main__":

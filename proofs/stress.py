@@ -12,23 +12,23 @@ was lost, and the old recipe failed.
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.table import Table
 
 from commands.clients import make_bigquery_client
-from commands.console import CommandError, console, progress_bar, sentences, warehouse_of
+from commands.console import CommandError, command, console, progress_bar, warehouse_of
 from commands.schema import create_schema
 from commands.stack import Stack
 from commands.stack_config import ROOT, StackConfig, free_port_base
@@ -230,31 +230,34 @@ def proof_stack(name: str) -> Iterator[tuple[Stack, Path]]:
         stack.down()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes, for under two minutes")
-    for name in ("cycles", "processes", "threads", "keys", "publishes", "waiters"):
-        parser.add_argument(f"--{name}", type=int, help=f"{getattr(FULL, name)} by default")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="seed of the random choices; printed for a repetition")
-    given = parser.parse_args(arguments)
-    with sentences() as outcome:
-        base = QUICK if given.quick else FULL
-        chosen = {name: value for name, value in vars(given).items() if name in vars(base) and value is not None}
-        if any(value < 1 for value in chosen.values()):
-            raise CommandError("Every size must be 1 or more.")
-        sizes = Sizes(**{**vars(base), **chosen})
-        random.seed(given.seed)
-        hide_lease_warnings()
-        console.print(f"seed {given.seed}", style="dim")
-        with proof_stack("stress") as (stack, directory):
-            findings = run_stress(stack, sizes, directory)
-        _print(findings)
-        for problem in findings.problems:
-            console.print(problem, style="red")
-        console.print(findings.line, markup=False)
-        outcome.code = 1 if findings.problems else 0
-    return outcome.code
+Size = Annotated[int | None, typer.Option(min=1, help="Instead of that of the chosen sizes.")]
+
+
+@command()
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, for under two minutes.")] = False,
+    cycles: Size = None,
+    processes: Size = None,
+    threads: Size = None,
+    keys: Size = None,
+    publishes: Size = None,
+    waiters: Size = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the random choices; the run prints its own for a repetition.")] = None,
+) -> int:
+    """Command line; exit code 1 with the problems found."""
+    given = {"cycles": cycles, "processes": processes, "threads": threads, "keys": keys, "publishes": publishes, "waiters": waiters}
+    sizes = replace(QUICK if quick else FULL, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    seed = random.randrange(10**6) if seed is None else seed
+    random.seed(seed)
+    hide_lease_warnings()
+    console.print(f"seed {seed}", style="dim")
+    with proof_stack("stress") as (stack, directory):
+        findings = run_stress(stack, sizes, directory)
+    _print(findings)
+    for problem in findings.problems:
+        console.print(problem, style="red")
+    console.print(findings.line, markup=False)
+    return 1 if findings.problems else 0
 
 
 if __name__ == "__main__":

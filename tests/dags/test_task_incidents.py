@@ -11,7 +11,7 @@ import pytest
 
 from nba_grading.airflow import callbacks
 from nba_grading.airflow.errors import ParamsRefused
-from nba_grading.airflow.params import _range_of, run_scope
+from nba_grading.airflow.params import range_of, run_scope
 from nba_grading.alerts.incidents import list_incidents, open_incident
 from nba_grading.pipelines import repair
 from nba_grading.reviews import systems
@@ -111,7 +111,7 @@ def test_a_run_that_is_refused_for_its_parameters_opens_no_incident(dag_id: str,
 def test_a_refusal_of_parameters_says_why(warehouse: Warehouse) -> None:
     for first, last, reason in (("2026-01-11", "2026-01-10", "range is reversed"), ("2026-01-11", "2999-01-10", "after today")):
         with pytest.raises(ParamsRefused, match=reason):
-            _range_of({"params": {"from_date": first, "to_date": last}})  # type: ignore[typeddict-item]
+            range_of({"params": {"from_date": first, "to_date": last}})  # type: ignore[typeddict-item]
     with pytest.raises(repair.NoSuchBackup, match="is no backup of prediction_accuracy"):
         repair.check_backup(warehouse, PREDICTION_ACCURACY, "_backup_prediction_accuracy_20200101000000")
 

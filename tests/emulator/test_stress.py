@@ -33,6 +33,6 @@ def test_the_quick_stress_run_finds_no_violation_and_catches_the_old_recipe() ->
 def test_a_size_that_cannot_be_is_refused_with_a_sentence() -> None:
     command = [sys.executable, "-m", "proofs.stress", "--cycles", "0"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1
-    assert "Every size must be 1 or more" in done.stderr
+    assert done.returncode == 2
+    assert "0 is not in the range" in done.stderr
     assert "Traceback" not in done.stderr

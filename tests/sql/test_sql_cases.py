@@ -43,7 +43,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         ),
     ),
     "Changes incidents, with times of the server's clock: tests/emulator/test_incidents.py compares the table before and after.": (
-        *("incidents/claim_probe", "incidents/claim_delivery", "incidents/resolve_incidents", "incidents/escalate_incidents"),
+        *("incidents/claim_probe", "incidents/claim_delivery", "incidents/resolve_incident", "incidents/escalate_incidents"),
         *("incidents/mark_delivered", "incidents/prune_incidents", "incidents/open_incident", "incidents/record_event"),
         *("incidents/record_occurrence", "incidents/seed_incident"),
     ),

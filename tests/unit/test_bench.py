@@ -125,11 +125,13 @@ def test_the_same_figures_give_the_same_plot(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["--repeats", "0"], "--repeats must be at least 1"), (["--plot", "plot.pdf"], "must end in .svg or .png")]
+    ("arguments", "code", "sentence"), [(["--repeats", "0"], 2, "0 is not in the range"), (["--plot", "plot.pdf"], 1, "must end in .svg or .png")]
 )
-def test_arguments_that_cannot_work_are_refused_with_a_sentence(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 1
-    assert told in capsys.readouterr().err
+def test_arguments_that_cannot_work_are_refused_with_a_sentence(
+    arguments: list[str], code: int, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    assert sentence in capsys.readouterr().err
 
 
 def test_every_statement_of_the_publish_is_translated_with_its_variables_filled_in() -> None:

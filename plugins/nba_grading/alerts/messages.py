@@ -227,7 +227,7 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
         subject="",
         title=f"{len(regraded) + len(listed)} date(s) were ungraded, or graded before a correction of their box score",
         detail=shorten("\n".join([*(f"• {each}" for each in regraded), *(f"• {each}; not in this run" for each in listed)])),
-        impact=f"Runs of grade_predictions grade {len(regraded)} of them again, oldest first.",
+        impact=f"Runs of grade_predictions grade {len(regraded)} of them again.",
         next_step=(
             f"Wait for those runs. The other {len(listed)} follow on the next days, or run them now."
             if listed
@@ -235,7 +235,7 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
         ),
         run=run,
         facts={"Found": str(len(regraded) + len(listed)), "Graded again a day": str(limit)},
-        command=f"make backfill FROM={listed[0][:10]} TO={listed[-1][:10]} REGRADE=1" if listed else None,
+        command=f"make backfill FROM={min(listed)[:10]} TO={max(listed)[:10]} REGRADE=1" if listed else None,
         digest=True,
     )
 

@@ -88,6 +88,7 @@ def _move_conditions(warehouse: Warehouse) -> None:
     """Move the rows of ``conditions`` to ``incidents``; the older table is dropped when each of its rows is proven to be there."""
     warehouse.query_file("schema_change/delete_outdated_incidents")
     warehouse.query_file("schema_change/copy_conditions")
+    warehouse.query_file("schema_change/resolve_task_incidents")
     left = [row["name"] for row in warehouse.query_file("schema_change/list_uncopied_conditions")]
     if left:
         raise CommandError(

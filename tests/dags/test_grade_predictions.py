@@ -268,7 +268,7 @@ def test_three_failed_runs_in_a_row_open_the_breaker_and_a_success_closes_it(
     assert states(run)["check_inputs"] == "failed"
     assert states(run)["grade"] in ("upstream_failed", "None")
     assert outcomes(bigquery_client) == ["refused", "failed", "failed", "failed", "refused"]
-    assert len(posted(emulators, before)) == 3, "a refused run sends no message of its own"
+    assert len(posted(emulators, before)) == 2, "a refused run sends no message of its own"
 
     mend()
     assert states(run_dag(game_date=GAME_DATE, override_breaker=True))["validate"] == "success"

@@ -20,7 +20,7 @@ NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 LATER, LAST = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
 ALERT = '{"title": "T", "done": "It said \\"done\\": nothing.", "facts": {}}'
 MIGRATED_ALERT = '{"title": "T", "impact": "It said \\"done\\": nothing.", "facts": {}}'
-STEPS = ["schema_change/delete_outdated_incidents", "schema_change/copy_conditions"]
+STEPS = ["schema_change/delete_outdated_incidents", "schema_change/copy_conditions", "schema_change/resolve_task_incidents"]
 
 BEGUN: Row = {"begun_at": NOON, "severity": "ERROR", "detail": "d", "alert": ALERT, "seen": 3, "seen_at": LATER, "changed_at": LATER}
 DELIVERED: Row = {"told_at": LATER, "channel": "C1", "thread": "1.2"}
@@ -136,6 +136,14 @@ def test_a_migration_that_was_killed_after_it_dropped_the_older_table_continues(
             create_schema(older.client)
     assert create_schema(older.client) == MOVED[1:]
     assert_migrated(older)
+
+
+def test_open_incidents_of_tasks_are_resolved_as_no_success_knows_their_names(older: Warehouse) -> None:
+    insert(older, "conditions", {"name": "task-failed/grade_predictions/2026-01-09", **BEGUN, **DELIVERED, "raised_at": NOON})
+    create_schema(older.client)
+    [row] = older.query("SELECT * FROM nba_predictions.incidents WHERE STARTS_WITH(name, 'task-failed/')")
+    assert row["resolved_at"] == row["changed_at"] > row["delivered_at"], "to be delivered to its thread"
+    assert "opens a new incident" in row["resolution"]
 
 
 def test_the_older_table_is_kept_while_a_row_of_it_is_not_copied(older: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,12 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
             "schema/view_gradable_predictions",
         ),
         *("schema_change/add_column", "schema_change/copy_conditions", "schema_change/delete_outdated_incidents"),
-        *("schema_change/list_uncopied_conditions", "schema_change/rename_figure", "schema_change/select_columns"),
+        *(
+            "schema_change/list_uncopied_conditions",
+            "schema_change/rename_figure",
+            "schema_change/resolve_task_incidents",
+            "schema_change/select_columns",
+        ),
     ),
     "Fills or empties tables for the benchmark, which compares every row with DuckDB's: tests/emulator/test_bench.py.": (
         *(

@@ -125,7 +125,8 @@ def test_the_same_figures_give_the_same_plot(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "sentence"), [(["--repeats", "0"], 2, "0 is not in the range"), (["--plot", "plot.pdf"], 1, "must end in .svg or .png")]
+    ("arguments", "code", "sentence"),
+    [(["--repeats", "0"], 2, "greater than or equal to 1"), (["--plot", "plot.pdf"], 1, "must end in .svg or .png")],
 )
 def test_arguments_that_cannot_work_are_refused_with_a_sentence(
     arguments: list[str], code: int, sentence: str, capsys: pytest.CaptureFixture[str]

@@ -112,7 +112,7 @@ def test_a_missed_target_fails_the_command_unless_it_is_not_checked(
 
 def test_arguments_that_cannot_work_are_refused_with_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--operations", "0"]) == 2
-    assert "0 is not in the range" in capsys.readouterr().err
+    assert "greater than or equal to 1" in capsys.readouterr().err
 
 
 def test_without_gcloud_or_java_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,8 +58,9 @@ def plan_duplicates(context: Context) -> dict[str, Any]:
         plan = plan_repair(warehouse, table, first, last)
         if not plan and not context["params"]["dry_run"]:
             resolve_repaired(warehouse, table, first, last)
-            # Nothing is left to do for an earlier run of the same range that failed.
-            resolve(context, task_incidents(context, context["dag"].task_ids), f"{table.name} holds no duplicate key in the range.")
+    if not plan:
+        # Nothing is left to do for an earlier run of the same range that failed.
+        resolve(context, task_incidents(context, context["dag"].task_ids), f"{table.name} holds no duplicate key in the range.")
     for each in plan:
         log.info("duplicates_planned", table=table.name, **vars(each))
     return {"table": table.name, "dates": as_rows(plan), "duplicates": sum(each.surplus_rows for each in plan)}

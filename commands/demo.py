@@ -39,8 +39,8 @@ from commands.data_files import read_inputs
 from commands.load import SAMPLE_DIRECTORY, load_directory
 from commands.sample import write_sample
 from commands.schema import create_schema
-from commands.stack import Stack, demo_config
-from commands.stack_config import StackConfig
+from commands.stack import Stack
+from commands.stack_config import StackConfig, demo_config
 from commands.statements import COMMANDS_SQL
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.sql import identifier

@@ -7,14 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
-import shlex
-import shutil
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 import xmlrpc.client
 from collections.abc import Callable, Sequence
@@ -27,25 +22,24 @@ import typer
 from supervisor.xmlrpc import SupervisorTransport
 
 from commands.airflow_api import AirflowApi, AirflowApiError
+from commands.bigquery_emulator import prepare_emulator
 from commands.console import command, console
 from commands.stack_config import (
     AIRFLOW_PROGRAMS,
-    EMULATOR_HOME,
-    EMULATOR_VENV,
     PORT_NAMES,
     ROOT,
     Program,
     StackConfig,
     StackError,
+    default_config,
+    demo_config,
     is_free,
-    port_base,
 )
+from commands.supervisor import make_private, socket_path, supervisor_config
 
 READY_SECONDS = 240
 STOP_SECONDS = 60
 LOG_LINES = 15
-# Linux takes 107; supervisord adds its process id while it makes the socket.
-SOCKET_PATH_BYTES = 90
 ACTIVE = ("RUNNING", "STARTING", "STOPPING", "BACKOFF")
 
 
@@ -55,7 +49,7 @@ class Stack:
     def __init__(self, config: StackConfig, say: Callable[[str], None] = lambda line: None) -> None:
         self.config = config
         self.say = say
-        self._socket = _socket_path(config.state)
+        self._socket = socket_path(config.state)
         self._base_file = config.state / "port_base"
         self._logs = config.state / "logs"
 
@@ -180,13 +174,13 @@ class Stack:
         for directory in (self.config.state, self._logs, self.config.state / "airflow"):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             directory.chmod(0o700)
-        _make_private(self._socket.parent)
+        make_private(self._socket.parent)
         self._base_file.write_text(str(self.config.base), encoding="utf-8")
         prepare_emulator()
 
     def _start_supervisor(self, programs: Sequence[Program]) -> None:
         config = self.config.state / "supervisord.conf"
-        config.write_text(_supervisor_config(programs, self._socket, self._logs, self.config.state), encoding="utf-8")
+        config.write_text(supervisor_config(programs, self._socket, self._logs, self.config.state), encoding="utf-8")
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
         subprocess.run(command, check=True, cwd=ROOT, env=self.environment(), stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 15
@@ -253,72 +247,6 @@ class Stack:
         return f"no DAG is known yet of {', '.join(unparsed)} in dags/" if unparsed else ""
 
 
-def _socket_path(state: Path) -> Path:
-    """In the state directory, or, as a socket's path may have about 100 characters, in a directory of its own."""
-    path = state / "supervisor.sock"
-    if len(os.fsencode(path)) <= SOCKET_PATH_BYTES:
-        return path
-    digest = hashlib.sha256(str(state).encode()).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"nba-grading-{os.getuid()}-{digest}" / "supervisor.sock"
-
-
-def _make_private(directory: Path) -> None:
-    directory.mkdir(mode=0o700, exist_ok=True)
-    found = directory.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise StackError(f"{directory} is open to others, so the stack's socket cannot be there: remove it, or set TMPDIR to another directory.")
-
-
-def _supervisor_config(programs: Sequence[Program], socket_path: Path, logs: Path, state: Path) -> str:
-    head = f"""[unix_http_server]
-file={socket_path}
-chmod=0700
-[supervisord]
-logfile={logs}/supervisord.log
-pidfile={state}/supervisord.pid
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-    # A group each, so that a stop reaches what the process itself started (gcloud's Java, Airflow's workers).
-    parts = [
-        f"""[program:{program.name}]
-command={shlex.join(program.command).replace("%", "%%")}
-autostart=false
-autorestart=unexpected
-startsecs=3
-startretries=1
-stopasgroup=true
-killasgroup=true
-stopwaitsecs=15
-redirect_stderr=true
-stdout_logfile={logs}/{program.name}.log
-"""
-        for program in programs
-    ]
-    return (head + "".join(parts)).replace(str(logs), str(logs).replace("%", "%%"))
-
-
-def prepare_emulator() -> None:
-    """Make sure that the BigQuery emulator is installed and finds its extension. Raises StackError."""
-    if not (EMULATOR_VENV / "bin" / "bqemulator").exists():
-        raise StackError(f"The BigQuery emulator is not installed in {EMULATOR_VENV}: run `make setup`.")
-    if not list(EMULATOR_HOME.rglob("spatial.duckdb_extension")):
-        _plant_spatial_extension()
-
-
-def _plant_spatial_extension() -> None:
-    """Put DuckDB's spatial extension, which the emulator loads at start, where DuckDB looks, so that it is not downloaded."""
-    script = "import duckdb; print(duckdb.__version__, duckdb.sql('PRAGMA platform').fetchone()[0])"
-    done = subprocess.run([str(EMULATOR_VENV / "bin" / "python"), "-c", script], check=True, capture_output=True, text=True)
-    version, platform = done.stdout.split()
-    found = list(EMULATOR_VENV.rglob("spatial.duckdb_extension"))
-    if not found:
-        raise StackError(f"DuckDB's spatial extension is not in {EMULATOR_VENV}: run `make setup` again.")
-    target = EMULATOR_HOME / ".duckdb" / "extensions" / f"v{version}" / platform
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copy(found[0], target)
-
-
 def _tail(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:] if log.exists() else []
     return f"its log {log} ends in:\n" + "\n".join(f"    {line}" for line in lines)
@@ -334,16 +262,6 @@ def _is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def default_config() -> StackConfig:
-    """The stack that `make up` serves."""
-    return StackConfig(state=ROOT / ".local" / "stack", base=port_base())
-
-
-def demo_config() -> StackConfig:
-    """The stack of `make demo`: emptied at its start, tables in memory."""
-    return StackConfig(state=ROOT / ".local" / "demo", base=port_base(), persistent=False)
 
 
 def use_local_stack() -> None:

@@ -207,3 +207,13 @@ class StackConfig:
                 file.write(secrets.token_hex(64))
             os.replace(temporary, path)
         return path.read_text(encoding="utf-8")
+
+
+def default_config() -> StackConfig:
+    """The stack that `make up` serves."""
+    return StackConfig(state=ROOT / ".local" / "stack", base=port_base())
+
+
+def demo_config() -> StackConfig:
+    """The stack of `make demo`: emptied at its start, tables in memory."""
+    return StackConfig(state=ROOT / ".local" / "demo", base=port_base(), persistent=False)

@@ -51,7 +51,7 @@ def firestore_emulator(state: Path) -> Iterator[int]:
 @contextmanager
 def bigquery_emulator(state: Path) -> Iterator[tuple[StackConfig, int]]:
     """A new BigQuery emulator with tables on disk in ``state``: its addresses and process id. Raises CommandError, StackError."""
-    from commands.stack import prepare_emulator
+    from commands.bigquery_emulator import prepare_emulator
 
     prepare_emulator()
     config = StackConfig(state=state, base=free_port_base())

@@ -24,7 +24,8 @@ from commands.clients import make_bigquery_client
 from commands.console import CommandError, command, console, progress_bar, warehouse_of
 from commands.demo import timed
 from commands.schema import create_schema
-from commands.stack import Stack, demo_config
+from commands.stack import Stack
+from commands.stack_config import demo_config
 from nba_grading.pipelines.repair import plan_repair
 from nba_grading.pipelines.staging_cleanup import drop_staging_tables, judge_staging_tables
 from nba_grading.settings import get_settings

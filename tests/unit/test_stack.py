@@ -50,7 +50,7 @@ def test_the_secret_is_made_once_for_its_owner_alone_and_an_empty_one_is_replace
 
 def test_the_state_and_the_socket_are_their_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stack_module, "prepare_emulator", lambda: None)
-    monkeypatch.setattr(stack_module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
     # The folder of a test may already be too long for a socket's path.
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="s") as folder:
         state = Path(folder) / "state"

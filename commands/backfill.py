@@ -3,8 +3,8 @@
 Usage: python -m commands.backfill --from 2026-01-04 --to 2026-01-16 [--regrade]
 
 The range is inclusive. It is an Airflow backfill like any other, created over REST: the UI shows it, the DAG's pool and lease
-guard it. A date is finished once its run recorded the outcome ``graded``: it is left alone unless --regrade is  A date whose run
-failed, or found no predictions or no box scores, runs again. AIRFLOW_API_URL says which Airflow (the local stack by default),
+guard it. A date is finished once its run recorded the outcome ``graded``: it is left alone unless --regrade is given. A date
+whose run failed, or found no predictions or no box scores, runs again. AIRFLOW_API_URL says which Airflow (the local stack by default),
 AIRFLOW_API_TOKEN or AIRFLOW_API_USER and AIRFLOW_API_PASSWORD log in.
 """
 

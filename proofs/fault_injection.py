@@ -1,6 +1,6 @@
 """A warehouse and a lease store that kill or stop their own process at a given step.
 
-Steps are statements sent and lease writes, each counted from 1. The process sends itself a real SIGKILL, so nothing is cleaned up: not
+Steps are statements sent and tables dropped, and lease writes, each counted from 1. The process sends itself a real SIGKILL, so nothing is cleaned up: not
 Python, not the lease, not the connection.
 """
 
@@ -10,7 +10,8 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
@@ -42,20 +43,31 @@ class FaultyWarehouse(Warehouse):
     statements = 0
 
     def _run(self, text: str, params: Params | None, job_name: str | None, before_submit: BeforeSubmit = lambda job_id: None) -> Any:
-        self.statements += 1
-        if self._meets("before"):
-            die()
-        if self._meets("stop"):
-            os.kill(os.getpid(), signal.SIGSTOP)
-        result = super()._run(text, params, job_name, before_submit)
-        if self._meets("after"):
-            die()
-        return result
+        with self._step():
+            return super()._run(text, params, job_name, before_submit)
+
+    def drop_table(self, name: str) -> None:
+        """See Warehouse."""
+        with self._step():
+            if self._meets("inside"):
+                die_before_answer()
+            super().drop_table(name)
 
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         if self._meets("inside"):
             die_before_answer()
         return super()._submit_or_adopt(text, config, job_id)
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        self.statements += 1
+        if self._meets("before"):
+            die()
+        if self._meets("stop"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        yield
+        if self._meets("after"):
+            die()
 
     def _meets(self, when: When) -> bool:
         return self.fault == Fault(when, self.statements)

@@ -53,6 +53,11 @@ class NotingWarehouse(FaultyWarehouse):
             self.changes.append(self.statements + 1)
         return super()._run(text, *arguments, **keywords)
 
+    def drop_table(self, name: str) -> None:
+        """See Warehouse."""
+        self.changes.append(self.statements + 1)
+        super().drop_table(name)
+
 
 class ForkServer:
     """The warm process; one child at a time."""

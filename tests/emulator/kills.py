@@ -31,7 +31,7 @@ SIDE_BY_SIDE = 2
 # By then the lease of a dead holder has expired.
 LATER_SECONDS = 120
 PLACE_OF_UNDISTURBED = 0
-# It is taken, told which job publishes, and given back.
+# It is acquired, notes the job that publishes, and is released.
 WRITES_OF_A_LEASE = 3
 
 Run = Callable[..., End]

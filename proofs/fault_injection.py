@@ -1,7 +1,7 @@
 """A warehouse and a lease store that kill or stop their own process at a given step.
 
-Steps are statements sent and tables dropped, and lease writes, each counted from 1. The process sends itself a real SIGKILL, so nothing is cleaned up: not
-Python, not the lease, not the connection.
+Steps are statements sent and tables dropped, and lease writes, each counted from 1. The process sends itself a real SIGKILL, so nothing is
+cleaned up: not Python, not the lease, not the connection.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.incidents import Incident
@@ -21,7 +22,8 @@ RUN = RunLink(
 )
 DAY = "2026-01-10"
 TASK = {"scope": DAY, "task_id": "grade", "game_date": DAY}
-HOLDER = {"holder_id": "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60", "holder": "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60 (dag_id grade_predictions, try_number 1)"}
+HOLDER_ID = "4ad1f0d0c8e54a7d9f1e0b2c3d4e5f60"
+HOLDER: dict[str, Any] = {"holder_id": HOLDER_ID, "holder": f"{HOLDER_ID} (dag_id grade_predictions, try_number 1)"}
 
 
 def duplicate(player: str, line: float | None) -> dict[str, object]:

@@ -97,22 +97,22 @@ def calibration(grades: Iterable[Row], day: date, *, min_player_games: int) -> l
 
 
 def win_rates(rows: Iterable[Row]) -> Row:
-    """The columns of reviews/win_rates_fragment.sql of one slice; noughts and Nones without a decided bet."""
+    """The columns of reviews/win_rates_fragment.sql of one slice; zeros and Nones without a decided bet."""
     games: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
     for row in rows:
         if row["prediction_correct"] is not None:
             games[row["game_date"], row["game_id"], row["player_lookup"]].append(row["prediction_correct"])
     decided, correct = sum(map(len, games.values())), sum(map(sum, games.values()))
-    told: Row = {"decided": decided, "correct": correct, "player_games": len(games)}
+    figures: Row = {"decided": decided, "correct": correct, "player_games": len(games)}
     if not decided:
-        return told | dict.fromkeys(("effective_bets", "win_rate", "win_rate_low", "win_rate_high"))
+        return figures | dict.fromkeys(("effective_bets", "win_rate", "win_rate_low", "win_rate_high"))
     rate = correct / decided
     # The variance of the rate between player-games, over the one of as many independent bets: the design effect.
     surplus = [sum(verdicts) - rate * len(verdicts) for verdicts in games.values()]
     clustered, independent = math.fsum(each**2 for each in surplus) / decided**2, rate * (1 - rate) / decided
     effective = float(len(games)) if clustered < 1e-18 else decided / max(1.0, clustered / independent)
     low, high = wilson(rate, effective)
-    return told | {"effective_bets": effective, "win_rate": rate, "win_rate_low": low, "win_rate_high": high}
+    return figures | {"effective_bets": effective, "win_rate": rate, "win_rate_low": low, "win_rate_high": high}
 
 
 def wilson(rate: float, size: float) -> tuple[float, float]:

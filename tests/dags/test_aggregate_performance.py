@@ -179,7 +179,7 @@ def test_a_period_whose_lease_stays_held_fails_the_run_which_names_the_holder_an
     assert partitions_written(bigquery_client) == [MONTH_END, SEASON_END]
 
 
-def test_a_period_that_cannot_be_computed_fails_the_run_and_tells_why(
+def test_a_period_that_cannot_be_computed_fails_the_run_with_the_reason(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     from nba_grading.pipelines import aggregate as aggregates

@@ -105,7 +105,7 @@ def test_a_batch_without_tables_is_skipped_with_that_reason_also_when_it_is_merg
 
 
 @pytest.mark.parametrize(
-    ("columns", "day", "told"),
+    ("columns", "day", "expected"),
     [
         (", 'good' AS mood", TOMORROW, "_staging_batch_b1_w1 has the column mood"),
         ("", "2026-01-10", f"_staging_batch_b1_w1 has 1 of its 1 rows on other dates than {TOMORROW} (2026-01-10)"),
@@ -113,18 +113,18 @@ def test_a_batch_without_tables_is_skipped_with_that_reason_also_when_it_is_merg
     ids=["unknown column", "another date"],
 )
 def test_a_batch_that_cannot_be_merged_whole_is_refused_before_anything_is_touched(
-    columns: str, day: str, told: str, bigquery_client: bigquery.Client, emulators: StackConfig, before: int
+    columns: str, day: str, expected: str, bigquery_client: bigquery.Client, emulators: StackConfig, before: int
 ) -> None:
     table = stage(bigquery_client, "w1", ["p"], columns=columns, day=day)
     run = consolidate()
     assert states(run)["check_inputs"] == "failed"
     row = recorded(bigquery_client)
     assert row["outcome"] == "refused"
-    assert told in row["detail"]
+    assert expected in row["detail"]
     assert stored(bigquery_client) == []
     assert staging_tables(bigquery_client) == [table]
     [message] = posted(emulators, before)
-    assert told in message
+    assert expected in message
     assert TOMORROW in message
 
 

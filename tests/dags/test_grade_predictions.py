@@ -166,7 +166,7 @@ def test_without_a_lease_store_the_setting_decides(
     fill(bigquery_client)
     run = run_dag(game_date=GAME_DATE)
     row = recorded(bigquery_client)
-    told = posted(emulators, before)
+    alerts = posted(emulators, before)
     if policy == "degrade":
         assert states(run)["validate"] == "success"
         assert (row["outcome"], row["leased"], row["fencing_token"]) == ("graded", False, 1)
@@ -175,12 +175,12 @@ def test_without_a_lease_store_the_setting_decides(
         assert states(run)["grade"] == "failed"
         assert row["outcome"] == "failed"
         assert "leases.db" in row["detail"]
-    [message] = told
+    [message] = alerts
     assert "CRITICAL" in message
     assert ("runs write without a lease" if policy == "degrade" else "runs fail") in message
 
     run_dag(game_date=GAME_DATE)
-    assert len(posted(emulators, before)) == 1, "one outage is told once, however many runs see it"
+    assert len(posted(emulators, before)) == 1, "one outage is one message, however many runs see it"
 
 
 @pytest.mark.parametrize("by", ["parameter", "setting"])
@@ -235,7 +235,7 @@ def test_a_write_without_a_lease_is_newer_than_what_is_stored_even_if_its_fence_
 
 
 def break_grading(settings_environment: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Make every write fail as BigQuery would refuse it; returns what mends it."""
+    """Make every write fail as BigQuery would refuse it; returns what repairs it."""
     from nba_grading.pipelines import grade as grading
     from nba_grading.warehouse.client import StatementFailed
 
@@ -257,12 +257,12 @@ def test_three_failed_runs_in_a_row_open_the_breaker_and_a_success_closes_it(
 ) -> None:
     fill(bigquery_client)
     run_dag(game_date="2999-01-01")  # a wrong date is no failure of grading
-    mend = break_grading(settings_environment)
+    repair = break_grading(settings_environment)
     for _ in range(3):
         run_dag(game_date=GAME_DATE)
-    told = posted(emulators, before)
-    assert [("circuit breaker is open" in message) for message in told] == [False, True], "one thread for the failures of a date"
-    assert "no such column" in told[-1]
+    alerts = posted(emulators, before)
+    assert [("circuit breaker is open" in message) for message in alerts] == [False, True], "one thread for the failures of a date"
+    assert "no such column" in alerts[-1]
 
     run = run_dag(game_date=GAME_DATE)
     assert states(run)["check_inputs"] == "failed"
@@ -270,7 +270,7 @@ def test_three_failed_runs_in_a_row_open_the_breaker_and_a_success_closes_it(
     assert outcomes(bigquery_client) == ["refused", "failed", "failed", "failed", "refused"]
     assert len(posted(emulators, before)) == 2, "a refused run sends no message of its own"
 
-    mend()
+    repair()
     assert states(run_dag(game_date=GAME_DATE, override_breaker=True))["validate"] == "success"
     assert "RESOLVED" in posted(emulators, before)[-1]
     assert states(run_dag(game_date=GAME_DATE))["validate"] == "success"
@@ -284,7 +284,7 @@ def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it
     settings_environment.setenv("GRADING_BREAKER_FAILURES", "1")
     get_settings.cache_clear()
     fill(bigquery_client)
-    mend = break_grading(settings_environment)
+    repair = break_grading(settings_environment)
     run_dag(game_date=GAME_DATE)
     age = "UPDATE nba_predictions.incidents SET opened_at = TIMESTAMP_SUB(opened_at, INTERVAL 301 SECOND), "
     age += "probed_at = TIMESTAMP_SUB(probed_at, INTERVAL 301 SECOND) WHERE TRUE"
@@ -292,12 +292,12 @@ def test_an_open_breaker_lets_one_run_try_after_a_while_and_its_failure_keeps_it
     run_dag(game_date=GAME_DATE)  # the one that may try
     run_dag(game_date=GAME_DATE)
     assert outcomes(bigquery_client) == ["failed", "failed", "refused"]
-    mend()
+    repair()
     bigquery_client.query(age).result(timeout=60)
     run_dag(game_date=GAME_DATE)
     assert outcomes(bigquery_client)[-1] == "graded"
-    told = [message for message in messages(emulators, before) if "circuit breaker" in str(message["blocks"])]
-    assert [bool(message.get("thread_ts")) for message in told] == [False, True], "an open breaker is told once, and its end"
+    alerts = [message for message in messages(emulators, before) if "circuit breaker" in str(message["blocks"])]
+    assert [bool(message.get("thread_ts")) for message in alerts] == [False, True], "an open breaker is one message, and its end another"
     assert "RESOLVED" in posted(emulators, before)[-1]
 
 

@@ -70,10 +70,10 @@ def full(*tables: str) -> list[str]:
 
 
 def facet(event: dict[str, Any]) -> list[dict[str, Any]]:
-    told = event["run"]["facets"][lineage.FACET]
-    Draft202012Validator(SCHEMA).validate(told)
-    assert told["_schemaURL"] == SCHEMA["$id"]
-    writes: list[dict[str, Any]] = told["writes"]
+    described = event["run"]["facets"][lineage.FACET]
+    Draft202012Validator(SCHEMA).validate(described)
+    assert described["_schemaURL"] == SCHEMA["$id"]
+    writes: list[dict[str, Any]] = described["writes"]
     return writes
 
 
@@ -92,7 +92,7 @@ def check(event: dict[str, Any], inputs: list[str], output: str, dates: list[dic
 
 
 @pytest.mark.timeout(600)
-def test_every_guarded_write_tells_its_inputs_its_output_and_its_date(warehouse: Warehouse, receiver: LineageReceiver) -> None:
+def test_every_guarded_write_reports_its_inputs_its_output_and_its_date(warehouse: Warehouse, receiver: LineageReceiver) -> None:
     insert_synthetic_date(warehouse, DAY, ROWS)
     warehouse.query(STAGE)
     a_date, day = [{"game_date": str(DAY)}], {"game_date": str(DAY)}

@@ -64,7 +64,7 @@ def test_a_dry_run_counts_by_date_and_changes_nothing(dirty: Warehouse) -> None:
     assert surplus(dirty) == (2 * SURPLUS, 3)
 
 
-def test_an_approved_run_backs_up_repairs_records_and_tells_and_a_restore_takes_it_back(
+def test_an_approved_run_backs_up_repairs_records_and_alerts_and_a_restore_takes_it_back(
     dirty: Warehouse, emulators: StackConfig, before: int
 ) -> None:
     run = run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True)
@@ -158,8 +158,8 @@ def test_a_killed_repair_is_finished_by_its_task_again_from_what_the_tasks_befor
     events: defaultdict[Any, Mock] = defaultdict(Mock)
     params = {"table": "prediction_accuracy", **RANGE, "dry_run": False, "auto_approve": True}
     context: Any = {"params": params, "ti": task, "dag_run": killed_repair, "outlet_events": events}
-    told = RemoveDuplicatesOperator(task_id="repair").execute(context)
-    assert (told["removed"], told["backup"]) == (2 * SURPLUS, result(killed_repair, "back_up")["backup"])
+    reported = RemoveDuplicatesOperator(task_id="repair").execute(context)
+    assert (reported["removed"], reported["backup"]) == (2 * SURPLUS, result(killed_repair, "back_up")["backup"])
     [event] = events.values()
     event.add_partitions.assert_called_once_with([str(DAY), str(LATER)])
     assert (surplus(dirty), findings(dirty)) == ((0, 3), [(DAY, True), (LATER, True)])
@@ -244,7 +244,7 @@ def test_dates_that_fail_each_time_do_not_keep_healing_from_the_others(dirty: Wa
     assert found == [{"game_date": str(other)}]
 
 
-def test_healing_finds_ungraded_and_outdated_dates_and_tells_them_once_a_run(
+def test_healing_finds_ungraded_and_outdated_dates_and_lists_them_once_a_run(
     dirty: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     from nba_grading.settings import get_settings

@@ -59,7 +59,7 @@ def _dates(warehouse: Warehouse) -> None:
 
 def _conditions(warehouse: Warehouse) -> None:
     now = datetime.now(tz=UTC)
-    told = {"changed_at": now - timedelta(hours=2), "delivered_at": now - timedelta(hours=2)}
+    delivered = {"changed_at": now - timedelta(hours=2), "delivered_at": now - timedelta(hours=2)}
     shared = {"opened_at": now - timedelta(hours=2), "occurrences": 3, "last_seen_at": now}
     findings: list[tuple[str, str, date | None, dict[str, Any], dict[str, Any]]] = [
         (
@@ -72,7 +72,7 @@ def _conditions(warehouse: Warehouse) -> None:
                 "next_step": f"Find what inserted, then grade {DOUBLED} again.",
                 "command": f"make backfill FROM={DOUBLED} TO={DOUBLED} REGRADE=1",
             },
-            told,
+            delivered,
         ),
         (
             f"task-failed/grade_predictions/{FAILED}",
@@ -97,7 +97,7 @@ def _conditions(warehouse: Warehouse) -> None:
                 "next_step": "Look at its holder's run.",
                 "command": None,
             },
-            told,
+            delivered,
         ),
     ]
     for name, severity, day, alert, times in findings:

@@ -1,4 +1,4 @@
-"""A morning on call: three faults, one summary that names them, the runbook's steps typed as the summary says, and all is told as right again.
+"""A morning on call: three faults, one summary that names them, the runbook's steps typed as the summary says, and everything is resolved.
 
 The commands are read from Slack and given to Airflow as they stand: what cannot be typed as written fails here.
 """
@@ -40,13 +40,13 @@ def since(stack: Stack, client: bigquery.Client) -> Iterator[int]:
 
 @pytest.fixture
 def stuck_lease(stack: Stack, dates: list[date]) -> Iterator[str]:
-    """A lease whose holder died: nobody renews it."""
+    """A lease whose holder died: it is stuck 72 seconds later, and removed as dead after 212."""
     if not stack.config.has_firestore:
         pytest.fail("this needs the Firestore emulator: gcloud and Java")
     store = FirestoreLeaseStore(client_of(stack.config.port("firestore")), rpc_seconds=5)
     key = LeaseKey("consolidation", dates[1])
     owner = {"dag_id": "consolidate_predictions", "run_id": "manual__dead", "hostname": "gone"}
-    store.create(key, {**owner, "holder_id": HOLDER, "lease_ms": 3_600_000, "inflight_job": None, "waited_ms": 0})
+    store.create(key, {**owner, "holder_id": HOLDER, "lease_ms": 70_000, "inflight_job": None, "waited_ms": 0})
     yield str(key)
     left = store.read(key)
     if left is not None:
@@ -60,9 +60,9 @@ def messages(stack: Stack) -> list[dict[str, Any]]:
 
 def threads(stack: Stack, since: int, kind: str) -> list[dict[str, Any]]:
     """First messages of a kind, each with its thread's replies in ``replies``."""
-    told = messages(stack)[since:]
-    firsts = [one for one in told if not one.get("thread_ts") and f"#{kind}|Runbook" in text_of(one)]
-    return [{**one, "replies": [reply for reply in told if reply.get("thread_ts") == one["ts"]]} for one in firsts]
+    posted = messages(stack)[since:]
+    firsts = [one for one in posted if not one.get("thread_ts") and f"#{kind}|Runbook" in text_of(one)]
+    return [{**one, "replies": [reply for reply in posted if reply.get("thread_ts") == one["ts"]]} for one in firsts]
 
 
 def task_states(api: AirflowApi, dag_id: str, run_id: str) -> dict[str, str | None]:

@@ -111,18 +111,18 @@ def test_airflow_has_it_in_its_navigation(stack: Stack, chrome: webdriver.Chrome
     until(lambda: chrome.find_elements(By.CSS_SELECTOR, "a[href$='/plugin/grading']"), "the navigation has the page")
 
 
-def test_today_is_told_in_one_sentence_with_the_next_step(page: webdriver.Chrome) -> None:
+def test_today_is_one_sentence_with_the_next_step(page: webdriver.Chrome) -> None:
     yesterday = datetime.now(tz=UTC).astimezone(NEW_YORK).date() - timedelta(days=1)
-    told = text_of(page, "today")
-    assert f"No games on {yesterday}. The last date with games: {PENDING}: 120 of 140 gradable predictions are graded" in told
-    assert ", 20 wait for 1 game's box scores;" in told
-    assert re.search(r"; \d+ findings are open\.", told)
-    assert "Next step: Wait for the box scores" in told
-    assert f'Trigger {DAG_ID} with {{"game_date":"{PENDING}"}}' in told
+    shown = text_of(page, "today")
+    assert f"No games on {yesterday}. The last date with games: {PENDING}: 120 of 140 gradable predictions are graded" in shown
+    assert ", 20 wait for 1 game's box scores;" in shown
+    assert re.search(r"; \d+ findings are open\.", shown)
+    assert "Next step: Wait for the box scores" in shown
+    assert f'Trigger {DAG_ID} with {{"game_date":"{PENDING}"}}' in shown
 
 
 @pytest.mark.parametrize(
-    ("day", "letter", "told"),
+    ("day", "letter", "shown"),
     [
         (GRADED, "G", "graded. 120 gradable: 120 graded, 0 voided, 0 pending; 1 game"),
         (DOUBLED, "D", "duplicates. 120 gradable: 120 graded, 0 voided, 0 pending, 120 surplus rows; 1 game"),
@@ -131,10 +131,10 @@ def test_today_is_told_in_one_sentence_with_the_next_step(page: webdriver.Chrome
         (PENDING, "P", "partly pending. 140 gradable: 120 graded, 0 voided, 20 pending; 1 of 2 games without a box score"),
     ],
 )
-def test_a_date_tells_its_state_by_letter_and_its_counts_on_hover(page: webdriver.Chrome, day: object, letter: str, told: str) -> None:
+def test_a_date_shows_its_state_by_letter_and_its_counts_on_hover(page: webdriver.Chrome, day: object, letter: str, shown: str) -> None:
     button = page.find_element(By.CSS_SELECTOR, f"button[data-date='{day}']")
     assert button.find_element(By.CLASS_NAME, "letter").text == letter
-    assert told in re.sub(
+    assert shown in re.sub(
         r"\d+ voided", "0 voided", re.sub(r"\d+ graded", "120 graded" if letter != "U" else "0 graded", button.get_attribute("title") or "")
     )
     assert button.get_attribute("aria-label") == button.get_attribute("title")
@@ -155,16 +155,16 @@ def test_the_calendar_is_walked_by_keys(page: webdriver.Chrome) -> None:
     assert len(page.find_elements(By.CSS_SELECTOR, "button.day[tabindex='0']")) == 1
 
 
-def test_findings_tell_what_to_do_and_whether_slack_knows(page: webdriver.Chrome) -> None:
-    told = text_of(page, "findings")
-    assert f"CRITICAL 120 duplicate keys in prediction_accuracy of {DOUBLED}" in told.replace("‼ ", "")
-    assert "Figure 120 Threshold 0" in told
-    assert f"make backfill FROM={DOUBLED} TO={DOUBLED} REGRADE=1" in told
-    assert f"The lease grading_{GRADED} is held by nobody who renews it" in told
-    untold = page.find_element(By.XPATH, f"//li[contains(., 'task-failed/grade_predictions/{FAILED}')]").text
-    assert "not yet delivered to Slack" in untold
-    assert FAILURE in untold
-    assert told.count("not yet delivered to Slack") == 1
+def test_findings_say_what_to_do_and_whether_slack_knows(page: webdriver.Chrome) -> None:
+    shown = text_of(page, "findings")
+    assert f"CRITICAL 120 duplicate keys in prediction_accuracy of {DOUBLED}" in shown.replace("‼ ", "")
+    assert "Figure 120 Threshold 0" in shown
+    assert f"make backfill FROM={DOUBLED} TO={DOUBLED} REGRADE=1" in shown
+    assert f"The lease grading_{GRADED} is held by nobody who renews it" in shown
+    undelivered = page.find_element(By.XPATH, f"//li[contains(., 'task-failed/grade_predictions/{FAILED}')]").text
+    assert "not yet delivered to Slack" in undelivered
+    assert FAILURE in undelivered
+    assert shown.count("not yet delivered to Slack") == 1
     links = {anchor.get_attribute("href") for anchor in page.find_elements(By.CSS_SELECTOR, "#findings a")}
     assert not [link for link in links if "elsewhere.example" in str(link)]
     assert [link for link in links if str(link).endswith("/dags/grade_predictions/runs/scheduled__2026-03-05T11%3A00%3A00%2B00%3A00")]
@@ -177,8 +177,8 @@ def test_a_name_that_is_a_script_is_read_and_not_run(page: webdriver.Chrome) -> 
     assert page.title != "owned"
 
 
-def test_leases_tell_holder_age_and_rest_and_who_waits(page: webdriver.Chrome, waiting_run: str) -> None:
-    told = text_of(page, "leases")
+def test_leases_show_holder_age_and_rest_and_who_waits(page: webdriver.Chrome, waiting_run: str) -> None:
+    shown = text_of(page, "leases")
     rows = page.find_elements(By.CSS_SELECTOR, "#leases tbody tr")
     [held], [dead] = ([row for row in rows if f"grading_{day}" in row.text] for day in (UNGRADED, GRADED))
     assert "backfill__holder" in held.text
@@ -186,7 +186,7 @@ def test_leases_tell_holder_age_and_rest_and_who_waits(page: webdriver.Chrome, w
     assert re.search(r"\d+ s ago \d+ min", " ".join(held.text.split()))
     assert "expired, free to take over" in dead.text
     assert "none" in dead.text
-    assert f'Trigger release_stuck_leases with {{"holder_id":"{"d" * 32}"}}' in told
+    assert f'Trigger release_stuck_leases with {{"holder_id":"{"d" * 32}"}}' in shown
     waits = text_of(page, "waiting")
     assert f"{waiting_run} {DAG_ID} grading_{UNGRADED}" in waits
     assert (
@@ -196,7 +196,7 @@ def test_leases_tell_holder_age_and_rest_and_who_waits(page: webdriver.Chrome, w
     )  # type: ignore[union-attr]
 
 
-def test_checks_tell_their_figures_and_a_broken_one_is_no_zero(page: webdriver.Chrome) -> None:
+def test_checks_show_their_figures_and_a_broken_one_is_no_zero(page: webdriver.Chrome) -> None:
     rows = [" ".join(row.text.split()) for row in page.find_elements(By.CSS_SELECTOR, "#quality tbody tr")]
     [broken] = [row for row in rows if "duplicate grades" in row]
     assert "broken: the check did not run" in broken
@@ -210,14 +210,14 @@ def test_checks_tell_their_figures_and_a_broken_one_is_no_zero(page: webdriver.C
 
 
 def test_runs_staging_tables_and_backups_are_listed_with_their_next_step(page: webdriver.Chrome) -> None:
-    told = text_of(page, "runs")
-    assert f"grading {FAILED} ✕failed {FAILURE}" in told.replace("✕ failed", "✕failed")
-    assert f'{{"game_date":"{FAILED}"}}' in told
-    told = text_of(page, "leftovers")
-    assert "batch pagetest" in told
-    assert "_staging_batch_pagetest_w01 copy" not in told
-    assert BACKUP in told
-    assert f'"backup":"{BACKUP}"' in told
+    shown = text_of(page, "runs")
+    assert f"grading {FAILED} ✕failed {FAILURE}" in shown.replace("✕ failed", "✕failed")
+    assert f'{{"game_date":"{FAILED}"}}' in shown
+    shown = text_of(page, "leftovers")
+    assert "batch pagetest" in shown
+    assert "_staging_batch_pagetest_w01 copy" not in shown
+    assert BACKUP in shown
+    assert f'"backup":"{BACKUP}"' in shown
 
 
 def test_a_link_leads_out_of_the_frame(stack: Stack, page: webdriver.Chrome, waiting_run: str) -> None:
@@ -255,12 +255,12 @@ def test_a_phone_does_not_scroll_sideways(stack: Stack, chrome: webdriver.Chrome
     resize(chrome, DESKTOP)
 
 
-def test_what_does_not_answer_is_told_beside_what_was_known(stack: Stack, chrome: webdriver.Chrome, waiting_run: str) -> None:
+def test_what_does_not_answer_is_named_beside_what_was_known(stack: Stack, chrome: webdriver.Chrome, waiting_run: str) -> None:
     open_alone(stack, chrome)
     with frozen(stack, "firestore"):
-        told = until(lambda: "Stale since" in text_of(chrome, "leases") and text_of(chrome, "leases"), "the leases are called stale", seconds=180)
-        assert "because the lease store does not answer" in told
-        assert f"grading_{UNGRADED}" in told
+        shown = until(lambda: "Stale since" in text_of(chrome, "leases") and text_of(chrome, "leases"), "the leases are called stale", seconds=180)
+        assert "because the lease store does not answer" in shown
+        assert f"grading_{UNGRADED}" in shown
         assert "Stale since" not in text_of(chrome, "waiting")
         screenshot(chrome, "stale", DESKTOP)
     until(lambda: "Stale since" not in text_of(chrome, "leases"), "the lease store answers again", seconds=180)

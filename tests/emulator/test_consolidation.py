@@ -87,10 +87,10 @@ def test_a_hundred_staging_tables_are_merged_in_one_write(warehouse: Warehouse) 
         # Two keys of its own, one of them without a line, and one key that every worker predicts.
         rows = [prediction(f"player{n:03d}"), prediction(f"player{n:03d}", line=None), prediction("old", made=NOON.replace(minute=n % 50), points=n)]
         stage(client, f"worker_{n}", rows)
-    told = consolidate(warehouse)
-    assert (told["tables"], told["dropped"], told["kept"]) == (100, 100, [])
-    assert (told["batch_rows"], told["batch_keys"], told["new_keys"], told["collapsed"]) == (300, 201, 200, 0)
-    assert (told["replaced"], told["written"]) == (2, 202)
+    reported = consolidate(warehouse)
+    assert (reported["tables"], reported["dropped"], reported["kept"]) == (100, 100, [])
+    assert (reported["batch_rows"], reported["batch_keys"], reported["new_keys"], reported["collapsed"]) == (300, 201, 200, 0)
+    assert (reported["replaced"], reported["written"]) == (2, 202)
     assert staging_tables(client) == []
     assert find_duplicates(warehouse, PLAYER_PROP_PREDICTIONS, DAY) == []
     [old] = [row for row in stored(client) if row["player_lookup"] == "old"]
@@ -105,11 +105,11 @@ def test_the_second_merge_of_a_batch_changes_nothing(warehouse: Warehouse) -> No
     batch = [prediction("twice", points=30), prediction("newer", made=NOON.replace(hour=11)), prediction("new"), prediction("new", line=None)]
     for _ in range(2):
         stage(client, "w1", batch)
-        told = consolidate(warehouse)
-        if told["collapsed"]:
+        reported = consolidate(warehouse)
+        if reported["collapsed"]:
             first = stored(client)
     assert stored(client) == first
-    assert (told["new_keys"], told["collapsed"], told["dropped"]) == (0, 0, 1)
+    assert (reported["new_keys"], reported["collapsed"], reported["dropped"]) == (0, 0, 1)
     assert [row["prediction_id"] for row in first] == ["new-1200", "new-1200", "newer-1200", "twice-0800"]
 
 
@@ -239,12 +239,12 @@ def test_a_table_that_a_worker_still_writes_to_is_kept_and_named_and_the_next_ru
         if "COMMIT TRANSACTION" in text:
             insert(client, f"nba_predictions.{late}", [prediction("late"), prediction("q", made=NOON.replace(hour=13), points=30)])
 
-    told = consolidate(disturbed(client, write_late))
-    assert told["dropped"] == 1
-    assert told["kept"] == [f"{late} is kept: 2 of its rows are not proven to be in player_prop_predictions"]
+    reported = consolidate(disturbed(client, write_late))
+    assert reported["dropped"] == 1
+    assert reported["kept"] == [f"{late} is kept: 2 of its rows are not proven to be in player_prop_predictions"]
     assert staging_tables(client) == [late]
-    told = consolidate(warehouse)
-    assert (told["kept"], told["new_keys"]) == ([], 1)
+    reported = consolidate(warehouse)
+    assert (reported["kept"], reported["new_keys"]) == ([], 1)
     assert [(row["player_lookup"], row["predicted_points"]) for row in stored(client)] == [("late", 21), ("p", 21), ("q", 30)]
     assert staging_tables(client) == []
 
@@ -257,8 +257,8 @@ def test_a_table_that_may_not_be_dropped_is_kept_and_named(warehouse: Warehouse)
         if text.startswith("DROP") and table in text:
             raise StatementFailed("BigQuery refused the statement: Access Denied")
 
-    told = consolidate(disturbed(client, deny))
-    assert told["kept"] == [f"{table} is kept, although it is merged: BigQuery refused the statement: Access Denied"]
+    reported = consolidate(disturbed(client, deny))
+    assert reported["kept"] == [f"{table} is kept, although it is merged: BigQuery refused the statement: Access Denied"]
     assert [row["player_lookup"] for row in stored(client)] == ["p"]
 
 

@@ -104,11 +104,11 @@ def test_a_share_of_calls_is_lost_until_healed(proxy: FaultProxy, store: Firesto
 def test_while_cut_nothing_is_answered_and_open_watches_hear_of_changes_once_healed(
     proxy: FaultProxy, store: FirestoreLeaseStore, near: FirestoreLeaseStore, key: LeaseKey
 ) -> None:
-    told = threading.Event()
+    noticed = threading.Event()
     gone = threading.Event()
     version = near.create(key, claim_of("a")).version
-    with store.watch(key, lambda exists: told.set() if exists else gone.set()):
-        assert told.wait(timeout=10)
+    with store.watch(key, lambda exists: noticed.set() if exists else gone.set()):
+        assert noticed.wait(timeout=10)
         proxy.cut()
         with pytest.raises(LeaseStoreUnavailable):
             store.read(key)
@@ -128,7 +128,7 @@ def test_a_watch_wakes_a_waiter_through_the_proxy(proxy: FaultProxy, store: Fire
         held.release()
         with waiting.result(timeout=9) as lease:
             assert lease.fencing_token > held.fencing_token
-    assert proxy.calls["BatchGetDocuments"] <= reads + 1  # it was the watch that told, though it may have taken a second to open
+    assert proxy.calls["BatchGetDocuments"] <= reads + 1  # the watch noticed, though it may have taken a second to open
 
 
 def test_a_delay_is_added_in_each_direction_and_calls_do_not_queue_behind_one_another(emulators: StackConfig, key: LeaseKey) -> None:

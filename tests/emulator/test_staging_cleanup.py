@@ -38,11 +38,11 @@ def test_a_table_goes_only_when_each_of_its_rows_is_in_the_main_table(filled: Wa
     stage(filled, "_staging_batch_a_w4", f"SELECT * EXCEPT (current_points_line) FROM {PREDICTIONS}")
     stage(filled, "_staging_someone_elses")
     judged = judge_staging_tables(filled, older_than_days=0)
-    told = verdicts(judged)
-    assert (told["_staging_batch_a_w1"], told["_staging_batch_a_w2"]) == (None, None)
-    assert told["_staging_batch_a_w3"] == "1 of its 1 rows are not in player_prop_predictions, or newer than there: consolidate its batch first"
-    assert "current_points_line are missing" in str(told["_staging_batch_a_w4"])
-    assert "no known kind" in str(told["_staging_someone_elses"])
+    reported = verdicts(judged)
+    assert (reported["_staging_batch_a_w1"], reported["_staging_batch_a_w2"]) == (None, None)
+    assert reported["_staging_batch_a_w3"] == "1 of its 1 rows are not in player_prop_predictions, or newer than there: consolidate its batch first"
+    assert "current_points_line are missing" in str(reported["_staging_batch_a_w4"])
+    assert "no known kind" in str(reported["_staging_someone_elses"])
     assert {table.name: table.rows for table in judged}["_staging_batch_a_w1"] == 40
 
     assert drop_staging_tables(filled, judged) == 2

@@ -22,12 +22,12 @@ def test_the_quick_stress_run_finds_no_violation_and_catches_the_old_recipe() ->
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=380, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     line = done.stdout.strip().splitlines()[-1]
-    told = re.fullmatch(
+    matched = re.fullmatch(
         r"stress: cycles=(\d+) overlaps=0 token_regressions=0 duplicates=0 mixed_dates=0 stale_wins=0 stuck=0",
         line,
     )
-    assert told, line
-    assert int(told.group(1)) >= CYCLES
+    assert matched, line
+    assert int(matched.group(1)) >= CYCLES
 
 
 def test_a_size_that_cannot_be_is_refused_with_a_sentence() -> None:

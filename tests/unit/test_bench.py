@@ -68,7 +68,7 @@ def test_figures_within_their_bounds_meet_every_target() -> None:
 
 
 @pytest.mark.parametrize(
-    ("figures", "promise", "told"),
+    ("figures", "promise", "expected"),
     [
         (changed("grade", ours_samples=samples(3.5)), "grade of 263,274 rows", "3.50x, 0.50x too many"),
         (changed("dedup", ours_samples=samples(3.1)), "dedup of 497,304 rows", "3.10x, 0.10x too many"),
@@ -79,10 +79,10 @@ def test_figures_within_their_bounds_meet_every_target() -> None:
         (changed("season", different_rows=2), "every row equal", "2 differ"),
     ],
 )
-def test_a_figure_beyond_its_bound_misses_its_target_and_says_by_how_much(figures: BenchFigures, promise: str, told: str) -> None:
+def test_a_figure_beyond_its_bound_misses_its_target_and_says_by_how_much(figures: BenchFigures, promise: str, expected: str) -> None:
     [missed] = [target for target in targets(figures) if not target.met]
     assert missed.promise.startswith(promise)
-    assert missed.figure == told
+    assert missed.figure == expected
 
 
 @pytest.mark.parametrize(

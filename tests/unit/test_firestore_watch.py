@@ -1,4 +1,4 @@
-"""A watch of Firestore whose server goes away: it does not storm the server, and it ends when it is told to."""
+"""A watch of Firestore whose server goes away: it does not storm the server, and it ends when it is closed."""
 
 from __future__ import annotations
 

@@ -73,8 +73,8 @@ def test_updates_that_were_lost_are_found() -> None:
 def test_a_history_is_read_back_as_it_was_told(tmp_path: Path) -> None:
     History(tmp_path, "writer0").record("claimed", key=KEY, token=1)
     History(tmp_path, "writer1").record("ended", how="lost")
-    told = read_history(tmp_path)
-    assert [(event["event"], event.get("token"), event.get("how")) for event in told] == [("claimed", 1, None), ("ended", None, "lost")]
+    recorded = read_history(tmp_path)
+    assert [(event["event"], event.get("token"), event.get("how")) for event in recorded] == [("claimed", 1, None), ("ended", None, "lost")]
 
 
 def test_a_date_without_its_fence_is_found(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_values_stay_values(client: TestClient, tables: Tables) -> None:
 
 
 def test_every_panel_is_one_query_with_its_dates_as_parameters(client: TestClient, tables: Tables) -> None:
-    for panel in ("calendar", "systems", "findings", "duplicates", "runs", "quality", "leftovers"):
+    for panel in ("calendar", "systems", "findings", "duplicates", "runs", "quality", "orphans"):
         tables.asked.clear()
         assert client.get(f"/api/{panel}").status_code == 200
         assert len([name for name, _ in tables.asked if name != "page/list_seasons"]) == 1, tables.asked

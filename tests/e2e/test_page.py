@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(900)
 DAG_ID = "grade_predictions"
 # They would put right what is wrong here: tell Slack, and remove the dead lease.
 MENDERS = ("release_stuck_leases", "deliver_alerts")
-SECTIONS = ("calendar", "findings", "leases", "waiting", "quality", "systems", "runs", "leftovers")
+SECTIONS = ("calendar", "findings", "leases", "waiting", "quality", "systems", "runs", "orphans")
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +213,7 @@ def test_runs_staging_tables_and_backups_are_listed_with_their_next_step(page: w
     shown = text_of(page, "runs")
     assert f"grading {FAILED} ✕failed {FAILURE}" in shown.replace("✕ failed", "✕failed")
     assert f'{{"game_date":"{FAILED}"}}' in shown
-    shown = text_of(page, "leftovers")
+    shown = text_of(page, "orphans")
     assert "batch pagetest" in shown
     assert "_staging_batch_pagetest_w01 copy" not in shown
     assert BACKUP in shown

@@ -12,7 +12,7 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import ROOT, StackConfig
-from tests.emulator.kills import Nurseries, Run
+from tests.emulator.kills import ForkServers, Run
 from tests.emulator.small_date import Writer
 
 GAME_DATE = date(2026, 1, 10)
@@ -60,6 +60,6 @@ def start_writer(emulators: StackConfig) -> Writer:
 @pytest.fixture(scope="module")
 def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Runs a task of tests/emulator/tasks.py in a process of its own, which may be killed; from several threads."""
-    nurseries = Nurseries(emulators, tmp_path_factory.mktemp("leases") / "leases.db")
+    nurseries = ForkServers(emulators, tmp_path_factory.mktemp("leases") / "leases.db")
     yield nurseries.run
     nurseries.close()

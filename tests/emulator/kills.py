@@ -37,7 +37,7 @@ WRITES_OF_A_LEASE = 3
 Run = Callable[..., End]
 
 
-class Nurseries:
+class ForkServers:
     """Runs tasks in processes of their own, SIDE_BY_SIDE at a time; from several threads."""
 
     def __init__(self, emulators: StackConfig, leases: Path) -> None:

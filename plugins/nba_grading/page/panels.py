@@ -43,7 +43,7 @@ class Panels:
             "waiting": sources.waiting,
             "runs": self._runs,
             "quality": lambda: time_series.quality(self._since("page/list_quality", TREND_DAYS)),
-            "leftovers": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),
+            "orphans": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),
         }
 
     @property

@@ -143,7 +143,7 @@ function failure(run) {
   ];
 }
 
-export function leftovers(_section, body, data, { meta }) {
+export function orphans(_section, body, data, { meta }) {
   const staging = data.staging.length
     ? table(
         "Staging tables",

@@ -36,6 +36,7 @@ from proofs import PROOFS_SQL
 from proofs.seed_incident import HISTORY, ORPHANS, build_incident_state
 
 RUN_SECONDS = 600
+SECONDS_A_DAY = 86_400
 RANGE = {"from_date": str(HISTORY[0].game_date), "to_date": str(HISTORY[-1].game_date)}
 
 
@@ -66,7 +67,7 @@ class Repaired:
 def run_repairs(api: AirflowApi, warehouse: Warehouse) -> dict[str, Any]:
     """Run remove_duplicates on each table, then drop the staging tables; the result of each. Raises CommandError."""
     approved = {**RANGE, "dry_run": False, "auto_approve": True}
-    results = {}
+    results, started = {}, time.monotonic()
     for name, dag_id, task_id, params in (
         ("grades", "remove_duplicates", "repair", {"table": PREDICTION_ACCURACY.name, **approved}),
         ("predictions", "remove_duplicates", "repair", {"table": PLAYER_PROP_PREDICTIONS.name, **approved}),
@@ -81,9 +82,10 @@ def run_repairs(api: AirflowApi, warehouse: Warehouse) -> dict[str, Any]:
         if state != "success":
             raise CommandError(f"{dag_id} failed: look at its run {run_id} in Airflow, or with --keep.")
         results[name] = api.result(dag_id, run_id, task_id) or {}
-    # Not by clean_staging_tables: it leaves tables alone that are younger than a day.
+    # Not by clean_staging_tables, which leaves tables alone that are younger than a day. Those that are younger than the repairs belong to
+    # writes that are under way: aggregates of the repaired dates.
     with timed("dropping staging tables"):
-        tables = judge_staging_tables(warehouse, older_than_days=0)
+        tables = judge_staging_tables(warehouse, older_than_days=(time.monotonic() - started) / SECONDS_A_DAY)
         results["staging"] = {"tables": len(tables), "dropped": drop_staging_tables(warehouse, tables)}
     return results
 

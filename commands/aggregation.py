@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from datetime import date
 from typing import Protocol
 
 from commands.airflow_api import FINISHED, DagRun
 from commands.console import count_of
-from commands.statements import COMMANDS_SQL
-from nba_grading.pipelines.aggregate import find_stale_periods
+from nba_grading.pipelines.aggregate import find_stale
 from nba_grading.warehouse.client import Warehouse
 
 DAG_ID = "aggregate_performance"
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
 STALLED_SECONDS = 120.0
 
 
@@ -25,41 +22,28 @@ class ListsRuns(Protocol):
         """All runs of a DAG."""
 
 
-def wait_for_aggregates(
-    api: ListsRuns, warehouse: Warehouse, dates: Iterable[date], *, poll_s: float = POLL_SECONDS, stalled_s: float = STALLED_SECONDS
-) -> list[str]:
-    """Wait until every graded date is aggregated and no run is active, or nothing has changed for ``stalled_s``.
+def wait_for_aggregates(api: ListsRuns, warehouse: Warehouse, *, poll_s: float = POLL_SECONDS, stalled_s: float = STALLED_SECONDS) -> list[str]:
+    """Wait until nothing is stale and no run is active, or nothing has changed for ``stalled_s``.
 
-    Returns the problems, in sentences: dates and periods of ``dates`` that are out of date, runs that failed or are still active.
+    Returns the problems, in sentences: what is stale, runs that failed or are still active.
     """
     seen: tuple[int, int] | None = None
     deadline = time.monotonic() + stalled_s
     while True:
         runs = api.runs(DAG_ID)
         active = [run.run_id for run in runs if run.state not in FINISHED]
-        missing = [str(row["game_date"]) for row in warehouse.query(COMMANDS_SQL.load("list_unaggregated_dates"))]
-        if not active and not missing:
+        stale = [f"{table} {day}" for table, days in find_stale(warehouse).items() for day in days]
+        if not active and not stale:
             break
-        if seen != (len(runs) - len(active), len(missing)):
-            seen, deadline = (len(runs) - len(active), len(missing)), time.monotonic() + stalled_s
+        if seen != (len(runs) - len(active), len(stale)):
+            seen, deadline = (len(runs) - len(active), len(stale)), time.monotonic() + stalled_s
         if time.monotonic() > deadline:
             break
         time.sleep(poll_s)
     problems = [f"{DAG_ID}: run {run.run_id} failed" for run in runs if run.state == "failed"]
     stalled = f"{DAG_ID}: nothing changed for {stalled_s:.0f} s, and"
-    if missing:
-        problems.append(f"{stalled} {count_of(len(missing), 'graded date')} not aggregated: {', '.join(missing)}")
+    if stale:
+        problems.append(f"{stalled} {count_of(len(stale), 'partition')} stale: {', '.join(stale)}")
     if active:
         problems.append(f"{stalled} {count_of(len(active), 'run')} not finished: {', '.join(active)}")
-    stale = sorted({day for probe in _first_of_each_month(dates) for day in find_stale_periods(warehouse, probe)})
-    if stale:
-        problems.append(f"{DAG_ID}: periods that end on {', '.join(map(str, stale))} differ from the grades")
     return problems
-
-
-def _first_of_each_month(dates: Iterable[date]) -> list[date]:
-    """Enough to check: the periods that contain such a date include the month's end and the 30 days that end on each of its days."""
-    first: dict[tuple[int, int], date] = {}
-    for day in sorted(dates):
-        first.setdefault((day.year, day.month), day)
-    return list(first.values())

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from commands.airflow_api import AirflowApiError
 from commands.stack_config import StackError
 from nba_grading.settings import SettingsError, get_settings
-from nba_grading.warehouse.client import LOST_CONNECTION, AssertionRefused, StatementFailed, Warehouse
+from nba_grading.warehouse.client import LOST_CONNECTION, RowsStillStreaming, StatementFailed, Warehouse
 
 # A file or a pipe has no width: wide enough there that no table breaks its words.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)
@@ -53,7 +53,7 @@ def sentences() -> Iterator[Outcome]:
     except (CommandError, StackError, SettingsError, AirflowApiError) as error:
         errors.print(str(error), markup=False)
         outcome.code = 1
-    except (StatementFailed, AssertionRefused, GoogleAPICallError, GoogleAuthError, *LOST_CONNECTION) as error:
+    except (StatementFailed, RowsStillStreaming, GoogleAPICallError, GoogleAuthError, *LOST_CONNECTION) as error:
         errors.print(f"BigQuery request failed: {error}", markup=False)
         outcome.code = 1
     except (OSError, xmlrpc.client.Error, subprocess.CalledProcessError) as error:

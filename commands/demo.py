@@ -95,7 +95,7 @@ def run_demo(stack: Stack, data: Path | None, out: Path | None) -> tuple[Totals,
     console.print(results_table(results, "runs by date"))
     problems += [f"{result.game_date}: {result.outcome}" for result in results if result.failed]
     with timed("aggregates, after the grading"):
-        problems += wait_for_aggregates(api, warehouse_of(client), dates)
+        problems += wait_for_aggregates(api, warehouse_of(client))
     totals = _summaries(client)
     problems += _unrecorded(client, results, racer)
     if out:

@@ -19,13 +19,15 @@ from commands.clients import make_bigquery_client
 from commands.console import CommandError, command, console, warehouse_of
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql, render_sql
+from nba_grading.warehouse.sql import SQL_DIR, identifier, identifiers, load_sql, render_sql
+from nba_grading.warehouse.tables import GUARDED
 
 DATASET = re.compile(r"CREATE SCHEMA IF NOT EXISTS \w+\s")
 VIEW = re.compile(r"CREATE OR REPLACE VIEW \w+\.\w+\s")
 TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+\.\w+) \(\n(.+?)\n\)\n", re.DOTALL)
 COLUMN = re.compile(r"\s*((\w+) [A-Z0-9]+(?:\([0-9, ]+\))?(?: NOT NULL)? OPTIONS \(description = '[^'\\]+'\)),?")
 CONDITIONS = "nba_predictions.conditions"
+FENCES = "nba_predictions.write_fences"
 RESULTS = "nba_predictions.data_quality_results"
 
 
@@ -35,6 +37,7 @@ def create_schema(client: bigquery.Client) -> list[str]:
     A migration that is interrupted continues at the next call. A missing column can only be added as nullable: BigQuery adds no other.
     """
     texts = {path.name: load_sql(f"schema/{path.stem}") for path in sorted((SQL_DIR / "schema").glob("*.sql"))}
+    texts |= {table.fences: render_sql("guarded_write/create_fences", fences=identifier(table.fences)) for table in GUARDED.values()}
     tables = dict(filter(None, (read_columns(name, text) for name, text in texts.items())))
     warehouse = warehouse_of(client)
     for text in texts.values():
@@ -47,6 +50,9 @@ def create_schema(client: bigquery.Client) -> list[str]:
     if "figure" in _stored_columns(client, RESULTS):
         warehouse.query_file("schema_change/rename_figure")
         changes.append(f"{RESULTS}: figure is now value")
+    if _stored_columns(client, FENCES):
+        _move_fences(warehouse)
+        changes.append(f"{FENCES} is now a table of its own for each guarded table, {GUARDED['prediction_accuracy'].fences} and others")
     for table, columns in tables.items():
         for column in sorted(set(columns) - _stored_columns(client, table)):
             warehouse.query(render_sql("schema_change/add_column", target=identifier(table), definition=columns[column]))
@@ -96,6 +102,25 @@ def _move_conditions(warehouse: Warehouse) -> None:
             "The older version still writes to it: stop its scheduler and workers, then run this again."
         )
     warehouse.drop_table(CONDITIONS)
+
+
+def _move_fences(warehouse: Warehouse) -> None:
+    """Move the rows of ``write_fences`` to the fences of each table; the older table is dropped when each of its rows is proven to be there.
+
+    A writer of the older version then fails, as its table is gone. Dates with rows but without a fence get one too.
+    """
+    for table in GUARDED.values():
+        parts = {"fences": identifier(table.fences), "target": identifier(table.full_name), "date_column": identifier(table.date_column)}
+        more = {"key": identifiers(table.key), "value_time": table.value_time, "stored_token": "MAX(fencing_token)" if table.has_token else "MAX(0)"}
+        warehouse.dml(render_sql("schema_change/copy_fences", **parts, **more), {"table_name": table.name})
+        params = {"table_name": table.name}
+        left = [str(row["game_date"]) for row in warehouse.query(render_sql("schema_change/list_uncopied_fences", fences=parts["fences"]), params)]
+        if left:
+            raise CommandError(
+                f"{FENCES} has newer tokens of {table.name} than {table.fences} on {', '.join(left[:5])}. "
+                "The older version still writes to it: stop its scheduler and workers, then run this again."
+            )
+    warehouse.drop_table(FENCES)
 
 
 @command()

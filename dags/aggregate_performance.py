@@ -1,82 +1,57 @@
 """
-Aggregate the grades of one game date by system and day, and by player, confidence tier and period.
+Refresh the aggregates of the grades: by system and day, by player and day, and by period, player and confidence tier.
 
-**What.** Replaces the date in `system_daily_performance`, under the lease `daily_performance_<game_date>`. Then replaces each outdated
-partition of `prediction_performance_summary` whose periods contain the date: the 7 and 30 days that end on each graded date, the month and
-the season. A partition is the last day of its periods (30 September for a season), and is written under the lease
-`performance_summary_<last day>`. A run adds one row to `grading_runs`, and one more for each of these partitions.
+**What.** Asks which partitions were made from other grades than there are now, and replaces those: of `system_daily_performance` and
+`player_daily_performance` the dates whose grades changed, then of `prediction_performance_summary` the 7 and 30 days that end on a graded
+date, the month and the season. A partition of the summary is the last day of its periods (30 September for a season). Up to 32
+partitions are one write, each under a lease of its own. Each adds a row to `grading_runs`.
 
-**When.** After each run of `grade_predictions` that wrote a date; from the UI with a `game_date`. One run at a time: a period that also
-covers another date with a waiting run is left to that run, so a backfill computes a season a few times, not once per date.
+**When.** After each task that changed grades, and daily at 13:00 New York in case an event was lost. One run at a time: the events that
+arrive during a run are one next run, which refreshes whatever is stale by then.
 
-**If it fails.** Each partition holds either its old rows or one complete write. Slack gives the next step. The next run of the date, or
-of any date in the same period, writes whatever is outdated; trigger it with the `game_date`.
+**If it fails.** Each partition holds either its old rows or one complete write. Slack gives the next step. The next run writes whatever is
+stale; trigger it without parameters.
 
-**Safe to rerun?** Yes, at any time. Periods that are up to date are left alone.
+**Safe to rerun?** Yes, at any time. What is fresh is left alone.
 
-**Params.** `game_date`: the date whose grades changed, YYYY-MM-DD; empty means the date that was graded. `use_lease`: on, off, or as
-configured. `override_breaker`: run although the circuit breaker is open.
+**Params.** `use_lease`: on, off, or as configured. `override_breaker`: run although the circuit breaker is open.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import PartitionedAssetTimetable, get_current_context, task
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, get_current_context, task
 
 from nba_grading.airflow.assets import GRADES
 from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
-from nba_grading.airflow.operators.check import CheckOperator
-from nba_grading.airflow.operators.write import GuardedWriteOperator
-from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
-from nba_grading.airflow.params import OVERRIDE_BREAKER, USE_LEASE, optional_date
+from nba_grading.airflow.operators.refresh import RefreshAggregatesOperator
+from nba_grading.airflow.params import OVERRIDE_BREAKER, USE_LEASE
 from nba_grading.airflow.tasks.record_run import record_guarded_run
-
-CHECKED_DATE = "{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}"
 
 
 @grading_dag(
     __doc__,
-    schedule=PartitionedAssetTimetable(assets=GRADES),
+    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("0 13 * * *", timezone="America/New_York"), assets=[GRADES]),
     recorded=True,
     dagrun_timeout=WRITING_RUN_TIMEOUT,
     tags=["grading", "aggregates"],
     params={
-        "game_date": optional_date("Game date", "Date whose grades changed, YYYY-MM-DD. Empty: the date that was graded."),
         "use_lease": USE_LEASE,
         "override_breaker": OVERRIDE_BREAKER,
     },
 )
 def aggregate_performance() -> None:
-    inputs = CheckOperator(task_id="check_inputs", operation="daily_performance")
-
-    day = GuardedWriteOperator(
-        task_id="aggregate_day",
-        operation="daily_performance",
-        work="nba_grading.pipelines.aggregate:aggregate_day",
-        game_date=CHECKED_DATE,
-        pool=GRADING_POOL,
-        execution_timeout=WRITE_TIMEOUT,
-    )
-
-    periods = GuardedBatchOperator(
-        task_id="aggregate_periods",
-        operation="performance_summary",
-        find_dates="nba_grading.pipelines.aggregate:find_stale_periods",
-        work="nba_grading.pipelines.aggregate:aggregate_periods",
-        success="aggregated",
-        game_date=CHECKED_DATE,
-        pool=GRADING_POOL,
-        execution_timeout=WRITE_TIMEOUT,
-    )
+    # Before the grading tasks that wait for a slot: one refresh follows many of them.
+    refresh = RefreshAggregatesOperator(task_id="refresh", pool=GRADING_POOL, priority_weight=100, execution_timeout=WRITE_TIMEOUT)
 
     @task(trigger_rule="all_done")
     def record_run() -> dict[str, Any]:
         return record_guarded_run(
-            get_current_context(), operation="daily_performance", write_task="aggregate_day", last_task="aggregate_periods", success="aggregated"
+            get_current_context(), "daily_performance", check_task=None, write_task="refresh", last_task="refresh", success="aggregated"
         )
 
-    inputs >> day >> periods >> record_run().as_teardown()
+    refresh >> record_run().as_teardown()
 
 
 aggregate_performance()

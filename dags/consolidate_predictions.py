@@ -64,7 +64,7 @@ def consolidate_predictions() -> None:
     )
 
     @task(outlets=[PREDICTIONS])
-    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> list[dict[str, Any]]:
+    def validate(reported: list[dict[str, Any]], checked: dict[str, Any]) -> list[dict[str, Any]]:
         return validate_consolidated_date(get_current_context(), checked["game_date"], reported)
 
     @task(trigger_rule="all_done")

@@ -59,14 +59,14 @@ def grade_predictions() -> None:
     grade = GuardedWriteOperator(
         task_id="grade",
         operation="grading",
-        work="nba_grading.pipelines.grade:grade_date",
+        work="nba_grading.pipelines.grade:grade_dates",
         game_date="{{ ti.xcom_pull(task_ids='check_inputs')['game_date'] }}",
         pool=GRADING_POOL,
         execution_timeout=WRITE_TIMEOUT,
     )
 
     @task(outlets=[GRADES])
-    def validate(reported: dict[str, Any], checked: dict[str, Any]) -> list[dict[str, Any]]:
+    def validate(reported: list[dict[str, Any]], checked: dict[str, Any]) -> list[dict[str, Any]]:
         return validate_written_date(get_current_context(), checked["game_date"], reported)
 
     @task(trigger_rule="all_done")

@@ -21,12 +21,12 @@ from commands.clients import make_bigquery_client
 from commands.console import warehouse_of
 from commands.schema import create_schema
 from commands.statements import COMMANDS_SQL
-from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.claim import ClaimedDates, UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.aggregate import aggregate_periods
+from nba_grading.pipelines.aggregate import refresh
 from nba_grading.pipelines.consolidate import consolidate_date
-from nba_grading.pipelines.grade import grade_date
+from nba_grading.pipelines.grade import grade_dates
 from nba_grading.pipelines.repair import plan_repair, remove_duplicates
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
@@ -66,25 +66,26 @@ class Backend:
 
     def grade(self, game_date: date) -> Sample:
         """Grade a date by the guarded write."""
-        return self._timed(lambda: grade_date(self.warehouse, _claim("grading", game_date), REQUEST))
+        return self._timed(lambda: grade_dates(self.warehouse, _claimed("grading", game_date), REQUEST).raise_refused())
 
     def deduplicate(self) -> Sample:
-        """Find duplicates and remove them, date by date."""
+        """Find duplicates and remove them, all dates in one write."""
 
         def repair() -> None:
-            for plan in plan_repair(self.warehouse, PREDICTION_ACCURACY, DUPLICATED[0].game_date, DUPLICATED[-1].game_date):
-                remove_duplicates(self.warehouse, _claim("grading", plan.game_date), REQUEST)
+            plan = plan_repair(self.warehouse, PREDICTION_ACCURACY, DUPLICATED[0].game_date, DUPLICATED[-1].game_date)
+            remove_duplicates(self.warehouse, _claimed("grading", *(each.game_date for each in plan)), REQUEST).raise_refused()
 
         return self._timed(repair)
 
     def consolidate(self, game_date: date) -> Sample:
         """Merge the batch of the date, and drop its tables."""
-        claim = _claim("consolidation", game_date)
-        return self._timed(lambda: consolidate_date(self.warehouse, claim, REQUEST))
+        claimed = _claimed("consolidation", game_date)
+        return self._timed(lambda: consolidate_date(self.warehouse, claimed, REQUEST).raise_refused())
 
     def aggregate_season(self) -> Sample:
         """Aggregate a season and its last month, which share a partition of the summary."""
-        return self._timed(lambda: aggregate_periods(self.warehouse, _claim("performance_summary", SEASON_LAST), REQUEST))
+        request = WriteRequest("bench", params={"versions": {SEASON_LAST: 1}})
+        return self._timed(lambda: refresh(self.warehouse, _claimed("performance_summary", SEASON_LAST), request).raise_refused())
 
     def copy_grades(self) -> Sample:
         """Copy the whole of prediction_accuracy, as the emulator does before a transaction changes it."""
@@ -240,8 +241,8 @@ def backend_process(kind: type[Backend], *arguments: Any) -> Iterator[Any]:
         yield getattr(processes, kind.__name__)(*arguments)
 
 
-def _claim(operation: str, day: date) -> UnleasedClaim:
-    return UnleasedClaim(LeaseKey(operation, day), "a benchmark")
+def _claimed(operation: str, *days: date) -> ClaimedDates:
+    return ClaimedDates(tuple(UnleasedClaim(LeaseKey(operation, day), "a benchmark") for day in days))
 
 
 def _copy_of(table: Table) -> str:

@@ -59,9 +59,14 @@ class Plan:
     cycles: int
 
 
+def date_of(number: int) -> date:
+    """The dates of the cycles."""
+    return date(2026, 1, 1) + timedelta(days=number)
+
+
 def key_of(number: int) -> LeaseKey:
     """The keys of the cycles."""
-    return LeaseKey("grading", date(2026, 1, 1) + timedelta(days=number))
+    return LeaseKey("grading", date_of(number))
 
 
 def dates_in(directory: Path) -> Dates:
@@ -147,7 +152,7 @@ class Writer:
 
     def _cycle_as_of_old(self, number: int) -> bool:
         key = key_of(number)
-        lock = OldLock(self._old_locks, key.game_date, OLD_SCALE)
+        lock = OldLock(self._old_locks, date_of(number), OLD_SCALE)
         run = f"{self.plan.name}-{time.monotonic_ns()}"
         if lock.acquire():
             now = boottime()

@@ -19,14 +19,14 @@ import sqlglot
 from sqlglot import exp
 
 from nba_grading.warehouse.client import BeforeSubmit, Params, Row, TypedParam, Warehouse
-from nba_grading.warehouse.sql import SQL_DIR, load_sql
+from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
+from nba_grading.warehouse.tables import GUARDED
 from proofs import PROOFS_SQL
 
 # sqlglot warns of syntax that DuckDB lacks: partitions, clusters and descriptions.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 COLUMNS_VIEW = "INFORMATION_SCHEMA.COLUMNS"
-VARIABLE = "v_"
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class DuckdbWarehouse(Warehouse):
         """The project's datasets and tables."""
         for path in sorted((SQL_DIR / "schema").glob("*.sql")):
             self.query(load_sql(f"schema/{path.stem}"))
+        for table in GUARDED.values():
+            self.query(render_sql("guarded_write/create_fences", fences=table.fences))
 
     def checkpoint(self) -> None:
         """Write the log to the file."""
@@ -76,17 +78,13 @@ class DuckdbWarehouse(Warehouse):
         values = {name: given.value if isinstance(given, TypedParam) else given for name, given in params.items()}
         done = Done(0, [])
         try:
-            for statement, names in translate(text, self._value_of):
+            for statement, names in translate(text):
                 done = self._execute(statement, {name: values[name] for name in names})
         except duckdb.Error:
             if "BEGIN TRANSACTION" in text:
                 self.connection.execute("ROLLBACK")
             raise
         return done
-
-    def _value_of(self, query: str) -> Any:
-        [row] = self._execute(query, {}).rows
-        return next(iter(row.values()))
 
     def _execute(self, statement: str, values: dict[str, Any]) -> Done:
         started, cpu_before = time.perf_counter(), time.process_time()
@@ -99,17 +97,10 @@ class DuckdbWarehouse(Warehouse):
         return Done(int(rows[0]["Count"]) if names == ["Count"] and rows else 0, rows)
 
 
-def translate(text: str, value_of: Any = None) -> Iterator[tuple[str, set[str]]]:
-    """Each statement of a GoogleSQL text, translated for DuckDB, with the names of its parameters.
-
-    A script's variables are kept here, as in the emulator: ``value_of`` computes an expression, and its value replaces the variable.
-    Variables have names that begin with v_.
-    """
-    variables: dict[str, Any] = {}
+def translate(text: str) -> Iterator[tuple[str, set[str]]]:
+    """Each statement of a GoogleSQL text, translated for DuckDB, with the names of its parameters."""
 
     def filled(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Column) and node.name.startswith(VARIABLE) and not node.table:
-            return exp.convert(variables[node.name])
         if isinstance(node, exp.Table) and node.name == COLUMNS_VIEW:
             return exp.to_table("information_schema.columns")
         if isinstance(node, exp.CountIf):  # NULL in DuckDB where every condition is NULL, 0 in BigQuery
@@ -117,16 +108,6 @@ def translate(text: str, value_of: Any = None) -> Iterator[tuple[str, set[str]]]
         return node
 
     for parsed in sqlglot.parse(text, read="bigquery"):
-        if parsed is None:
-            continue
-        if isinstance(parsed, exp.Declare):
-            for item in parsed.expressions:
-                default = item.args.get("default")
-                variables[item.this[0].name] = value_of(f"SELECT {default.sql('duckdb')}") if default else None
-            continue
-        if isinstance(parsed, exp.Set):
-            assigned = parsed.expressions[0].this
-            variables[assigned.this.name] = value_of(f"SELECT {assigned.expression.transform(filled).sql('duckdb')}")
-            continue
-        names = {node.name for node in parsed.find_all(exp.Parameter)}
-        yield parsed.transform(filled).sql("duckdb", comments=False), names
+        if parsed is not None:
+            names = {node.name for node in parsed.find_all(exp.Parameter)}
+            yield parsed.transform(filled).sql("duckdb", comments=False), names

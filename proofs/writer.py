@@ -18,14 +18,14 @@ from datetime import date
 from typing import Any, Literal
 
 from commands.clients import make_bigquery_client, make_firestore_client
-from nba_grading.guarded_write.claim import UnleasedClaim
-from nba_grading.guarded_write.publish import FencedOut
+from nba_grading.guarded_write.claim import ClaimedDates, UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
+from nba_grading.guarded_write.write import FencedOut
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.factory import make_lease_store
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.grade import grade_date
+from nba_grading.pipelines.grade import grade_dates
 from nba_grading.settings import Settings, get_settings
 from nba_grading.warehouse.client import Params, StatementCancelled, Warehouse
 from nba_grading.warehouse.sql import identifiers, load_sql
@@ -49,14 +49,13 @@ def write(recipe: Recipe, game_date: date, run_id: str, fault: Fault | None, set
         if recipe == "leased":
             store = make_lease_store(settings.lease_store, settings.lease_rpc_seconds, lambda: make_firestore_client(settings))
             leases = LeaseManager(store, settings.lease_times)
-            claim: Any = leases.acquire(key, {"run_id": run_id})
+            claimed = ClaimedDates((leases.acquire(key, {"run_id": run_id}),), leases)
         else:
-            claim = UnleasedClaim(key, "asked for")
-        with claim:
-            return {
-                "ended": "published",
-                **grade_date(warehouse, claim, WriteRequest(run_id, settings.grading_max_shrink)).as_facts(),
-            }
+            claimed = ClaimedDates((UnleasedClaim(key, "asked for"),))
+        with claimed:
+            report = grade_dates(warehouse, claimed, WriteRequest(run_id, settings.grading_max_shrink))
+            report.raise_refused()
+            return {"ended": "published", **report.facts_of(game_date)}
     except LeaseHeld:
         return {"ended": "lease_held"}
     except (LeaseLost, StatementCancelled):
@@ -78,7 +77,7 @@ def _write_as_of_old(warehouse: Warehouse, game_date: date, run_id: str, setting
 def insert_unguarded(warehouse: Warehouse, game_date: date, run_id: str) -> None:
     """The second half of the old recipe: append a date's grades unconditionally."""
     columns = identifiers(PREDICTION_ACCURACY.columns)
-    params: Params = {"game_date": game_date, "grading_run_id": run_id}
+    params: Params = {"game_dates": [game_date], "grading_run_id": run_id}
     warehouse.dml(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
 
 

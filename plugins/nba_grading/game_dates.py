@@ -42,6 +42,12 @@ def parse_range(first: str, last: str) -> tuple[date, date]:
     return start, end
 
 
+def season_of(day: date) -> tuple[date, date]:
+    """The first and last day of the season of a date: 1 October to 30 September."""
+    year = day.year if day.month >= 10 else day.year - 1
+    return date(year, 10, 1), date(year + 1, 9, 30)
+
+
 def resolve_game_date(
     *,
     game_date: str | None,

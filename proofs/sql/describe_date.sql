@@ -10,6 +10,6 @@ SELECT
     (SELECT COUNT(DISTINCT grading_run_id) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS runs,
     (SELECT MAX(fencing_token) FROM nba_predictions.prediction_accuracy WHERE game_date = @game_date) AS token,
     (
-        SELECT MAX(fencing_token) FROM nba_predictions.write_fences
-        WHERE table_name = 'prediction_accuracy' AND game_date = @game_date
+        SELECT MAX(fencing_token) FROM nba_predictions.write_fences_prediction_accuracy
+        WHERE game_date = @game_date
     ) AS fence;

@@ -8,10 +8,10 @@ from typing import Protocol
 
 from google.cloud import bigquery
 
-from nba_grading.guarded_write.claim import UnleasedClaim
+from nba_grading.guarded_write.claim import Claim, ClaimedDates, UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.grade import grade_date
+from nba_grading.pipelines.grade import grade_dates
 from nba_grading.warehouse.client import Warehouse
 
 ROWS = 120
@@ -25,8 +25,12 @@ class Writer(Protocol):
 
 def grade_unleased(warehouse: Warehouse, day: date, run_id: str) -> None:
     """Grade the date here and now, behind the fence alone."""
-    claim = UnleasedClaim(LeaseKey("grading", day), "test")
-    grade_date(warehouse, claim, WriteRequest(run_id, max_shrink=0.2))
+    grade_claimed(warehouse, UnleasedClaim(LeaseKey("grading", day), "test"), run_id)
+
+
+def grade_claimed(warehouse: Warehouse, claim: Claim, run_id: str) -> None:
+    """Grade the date of a claim; raises why it was refused, if it was."""
+    grade_dates(warehouse, ClaimedDates((claim,)), WriteRequest(run_id, max_shrink=0.2)).raise_refused()
 
 
 def stored(client: bigquery.Client, day: date) -> tuple[int, int, set[str]]:

@@ -1,14 +1,14 @@
--- One grade per gradable prediction of a game date whose game has a box score; pending predictions get no row.
+-- One grade per gradable prediction of some game dates whose game has a box score; pending predictions get no row.
 -- Read into a staging table, never straight into prediction_accuracy. The rules are numbered as in docs/grading-rules.md.
--- Params: game_date DATE, grading_run_id STRING
+-- Params: game_dates ARRAY<DATE>, grading_run_id STRING
 WITH
 -- Rule 1: what is gradable, and one row per business key. The tie-breaks behind prediction_id make a rerun give the same rows.
 gradable AS (
     SELECT *
     FROM nba_predictions.gradable_predictions
-    WHERE game_date = @game_date
+    WHERE game_date IN UNNEST(@game_dates)
     QUALIFY ROW_NUMBER() OVER (
-        PARTITION BY game_id, player_lookup, system_id, current_points_line
+        PARTITION BY game_date, game_id, player_lookup, system_id, current_points_line
         ORDER BY
             created_at DESC, prediction_id DESC,
             updated_at DESC, predicted_points DESC, confidence_score DESC, recommendation DESC
@@ -16,9 +16,11 @@ gradable AS (
 ),
 
 played_games AS (
-    SELECT DISTINCT game_id
+    SELECT DISTINCT
+        game_date,
+        game_id
     FROM nba_box_scores.player_game_summary
-    WHERE game_date = @game_date
+    WHERE game_date IN UNNEST(@game_dates)
 ),
 
 -- Rules 2-4: the game was played; a player who is not in its box score, or did not play, voids the prediction.
@@ -41,13 +43,13 @@ matched AS (
                 THEN ROUND(gradable.confidence_score * NUMERIC '0.01', 9)
         END AS confidence
     FROM gradable
-    INNER JOIN played_games USING (game_id)
+    INNER JOIN played_games USING (game_date, game_id)
     LEFT JOIN nba_box_scores.player_game_summary AS box_score
         ON
             gradable.game_date = box_score.game_date
             AND gradable.game_id = box_score.game_id
             AND gradable.player_lookup = box_score.player_lookup
-            AND box_score.game_date = @game_date
+            AND box_score.game_date IN UNNEST(@game_dates)
 ),
 
 -- Rule 5: errors and margins of a graded prediction; a voided one has none.

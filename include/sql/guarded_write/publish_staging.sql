@@ -1,77 +1,77 @@
--- Replaces one date of the target with the staged rows, in one transaction that the fence row serialises. The only script of the project.
--- The UPDATE comes first and always changes a row, so two publishes of one date conflict even when the date is empty:
--- BigQuery lets appends, and DELETEs that find nothing, commit side by side.
--- Messages are put together with CONCAT, as the emulator knows no FORMAT of a date; none of their parts may be NULL, or there is no error.
--- A script takes no parameters on the emulator: its values are rendered as typed literals. v_fencing_token 0 means a write without a lease,
+-- Replaces some dates of the target with their staged rows, in one transaction that the fence rows serialise. The only script of the project.
+-- The UPDATE comes first and always changes a row, so two publishes of one date conflict even when the date is empty: BigQuery lets appends,
+-- and DELETEs that find nothing, commit side by side. It leaves out each date that a newer claim has published, that anybody has published
+-- since it was read (seen_token, -1 for rows made of other tables), or whose staged rows are not those that were audited. The DELETE and
+-- the INSERT touch only dates whose fence row this write has just updated. The last SELECT says which those were.
+-- A script takes no parameters on the emulator: its values are rendered as typed literals. fencing_token 0 means a claim without a lease,
 -- which takes the stored token + 1, so that no client's clock decides and the next lease holder still wins.
--- v_seen_token is the fence as it was when the staged rows were read from the target itself, -1 for rows made of other tables: who
--- has read an older state is fenced out as well.
--- Literals: game_date, fencing_token, seen_token, audited_rows, audited_keys, table_name, holder_id. Identifiers: staging, target, date_column, columns, key,
--- and token_column, token_value: what the rows get of the token, if they have one
-DECLARE v_game_date DATE DEFAULT {game_date};
-DECLARE v_fencing_token INT64 DEFAULT {fencing_token};
-DECLARE v_seen_token INT64 DEFAULT {seen_token};
-DECLARE v_audited_rows INT64 DEFAULT {audited_rows};
-DECLARE v_audited_keys INT64 DEFAULT {audited_keys};
-DECLARE v_table_name STRING DEFAULT {table_name};
-DECLARE v_holder_id STRING DEFAULT {holder_id};
-DECLARE v_replaced_rows INT64;
-
+-- Literals: game_dates, write_id, grading_run_id. Text: claims, one claim_fragment per date. Identifiers: staging, target, fences,
+-- date_column, columns, and token_column: what the rows get of the token, if they have one
 BEGIN TRANSACTION;
 
-UPDATE nba_predictions.write_fences
+UPDATE {fences} AS fence
 SET
-    fencing_token = IF(v_fencing_token = 0, fencing_token + 1, v_fencing_token),
-    holder_id = v_holder_id,
+    fencing_token = claimed.new_token,
+    holder_id = claimed.holder_id,
+    write_id = {write_id},
+    grading_run_id = {grading_run_id},
+    version = GREATEST(COALESCE(fence.version, 0) + 1, UNIX_MICROS(CURRENT_TIMESTAMP())),
+    source_version = claimed.source_version,
+    published_rows = claimed.published_rows,
+    published_keys = claimed.published_keys,
     updated_at = CURRENT_TIMESTAMP()
+FROM (
+    SELECT
+        claim.*,
+        IF(claim.fencing_token = 0, newest.stored_token + 1, claim.fencing_token) AS new_token
+    FROM ({claims}) AS claim
+    INNER JOIN (
+        SELECT
+            game_date,
+            MAX(fencing_token) AS stored_token
+        FROM {fences}
+        WHERE game_date IN ({game_dates})
+        GROUP BY game_date
+    ) AS newest USING (game_date)
+    LEFT JOIN (
+        SELECT
+            {date_column} AS game_date,
+            COUNT(*) AS staged_rows
+        FROM {staging}
+        GROUP BY {date_column}
+    ) AS staged USING (game_date)
+    WHERE
+        (claim.fencing_token = 0 OR newest.stored_token <= claim.fencing_token)
+        AND (claim.seen_token = -1 OR newest.stored_token = claim.seen_token)
+        AND COALESCE(staged.staged_rows, 0) = claim.published_rows
+) AS claimed
 WHERE
-    table_name = v_table_name
-    AND game_date = v_game_date
-    AND (v_fencing_token = 0 OR fencing_token <= v_fencing_token)
-    AND (v_seen_token = -1 OR fencing_token = v_seen_token);
+    fence.game_date IN ({game_dates})
+    AND fence.game_date = claimed.game_date;
 
-SET v_fencing_token = IF(
-    v_fencing_token = 0,
-    (
-        SELECT MAX(fencing_token) FROM nba_predictions.write_fences
-        WHERE table_name = v_table_name AND game_date = v_game_date AND holder_id = v_holder_id
-    ),
-    v_fencing_token
-);
-
-SELECT
-    IF(
-        COALESCE(MAX(fencing_token) = v_fencing_token, FALSE),
-        'ok',
-        ERROR(CONCAT(
-            'ASSERTION fenced_out: ', v_table_name, ' ', CAST(v_game_date AS STRING),
-            ' holds token ', CAST(COALESCE(MAX(fencing_token), -1) AS STRING), ', this writer has ', COALESCE(CAST(v_fencing_token AS STRING), 'none')
-        ))
-    )
-FROM nba_predictions.write_fences
-WHERE table_name = v_table_name AND game_date = v_game_date;
-
-SET v_replaced_rows = (SELECT COUNT(*) FROM {target} WHERE {date_column} = v_game_date);
-
-DELETE FROM {target} WHERE {date_column} = v_game_date;
+DELETE FROM {target}
+WHERE
+    {date_column} IN ({game_dates})
+    AND {date_column} IN (SELECT game_date FROM {fences} WHERE game_date IN ({game_dates}) AND write_id = {write_id});
 
 INSERT INTO {target} ({columns}{token_column})
-SELECT {columns}{token_value} FROM {staging};
-
-SELECT
-    IF(
-        COUNT(*) = v_audited_rows AND v_audited_keys = (SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {target} WHERE {date_column} = v_game_date)),
-        'ok',
-        ERROR(CONCAT(
-            'ASSERTION not_as_audited: ', v_table_name, ' ', CAST(v_game_date AS STRING),
-            ' would hold ', CAST(COUNT(*) AS STRING), ' rows, ', CAST(v_audited_rows AS STRING), ' were audited'
-        ))
-    )
-FROM {target}
-WHERE {date_column} = v_game_date;
+SELECT {columns}{token_column}
+FROM {staging}
+INNER JOIN (
+    SELECT
+        game_date AS fenced_date,
+        MAX(fencing_token) AS fencing_token
+    FROM {fences}
+    WHERE game_date IN ({game_dates}) AND write_id = {write_id}
+    GROUP BY game_date
+) AS fence ON {date_column} = fence.fenced_date;
 
 COMMIT TRANSACTION;
 
 SELECT
-    v_fencing_token AS fencing_token,
-    v_replaced_rows AS replaced_rows;
+    game_date,
+    MAX(fencing_token) AS fencing_token,
+    LOGICAL_OR(COALESCE(write_id = {write_id}, FALSE)) AS is_published
+FROM {fences}
+WHERE game_date IN ({game_dates})
+GROUP BY game_date;

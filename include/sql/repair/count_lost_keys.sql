@@ -1,8 +1,19 @@
--- One row: how many keys of a date the staged rows lack. NULL equals NULL here, as in every comparison of keys.
--- Params: game_date DATE. Identifiers: key, target, staging
-SELECT COUNT(*) AS lost_keys
-FROM (
-    SELECT {key} FROM {target} WHERE game_date = @game_date
+-- One row per date: how many of its keys the staged rows lack. NULL equals NULL here, as in every comparison of keys.
+-- Params: game_dates ARRAY<DATE>. Identifiers: key, target, staging
+SELECT
+    counted_date,
+    COUNTIF(lost.game_date IS NOT NULL) AS lost_keys
+FROM UNNEST(@game_dates) AS counted_date
+LEFT JOIN (
+    SELECT
+        game_date,
+        {key}
+    FROM {target}
+    WHERE game_date IN UNNEST(@game_dates)
     EXCEPT DISTINCT
-    SELECT {key} FROM {staging}
-) AS lost;
+    SELECT
+        game_date,
+        {key}
+    FROM {staging}
+) AS lost ON counted_date = lost.game_date
+GROUP BY counted_date;

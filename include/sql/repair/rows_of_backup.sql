@@ -1,5 +1,5 @@
--- The rows of a date as a backup holds them.
--- Params: game_date DATE. Identifiers: columns, backup
+-- The rows of some dates as a backup holds them.
+-- Params: game_dates ARRAY<DATE>. Identifiers: columns, backup
 SELECT {columns}
 FROM {backup}
-WHERE game_date = @game_date;
+WHERE game_date IN UNNEST(@game_dates);

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.prediction_performance_summary (
     bias NUMERIC(38, 9) OPTIONS (description = 'Mean of predicted - actual in points'),
     unique_players INT64 OPTIONS (description = 'Players with a grade in the slice'),
     unique_games INT64 OPTIONS (description = 'Games with a grade in the slice'),
-    grades_version INT64 OPTIONS (description = 'Sum of the newest graded_at of each date of the period, in microseconds: which grades were read'),
+    grades_version INT64 OPTIONS (description = 'Sum of the versions of the grades of each date of the period: which grades were read'),
     computed_at TIMESTAMP OPTIONS (description = 'When the grades were read'),
     grading_run_id STRING OPTIONS (description = 'The row of grading_runs that wrote this'),
     fencing_token INT64 OPTIONS (description = 'Token of the lease under which this was written')

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.system_daily_performance (
     high_confidence_correct INT64 OPTIONS (description = 'Those of them that were right'),
     high_confidence_incorrect INT64 OPTIONS (description = 'Those of them that were wrong'),
     high_confidence_win_rate FLOAT64 OPTIONS (description = 'right / (right + wrong) of them'),
-    grades_version INT64 OPTIONS (description = 'Newest graded_at of the date, in microseconds: which grades were read; 0 for none'),
+    grades_version INT64 OPTIONS (description = 'Version of the grades that were read: the fence of prediction_accuracy; 0 for none'),
     computed_at TIMESTAMP OPTIONS (description = 'When the grades were read'),
     grading_run_id STRING OPTIONS (description = 'The row of grading_runs that wrote this'),
     fencing_token INT64 OPTIONS (description = 'Token of the lease under which this was written')

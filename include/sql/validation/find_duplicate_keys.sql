@@ -1,6 +1,7 @@
--- The first 20 business keys that a date of a table holds more than once; every row has the totals.
--- Params: game_date DATE. Identifiers: target, line_column, time_column
+-- The first 20 business keys that each date of a table holds more than once; every row has the totals of its date.
+-- Params: game_dates ARRAY<DATE>. Identifiers: target, line_column, time_column
 SELECT
+    game_date,
     player_lookup,
     game_id,
     system_id,
@@ -8,11 +9,14 @@ SELECT
     COUNT(*) AS occurrences,
     MIN({time_column}) AS first_written_at,
     MAX({time_column}) AS last_written_at,
-    COUNT(*) OVER () AS duplicate_keys,
-    SUM(COUNT(*) - 1) OVER () AS surplus_rows
+    COUNT(*) OVER (PARTITION BY game_date) AS duplicate_keys,
+    SUM(COUNT(*) - 1) OVER (PARTITION BY game_date) AS surplus_rows
 FROM {target}
-WHERE game_date = @game_date
-GROUP BY player_lookup, game_id, system_id, {line_column}
+WHERE game_date IN UNNEST(@game_dates)
+GROUP BY game_date, player_lookup, game_id, system_id, {line_column}
 HAVING COUNT(*) > 1
-ORDER BY occurrences DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC
-LIMIT 20;
+QUALIFY ROW_NUMBER() OVER (
+    PARTITION BY game_date
+    ORDER BY COUNT(*) DESC, player_lookup ASC, game_id ASC, system_id ASC, {line_column} ASC
+) <= 20
+ORDER BY game_date ASC, occurrences DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC;

@@ -36,7 +36,7 @@ def outcome_of(error: Exception) -> dict[str, str]:
 @contextmanager
 def fail_for_good() -> Iterator[None]:
     """Turn errors that a retry cannot fix into a failure without retries; Airflow retries the others."""
-    from nba_grading.guarded_write.publish import AuditFailed
+    from nba_grading.guarded_write.write import AuditFailed
     from nba_grading.warehouse.client import StatementFailed
 
     try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset
     from openlineage.client.facet_v2 import RunFacet
 
-    from nba_grading.guarded_write.publish import Published
+    from nba_grading.guarded_write.write import Published
 
     Lineage = OperatorLineage[Any, Any]
 
@@ -50,7 +50,6 @@ class LineageMixin:
 
     operation: str
     game_date: str
-    date_known_at_start = True
 
     def pre_execute(self, context: Context) -> None:
         """Start with no writes, also where one process runs several tasks."""
@@ -59,7 +58,7 @@ class LineageMixin:
     def get_openlineage_facets_on_start(self) -> Lineage | None:
         """The table and the date about to be written, if the task writes one date."""
         table = TABLES.get(self.operation)
-        if table is None or not self.date_known_at_start:
+        if table is None or not self.game_date:
             return None
         return _lineage([], [_output(table.full_name, table.date_column, [parse_game_date(self.game_date)], None)], {})
 

@@ -1,4 +1,4 @@
-"""The record of a guarded run: each task leaves its facts in XCom, and one function makes a row of grading_runs of them."""
+"""The record of a guarded run: each task leaves its facts in XCom, and one function makes rows of grading_runs of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from nba_grading.airflow.errors import fail_for_good
 from nba_grading.game_dates import parse_game_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from airflow.sdk import Context
+
+    from nba_grading.warehouse.client import Warehouse
 
 FACTS_KEY = "run"
 
@@ -25,23 +27,31 @@ def leave_facts(context: Context, **facts: Any) -> None:
 def collect_facts(context: Context, tasks: Iterable[tuple[str, str, tuple[str, ...]]], states: Mapping[str, Any]) -> dict[str, Any]:
     """The facts left by (task id, XCom key, states in which it counts), a later one before an earlier one.
 
-    The state counts because a task that did not start this time keeps the XCom of the time before, when its run was cleared.
+    The state counts because a task that did not start this time keeps the XCom of the time before, when its run was cleared. A guarded
+    write returns the facts of each of its dates: those of the first are the run's.
     """
     facts: dict[str, Any] = {}
     for task_id, key, ended in tasks:
         if str(states.get(task_id)) in ended:
-            facts |= context["ti"].xcom_pull(task_ids=task_id, key=key) or {}
+            found = context["ti"].xcom_pull(task_ids=task_id, key=key) or {}
+            facts |= found[0] if isinstance(found, list) else found
     return facts
 
 
-def store_record(context: Context, operation: str, facts: Mapping[str, Any], started_at: datetime) -> dict[str, Any]:
-    """Write one row of grading_runs from the facts that are columns of it; returns that row."""
-    from nba_grading.runs.record import COLUMN_TYPES, record_run
+def store_records(
+    context: Context, operation: str, rows: Sequence[Mapping[str, Any]], started_at: datetime, warehouse: Warehouse | None = None
+) -> list[dict[str, Any]]:
+    """Write rows of grading_runs, one per date, from those facts that are columns of it, in one statement; returns the rows."""
+    from nba_grading.runs.record import COLUMN_TYPES, record_runs
 
-    row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
-    row |= {**run_facts(context), "operation": operation, "started_at": started_at}
-    if isinstance(row.get("game_date"), str):
-        row["game_date"] = parse_game_date(row["game_date"])
-    with fail_for_good():
-        record_run(make_warehouse(context), row)
-    return row
+    recorded = []
+    for facts in rows:
+        row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
+        row |= {**run_facts(context), "operation": operation, "started_at": started_at}
+        if isinstance(row.get("game_date"), str):
+            row["game_date"] = parse_game_date(row["game_date"])
+        recorded.append(row)
+    if recorded:
+        with fail_for_good():
+            record_runs(warehouse or make_warehouse(context), recorded)
+    return recorded

@@ -19,7 +19,7 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_
 
 from nba_grading.leases.errors import LeaseStoreUnavailable
 
-OPERATIONS = ("grading", "consolidation", "daily_performance", "performance_summary", "maintenance")
+OPERATIONS = ("grading", "consolidation", "daily_performance", "player_performance", "performance_summary", "maintenance")
 OLD_LEASE_MS = 300_000
 # Upper bounds of the pauses between attempts; a random pause is at least half of it. While gRPC waits to reconnect, for about a second,
 # it refuses calls without sending them, so attempts without a pause would all fail within milliseconds.
@@ -31,10 +31,10 @@ _ID = re.compile(r"^[A-Za-z0-9_-]{1,200}$")
 
 @dataclass(frozen=True)
 class LeaseKey:
-    """The key of a lease: one operation on one game_date."""
+    """The key of a lease: one operation on one game_date; without a date, the operation's turn to publish, one for its whole table."""
 
     operation: str
-    game_date: date
+    game_date: date | None = None
 
     def __post_init__(self) -> None:
         if self.operation not in OPERATIONS:
@@ -43,6 +43,8 @@ class LeaseKey:
     @classmethod
     def parse(cls, operation: str, document_id: str) -> Self | None:
         """The key with this document id; None for an id that no key of the operation has."""
+        if document_id == cls(operation).document_id:
+            return cls(operation)
         try:
             key = cls(operation, datetime.strptime(document_id, f"{operation}_%Y-%m-%d").date())  # noqa: DTZ007 - a date, not a moment
         except ValueError:
@@ -56,8 +58,8 @@ class LeaseKey:
 
     @property
     def document_id(self) -> str:
-        """Document id, ``<operation>_<game_date>``."""
-        return f"{self.operation}_{self.game_date}"
+        """Document id, ``<operation>_<game_date>`` or ``<operation>_publish``."""
+        return f"{self.operation}_{self.game_date or 'publish'}"
 
     def __str__(self) -> str:
         return self.document_id

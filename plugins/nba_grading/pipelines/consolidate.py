@@ -14,12 +14,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from nba_grading.events import get_logger
-from nba_grading.guarded_write.claim import Claim
-from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
+from nba_grading.guarded_write.claim import ClaimedDates
+from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
+from nba_grading.guarded_write.write import AuditFailed, Published, Write
 from nba_grading.pipelines.merged import count_unmerged_rows
 from nba_grading.quality.after_write import Finding, find_duplicates, log_findings
 from nba_grading.warehouse.client import Row, StatementFailed, Warehouse
@@ -81,19 +83,6 @@ class Batch:
         return "\nUNION ALL\n".join(text.strip().rstrip(";") for text in (stored, *(table.select(columns) for table in self.tables)))
 
 
-@dataclass(frozen=True)
-class MergeCounts:
-    """Rows and business keys that go into a merge, and the rows that it staged."""
-
-    expected_keys: int
-    stored_rows: int
-    stored_keys: int
-    batch_rows: int
-    batch_keys: int
-    staged_rows: int
-    lost_keys: int
-
-
 def staging_prefix(batch_id: str) -> str:
     """The prefix of the names of a batch's tables; ValueError for a batch id with other characters than letters and digits."""
     if not re.fullmatch(BATCH_ID_PATTERN, batch_id):
@@ -121,42 +110,49 @@ def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
     return replace(batch, rows=sum(int(row["staged_rows"]) for row in described))
 
 
-def consolidate_date(warehouse: Warehouse, claim: Claim, request: WriteRequest) -> WriteReport:
-    """Merge the batch ``batch_id`` into the claim's date, and drop the staging tables that are proven merged. Idempotent, also after a crash.
+def consolidate_date(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) -> WriteReport:
+    """Merge the batch ``batch_id`` into the claimed date, and drop the staging tables that are proven merged. Idempotent, also after a crash.
 
-    The report counts tables, rows and keys, and has ``kept``: a sentence per table that was not dropped. Raises BatchRefused and what
-    ``write_date`` raises.
+    The date's facts count tables, rows and keys, and have ``kept``: a sentence per table that was not dropped. Raises BatchRefused and what
+    ``write_dates`` raises.
     """
-    game_date, batch_id = claim.key.game_date, str(request.params["batch_id"])
+    [game_date], batch_id = claimed.dates, str(request.params["batch_id"])
     batch = read_batch(warehouse, batch_id, game_date)
-    counted: list[MergeCounts] = []
     write = Write(
         table=PLAYER_PROP_PREDICTIONS,
         rows=render_sql("consolidation/merge_batch", candidates=batch.candidates(PLAYER_PROP_PREDICTIONS.columns)),
         params={"game_date": game_date},
+        grading_run_id=request.grading_run_id,
         max_shrink=request.max_shrink,
         allow_shrink=request.allow_shrink,
         reads_target=True,
+        counts=render_sql("consolidation/count_merge", candidates=batch.candidates(), staging="{staging}"),
+        check=partial(_check_keys, batch),
     )
-    published = write_date(warehouse, claim, write, lambda staging: counted.append(_audit_keys(warehouse, batch, game_date, staging)))
-    [merged] = counted
-    kept = _drop_merged(warehouse, claim, batch)
+    written = write_dates(warehouse, claimed, write)
+    facts = {each.game_date: _finish(warehouse, claimed, batch, each, request.grading_run_id) for each in written.published}
+    return WriteReport(written, facts)
+
+
+def _finish(warehouse: Warehouse, claimed: ClaimedDates, batch: Batch, published: Published, run: str) -> dict[str, Any]:
+    """Drop what is proven merged; returns the facts of the date."""
+    merged, kept = published.counts, _drop_merged(warehouse, claimed, batch)
     counts = {
         "tables": len(batch.tables),
         "dropped": len(batch.tables) - len(kept),
-        "batch_rows": merged.batch_rows,
-        "batch_keys": merged.batch_keys,
-        "new_keys": merged.expected_keys - merged.stored_keys,
-        "collapsed": merged.stored_rows - merged.stored_keys,
+        "batch_rows": int(merged["batch_rows"]),
+        "batch_keys": int(merged["batch_keys"]),
+        "new_keys": int(merged["expected_keys"] - merged["date_keys"]),
+        "collapsed": int(merged["date_rows"] - merged["date_keys"]),
     }
-    log.info("batch_consolidated", game_date=game_date, batch=batch_id, run=request.grading_run_id, written=published.written, **counts)
-    return WriteReport(published, {**counts, "kept": kept})
+    log.info("batch_consolidated", game_date=published.game_date, batch=batch.batch_id, run=run, written=published.written, **counts)
+    return {**counts, "kept": kept}
 
 
 def validate_consolidation(warehouse: Warehouse, game_date: date, reported: Mapping[str, Any]) -> list[Finding]:
     """Findings after a consolidation; none is a pass. ``reported`` has the counts that ``consolidate_date`` reported."""
     kept = [Finding("staging_kept", "warn", sentence) for sentence in reported["kept"]]
-    findings = [*find_duplicates(warehouse, PLAYER_PROP_PREDICTIONS, game_date), *kept]
+    findings = [*find_duplicates(warehouse, PLAYER_PROP_PREDICTIONS, [game_date])[game_date], *kept]
     log_findings(findings, game_date)
     return findings
 
@@ -202,24 +198,20 @@ def _problems_of_rows(row: Row, game_date: date) -> Iterator[str]:
         yield f"{row['staging_table']} has {row['null_keys']} rows without one of {', '.join(PLAYER_PROP_PREDICTIONS.required_key)}: fix the table"
 
 
-def _audit_keys(warehouse: Warehouse, batch: Batch, game_date: date, staging: str) -> MergeCounts:
-    text = render_sql("consolidation/count_merge", candidates=batch.candidates(), staging=identifier(staging))
-    [row] = warehouse.query(text, {"game_date": game_date})
-    merged = MergeCounts(**{name: int(value) for name, value in row.items()})
-    if merged.lost_keys or merged.staged_rows != merged.expected_keys:
+def _check_keys(batch: Batch, game_date: date, counts: Row) -> None:
+    if counts["lost_keys"] or counts["merged_rows"] != counts["expected_keys"]:
         raise AuditFailed(
-            f"{game_date}: {merged.staged_rows} rows were staged for the {merged.expected_keys} keys of the date and batch {batch.batch_id}, "
-            f"{merged.lost_keys} are missing; nothing was published. A worker is still writing, or the merge's SQL is wrong"
+            f"{game_date}: {counts['merged_rows']} rows were staged for the {counts['expected_keys']} keys of the date and batch {batch.batch_id}, "
+            f"{counts['lost_keys']} are missing; nothing was published. A worker is still writing, or the merge's SQL is wrong"
         )
-    return merged
 
 
-def _drop_merged(warehouse: Warehouse, claim: Claim, batch: Batch) -> list[str]:
+def _drop_merged(warehouse: Warehouse, claimed: ClaimedDates, batch: Batch) -> list[str]:
     """Drop the tables that are proven merged; returns a sentence for each table that is kept, by name."""
     if not batch.tables:
         return []
-    claim.check()
-    game_date, target = claim.key.game_date, PLAYER_PROP_PREDICTIONS
+    claimed.check()
+    [game_date], target = claimed.dates, PLAYER_PROP_PREDICTIONS
     staged = count_unmerged_rows(warehouse, target, [table.name for table in batch.tables], game_date, game_date)
     kept = {
         name: f"{name} is kept: {rows.unmerged} of its rows are not proven to be in {target.name}" for name, rows in staged.items() if rows.unmerged
@@ -227,7 +219,7 @@ def _drop_merged(warehouse: Warehouse, claim: Claim, batch: Batch) -> list[str]:
     for table in batch.tables:
         if table.name in kept:
             continue
-        claim.check()
+        claimed.check()
         try:
             # A call, not a statement: a hundred tables would need a hundred query jobs, most of the time of a merge.
             warehouse.drop_table(table.full_name)

@@ -1,16 +1,18 @@
-"""One game date, from predictions and box scores to published grades. The rules are in include/sql/grading and docs/grading-rules.md."""
+"""Some game dates, from predictions and box scores to published grades. The rules are in include/sql/grading and docs/grading-rules.md."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from nba_grading.events import get_logger
-from nba_grading.guarded_write.claim import Claim
-from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
+from nba_grading.guarded_write.claim import ClaimedDates
+from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
-from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import identifier, load_sql, render_sql
+from nba_grading.guarded_write.write import AuditFailed, Write
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.sql import load_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 
 log = get_logger(__name__)
@@ -33,54 +35,37 @@ class Inputs:
         return "ready" if self.games_with_box_score else "no_box_scores"
 
 
-@dataclass(frozen=True)
-class Outcomes:
-    """How the gradable predictions of a date ended: graded + voided + pending = gradable."""
-
-    gradable: int
-    graded: int
-    voided: int
-    pending: int
-    invalid_confidence: int
-
-    @property
-    def balanced(self) -> bool:
-        """Whether every gradable prediction is accounted for exactly once."""
-        return self.graded + self.voided + self.pending == self.gradable
+def count_inputs(warehouse: Warehouse, dates: Sequence[date]) -> dict[date, Inputs]:
+    """Count the inputs of each date, in one query."""
+    rows = warehouse.query_file("grading/count_inputs", {"game_dates": list(dates)})
+    return {row.pop("counted_date"): Inputs(**{name: int(value) for name, value in row.items()}) for row in rows}
 
 
-def count_inputs(warehouse: Warehouse, game_date: date) -> Inputs:
-    """Count a date's inputs, in one query."""
-    [row] = warehouse.query_file("grading/count_inputs", {"game_date": game_date})
-    return Inputs(**{name: int(value) for name, value in row.items()})
+def grade_dates(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) -> WriteReport:
+    """Grade the claimed dates and publish them; a date's facts are its gradable, graded, voided, pending and invalid_confidence.
 
-
-def grade_date(warehouse: Warehouse, claim: Claim, request: WriteRequest) -> WriteReport:
-    """Grade the claim's date and publish it; the report's counts are those of Outcomes.
-
-    Raises what ``write_date`` raises; AuditFailed also when the counts do not balance.
+    Raises what ``write_dates`` raises. A date whose counts do not balance is refused.
     """
-    game_date = claim.key.game_date
-    outcomes: list[Outcomes] = []
-
-    def audit_balance(staging: str) -> None:
-        [row] = warehouse.query(render_sql("grading/count_outcomes", staging=identifier(staging)), {"game_date": game_date})
-        found = Outcomes(**{name: int(value) for name, value in row.items()})
-        if not found.balanced:
-            raise AuditFailed(
-                f"{game_date}: {found.graded} graded + {found.voided} voided + {found.pending} pending are not {found.gradable} gradable "
-                "predictions; nothing was published. The inputs changed while they were read, or the grading SQL is wrong"
-            )
-        outcomes.append(found)
-
     write = Write(
         table=PREDICTION_ACCURACY,
         rows=load_sql("grading/grade_predictions"),
-        params={"game_date": game_date, "grading_run_id": request.grading_run_id},
+        params={"grading_run_id": request.grading_run_id},
+        grading_run_id=request.grading_run_id,
         max_shrink=request.max_shrink,
         allow_shrink=request.allow_shrink,
+        counts=load_sql("grading/count_outcomes"),
+        check=_check_balance,
     )
-    published = write_date(warehouse, claim, write, audit_balance)
-    [found] = outcomes
-    log.info("date_graded", game_date=game_date, graded=found.graded, voided=found.voided, pending=found.pending, replaced=published.replaced)
-    return WriteReport(published, asdict(found))
+    written = write_dates(warehouse, claimed, write)
+    for each in written.published:
+        found = each.counts
+        log.info("date_graded", game_date=each.game_date, graded=found["graded"], voided=found["voided"], pending=found["pending"], rows=each.written)
+    return WriteReport(written)
+
+
+def _check_balance(game_date: date, counts: Row) -> None:
+    if counts["graded"] + counts["voided"] + counts["pending"] != counts["gradable"]:
+        raise AuditFailed(
+            "{0}: {graded} graded + {voided} voided + {pending} pending are not {gradable} gradable predictions; nothing was published. "
+            "The inputs changed while they were read, or the grading SQL is wrong".format(game_date, **counts)
+        )

@@ -11,13 +11,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from nba_grading.events import get_logger
-from nba_grading.guarded_write.claim import Claim
-from nba_grading.guarded_write.publish import AuditFailed, Write, write_date
+from nba_grading.guarded_write.claim import ClaimedDates
+from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
-from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.guarded_write.write import AuditFailed, Write
+from nba_grading.warehouse.client import Params, Row, StatementFailed, Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, load_sql, render_sql
 from nba_grading.warehouse.tables import DATASET, TABLES, Table
 
@@ -68,33 +70,42 @@ def create_backup(warehouse: Warehouse, table: Table, name: str, keep_days: int)
     return int(row["stored_rows"])
 
 
-def remove_duplicates(warehouse: Warehouse, claim: Claim, request: WriteRequest) -> WriteReport:
-    """Leave one row per key on the claim's date: the one written first.
+def remove_duplicates(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) -> WriteReport:
+    """Leave one row per key on each claimed date: the one written first.
 
-    Raises what ``write_date`` raises; AuditFailed also when a key would be lost.
+    Raises what ``write_dates`` raises. A date that would lose a key is refused.
     """
-    table, game_date = TABLES[claim.key.operation], claim.key.game_date
-    rows = render_sql(
-        "repair/keep_earliest_rows",
-        columns=identifiers(table.columns),
-        target=identifier(table.full_name),
-        key=identifiers(table.key),
-        time_column=identifier(table.time_column),
-        tie_column=identifier(table.tie_column),
+    table = TABLES[claimed.operation]
+    parts = {"target": identifier(table.full_name), "key": identifiers(table.key)}
+    write = Write(
+        table,
+        render_sql(
+            "repair/keep_earliest_rows",
+            columns=identifiers(table.columns),
+            time_column=identifier(table.time_column),
+            tie_column=identifier(table.tie_column),
+            **parts,
+        ),
+        {},
+        grading_run_id=request.grading_run_id,
+        max_shrink=0.0,
+        reads_target=True,
+        counts=render_sql("repair/count_lost_keys", staging="{staging}", **parts),
+        check=partial(_check_no_key_is_lost, table),
     )
+    written = write_dates(warehouse, claimed, write)
+    for each in written.published:
+        log.info("duplicates_removed", table=table.name, game_date=each.game_date, rows=each.written, replaced=each.replaced)
+    if written.published:
+        dates = [each.game_date for each in written.published]
+        params: Params = {"game_dates": dates, "processor": table.operation, "notes": "surplus rows removed, the earliest of each key kept"}
+        warehouse.dml(load_sql("repair/resolve_duplicate_audit"), params)
+    return WriteReport(written, {each.game_date: {"detail": table.name} for each in written.published})
 
-    def audit_no_key_is_lost(staging: str) -> None:
-        text = render_sql("repair/count_lost_keys", key=identifiers(table.key), target=identifier(table.full_name), staging=identifier(staging))
-        [row] = warehouse.query(text, {"game_date": game_date})
-        if row["lost_keys"]:
-            raise AuditFailed(f"{table.name} {game_date}: {row['lost_keys']} keys would be lost; nothing was changed", permanent=True)
 
-    write = Write(table, rows, {"game_date": game_date}, max_shrink=0.0, reads_target=True)
-    published = write_date(warehouse, claim, write, audit_no_key_is_lost)
-    notes = f"{published.replaced - published.written} rows removed, the earliest of each key kept"
-    warehouse.dml(load_sql("repair/resolve_duplicate_audit"), {"game_date": game_date, "processor": table.operation, "notes": notes})
-    log.info("duplicates_removed", table=table.name, game_date=game_date, rows=published.written, replaced=published.replaced)
-    return WriteReport(published, {"detail": table.name})
+def _check_no_key_is_lost(table: Table, game_date: date, counts: Row) -> None:
+    if counts["lost_keys"]:
+        raise AuditFailed(f"{table.name} {game_date}: {counts['lost_keys']} keys would be lost; nothing was changed", permanent=True)
 
 
 def resolve_repaired(warehouse: Warehouse, table: Table, first: date, last: date) -> int:
@@ -107,13 +118,14 @@ def resolve_repaired(warehouse: Warehouse, table: Table, first: date, last: date
     return warehouse.dml(text, {"first": first, "last": last, "processor": table.operation, "notes": notes})
 
 
-def restore_date(warehouse: Warehouse, claim: Claim, request: WriteRequest) -> WriteReport:
-    """Restore the claim's date from the table named by the parameter ``backup``, duplicates included. Raises what ``write_date`` raises."""
-    table, game_date, backup = TABLES[claim.key.operation], claim.key.game_date, str(request.params["backup"])
+def restore_dates(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) -> WriteReport:
+    """Restore the claimed dates from the table named by the parameter ``backup``, duplicates included. Raises what ``write_dates`` raises."""
+    table, backup = TABLES[claimed.operation], str(request.params["backup"])
     rows = render_sql("repair/rows_of_backup", columns=identifiers(table.columns), backup=identifier(f"{DATASET}.{backup}"))
-    published = write_date(warehouse, claim, Write(table, rows, {"game_date": game_date}, max_shrink=1.0, allow_duplicates=True))
-    log.info("date_restored", table=table.name, game_date=game_date, backup=backup, rows=published.written)
-    return WriteReport(published, {"detail": table.name})
+    written = write_dates(warehouse, claimed, Write(table, rows, {}, request.grading_run_id, max_shrink=1.0, allow_duplicates=True))
+    for each in written.published:
+        log.info("date_restored", table=table.name, game_date=each.game_date, backup=backup, rows=each.written)
+    return WriteReport(written, {each.game_date: {"detail": table.name} for each in written.published})
 
 
 def check_backup(warehouse: Warehouse, table: Table, backup: str) -> None:

@@ -15,8 +15,6 @@ from nba_grading.warehouse.tables import PREDICTION_ACCURACY, Table
 
 log = get_logger(__name__)
 
-SHOWN_KEYS = 20
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -29,27 +27,25 @@ class Finding:
     surplus_rows: int = 0
 
 
-def validate_date(warehouse: Warehouse, game_date: date, reported: Mapping[str, Any]) -> list[Finding]:
-    """The findings of a date that was just written; none is a pass. A check that cannot run raises: an error is not 0 duplicates.
+def validate_dates(warehouse: Warehouse, reported: Mapping[date, Mapping[str, Any]]) -> dict[date, list[Finding]]:
+    """The findings of each date of prediction_accuracy that was just written; none is a pass. One query, and one more for duplicates.
 
-    ``reported`` is what ``grading.grade_date`` returned.
+    ``reported`` is what the write reported of each date. A check that cannot run raises: an error is not 0 duplicates.
     """
-    findings = [
-        *find_duplicates(warehouse, PREDICTION_ACCURACY, game_date),
-        *_null_keys(warehouse.query_file("validation/find_null_keys", {"game_date": game_date})),
-        *_balance(
-            warehouse.query_file(
-                "validation/find_unbalanced_date",
-                {"game_date": game_date, **{name: int(reported[name]) for name in ("fencing_token", "graded", "voided")}},
-            )
-        ),
-    ]
-    if reported.get("invalid_confidence"):
-        count = reported["invalid_confidence"]
-        findings.append(Finding("invalid_confidence", "warn", f"{count} predictions have a confidence outside 0-100; they were graded without one"))
-    log_findings(findings, game_date)
-    if not findings:
-        log.info("date_validated", game_date=game_date, rows=int(reported["graded"]) + int(reported["voided"]), duplicates=0)
+    findings: dict[date, list[Finding]] = {}
+    rows = {row["checked_date"]: row for row in warehouse.query_file("validation/check_dates", {"game_dates": list(reported)})}
+    duplicates = _find_duplicates(warehouse, PREDICTION_ACCURACY, [day for day, row in rows.items() if row["surplus_rows"]])
+    for day, facts in reported.items():
+        row = rows[day]
+        findings[day] = [*duplicates.get(day, []), *_null_keys(row), *_balance(row, facts)]
+        if facts.get("invalid_confidence"):
+            count = facts["invalid_confidence"]
+            sentence = f"{count} predictions have a confidence outside 0-100; they were graded without one"
+            findings[day].append(Finding("invalid_confidence", "warn", sentence))
+        _log_count(PREDICTION_ACCURACY, day, int(row["surplus_rows"]))
+        log_findings(findings[day], day)
+        if not findings[day]:
+            log.info("date_validated", game_date=day, rows=int(facts["graded"]) + int(facts["voided"]), duplicates=0)
     return findings
 
 
@@ -59,20 +55,12 @@ def log_findings(findings: Sequence[Finding], game_date: date) -> None:
         log.error("finding", game_date=game_date, check=finding.check, severity=finding.severity, detail=finding.sentence)
 
 
-def find_duplicates(warehouse: Warehouse, table: Table, game_date: date) -> list[Finding]:
-    """The finding of duplicate keys on a date of a table, or an empty list."""
-    text = render_sql(
-        "validation/find_duplicate_keys",
-        target=identifier(table.full_name),
-        line_column=identifier(table.line_column),
-        time_column=identifier(table.time_column),
-    )
-    findings = _duplicates(warehouse.query(text, {"game_date": game_date}))
-    # Zero is logged too: the metric then shows that the check ran.
-    surplus = sum(finding.surplus_rows for finding in findings)
-    level = logging.ERROR if surplus else logging.INFO
-    log.log(level, "duplicates_counted", operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
-    return findings
+def find_duplicates(warehouse: Warehouse, table: Table, dates: Sequence[date]) -> dict[date, list[Finding]]:
+    """The finding of duplicate keys, or an empty list, for each date of a table."""
+    found = _find_duplicates(warehouse, table, dates)
+    for day in dates:
+        _log_count(table, day, sum(finding.surplus_rows for finding in found[day]))
+    return found
 
 
 def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, processor: str, investigation_url: str | None) -> int:
@@ -87,26 +75,47 @@ def record_duplicates(warehouse: Warehouse, table: Table, game_date: date, proce
     )
 
 
+def _find_duplicates(warehouse: Warehouse, table: Table, dates: Sequence[date]) -> dict[date, list[Finding]]:
+    if not dates:
+        return {}
+    text = render_sql(
+        "validation/find_duplicate_keys",
+        target=identifier(table.full_name),
+        line_column=identifier(table.line_column),
+        time_column=identifier(table.time_column),
+    )
+    by_date: dict[date, list[Row]] = {day: [] for day in dates}
+    for row in warehouse.query(text, {"game_dates": list(dates)}):
+        by_date[row.pop("game_date")].append(row)
+    return {day: _duplicates(rows) for day, rows in by_date.items()}
+
+
+def _log_count(table: Table, game_date: date, surplus: int) -> None:
+    # Zero is logged too: the metric then shows that the check ran.
+    level = logging.ERROR if surplus else logging.INFO
+    log.log(level, "duplicates_counted", operation=table.operation, table=table.name, game_date=game_date, rows=surplus)
+
+
 def _duplicates(rows: list[Row]) -> list[Finding]:
     if not rows:
         return []
     surplus = int(rows[0]["surplus_rows"])
     sentence = f"{rows[0]['duplicate_keys']} keys are stored more than once, {surplus} surplus rows"
-    return [Finding("duplicate_keys", "fail", sentence, rows[:SHOWN_KEYS], surplus)]
+    return [Finding("duplicate_keys", "fail", sentence, rows, surplus)]
 
 
-def _null_keys(rows: list[Row]) -> list[Finding]:
-    return [Finding("null_keys", "fail", f"{row['null_key_rows']} rows have a NULL in their key", [row]) for row in rows]
+def _null_keys(row: Row) -> list[Finding]:
+    count = row["null_key_rows"]
+    return [Finding("null_keys", "fail", f"{count} rows have a NULL in their key", [row])] if count else []
 
 
-def _balance(rows: list[Row]) -> list[Finding]:
-    return [
-        Finding(
-            "unbalanced_date",
-            "fail",
-            f"the newest write of the date stored {row['stored_graded']} graded and {row['stored_voided']} voided keys, but reported "
-            f"{row['reported_graded']} and {row['reported_voided']}; {row['foreign_keys']} keys are from another write",
-            [row],
-        )
-        for row in rows
-    ]
+def _balance(row: Row, reported: Mapping[str, Any]) -> list[Finding]:
+    counts = (int(reported["graded"]), int(reported["voided"]))
+    is_newest = row["published_token"] == int(reported["fencing_token"])
+    if not row["foreign_keys"] and (not is_newest or counts == (row["stored_graded"], row["stored_voided"])):
+        return []
+    sentence = (
+        f"the newest write of the date stored {row['stored_graded']} graded and {row['stored_voided']} voided keys, but reported "
+        f"{counts[0]} and {counts[1]}; {row['foreign_keys']} keys are from another write"
+    )
+    return [Finding("unbalanced_date", "fail", sentence, [row])]

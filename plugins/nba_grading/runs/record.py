@@ -1,12 +1,13 @@
-"""One row in grading_runs for every run of a guarded write, whatever its outcome."""
+"""One row in grading_runs for every date of every guarded run, whatever its outcome."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from nba_grading.warehouse.client import TypedParam, Warehouse
+from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import load_sql
 
 COLUMN_TYPES = {
@@ -43,12 +44,15 @@ def count_failures_in_a_row(warehouse: Warehouse, operation: str) -> int:
     return int(row["failures"])
 
 
-def record_run(warehouse: Warehouse, run: Mapping[str, Any]) -> None:
-    """Record one run; ``run`` holds columns of grading_runs, missing ones are NULL. The same grading_run_id again replaces its row."""
-    unknown = sorted(run.keys() - COLUMN_TYPES.keys())
+def record_runs(warehouse: Warehouse, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record some dates in one statement; a row holds columns of grading_runs, missing ones are NULL.
+
+    A row with the grading_run_id and game_date of a stored one replaces it.
+    """
+    unknown = sorted({name for row in rows for name in row} - COLUMN_TYPES.keys())
     if unknown:
         raise ValueError(f"grading_runs has no column {', '.join(unknown)}")
-    row = {"finished_at": datetime.now(tz=UTC), **run}
-    if row.get("detail"):
-        row["detail"] = str(row["detail"])[:DETAIL_CHARACTERS]
-    warehouse.dml(load_sql("records/merge_grading_run"), {name: TypedParam(type_, row.get(name)) for name, type_ in COLUMN_TYPES.items()})
+    now = datetime.now(tz=UTC)
+    complete = [{"finished_at": now, **row, "detail": str(row["detail"])[:DETAIL_CHARACTERS] if row.get("detail") else None} for row in rows]
+    since = min(row["started_at"] for row in complete) - timedelta(days=1)
+    warehouse.dml(load_sql("records/merge_grading_runs"), {"runs": json.dumps(complete, default=str), "since": since})

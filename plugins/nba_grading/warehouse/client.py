@@ -2,8 +2,7 @@
 
 Each attempt has its own job id, ``<name>_<attempt>``. When the response to a submit is lost, or the id exists already, the job with
 that id is adopted, so that a lost response never runs a statement twice. Transient errors and transaction conflicts are retried with
-backoff and jitter; all other errors, failed assertions above all, are raised at once. When a statement is given up, its job is cancelled
-unless it has ended.
+backoff and jitter; all other errors are raised at once. When a statement is given up, its job is cancelled unless it has ended.
 Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-messages
 """
 
@@ -35,13 +34,16 @@ Row = dict[str, Any]
 STATEMENT_SECONDS = 3600.0
 TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInternalError", "rateLimitExceeded", "jobRateLimitExceeded"}
 CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
+# Of the DML statements of a table two run and twenty wait.
+DML_QUEUE = re.compile(r"too many DML statements outstanding|DML statement has been queued for too long", re.IGNORECASE)
+STREAMING_BUFFER = re.compile(r"would affect rows in the streaming buffer", re.IGNORECASE)
 LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
 UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
 # The client's own retries are off, as they hide how often a statement ran. Its type annotations do not allow None, the code does.
 NO_RETRY: Any = None
+# One call to BigQuery: a connection that died is noticed after this.
 CALL_SECONDS = 60.0
 CANCEL_SECONDS = 5.0
-ASSERTION = re.compile(r"ASSERTION (\w+): (.+?)(?:;|$)", re.MULTILINE)
 
 
 class StatementFailed(RuntimeError):
@@ -56,12 +58,8 @@ class DeadlinePassed(RuntimeError):
     """The warehouse's deadline left no time for a statement."""
 
 
-class AssertionRefused(RuntimeError):
-    """An assertion in a script failed and rolled the script back; ``assertion`` is its name, such as fenced_out."""
-
-    def __init__(self, assertion: str, message: str) -> None:
-        super().__init__(message)
-        self.assertion = assertion
+class RowsStillStreaming(RuntimeError):
+    """The statement would change rows that were streamed into the table less than about 90 minutes ago: BigQuery refuses it until later."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class TypedParam:
     value: Value
 
 
-Params = Mapping[str, "Value | TypedParam | list[str]"]
+Params = Mapping[str, "Value | TypedParam | list[str] | list[date]"]
 BeforeSubmit = Callable[[str], None]
 
 
@@ -89,11 +87,13 @@ def is_transient(error: BaseException) -> bool:
     """Whether the same statement may succeed after a short time."""
     if isinstance(error, LOST_CONNECTION):
         return True
-    if not isinstance(error, api.GoogleAPICallError) or ASSERTION.search(str(error)):
+    if not isinstance(error, api.GoogleAPICallError):
         return False
     reasons = _reasons(error)
     # The reasons decide where there are any: the client raises InternalServerError for every reason that it does not know.
-    return is_conflict(error) or (bool(reasons & TRANSIENT_REASONS) if reasons else isinstance(error, UNAVAILABLE))
+    if is_conflict(error) or DML_QUEUE.search(str(error)):
+        return True
+    return bool(reasons & TRANSIENT_REASONS) if reasons else isinstance(error, UNAVAILABLE)
 
 
 def _reasons(error: api.GoogleAPICallError) -> set[str]:
@@ -125,7 +125,7 @@ class Warehouse:
         return self.query(load_sql(name), params)
 
     def query(self, text: str, params: Params | None = None, job_name: str | None = None, before_submit: BeforeSubmit = _nothing) -> list[Row]:
-        """Rows of a statement or script (the last SELECT of a script); raises StatementFailed, AssertionRefused or a transient error.
+        """Rows of a statement or script (the last SELECT of a script); raises StatementFailed or a transient error.
 
         ``job_name`` makes the job ids deterministic: letters, digits, dashes and underscores. ``before_submit`` gets the id of
         each job before it is submitted; a retry after a conflict is another job.
@@ -172,6 +172,8 @@ class Warehouse:
             query_parameters=[_parameter(key, value) for key, value in (params or {}).items()],
             labels=dict(self.labels),
             maximum_bytes_billed=self.maximum_bytes_billed,
+            # The cap above is of a query; the statements of a script have this one.
+            script_options=bigquery.ScriptOptions(statement_byte_budget=self.maximum_bytes_billed),
         )
         failed_attempts, job_id = 0, ""
         job: bigquery.QueryJob | None = None
@@ -179,15 +181,15 @@ class Warehouse:
             for attempt in self._attempts(name):
                 with attempt:
                     self._check()
-                    if job is None:
-                        job_id = f"{name}_{failed_attempts + 1:03d}"
-                        before_submit(job_id)
-                        job = self._submit_or_adopt(text, config, job_id)
                     try:
-                        rows = list(job.result(retry=NO_RETRY, timeout=self._at_most(self.statement_seconds)))
-                    except api.GoogleAPICallError:
-                        # The request for the result failed, or the job did: only a failed job is followed by another one.
-                        if job.error_result:
+                        if job is None:
+                            job_id = f"{name}_{failed_attempts + 1:03d}"
+                            before_submit(job_id)
+                            job = self._submit_or_adopt(text, config, job_id)
+                        rows = self._wait_for_rows(job)
+                    except api.GoogleAPICallError as error:
+                        # A request failed, or the job did: only a failed job is followed by another one, at once.
+                        if is_conflict(error) or (job is not None and self._has_failed(job)):
                             failed_attempts, job = failed_attempts + 1, None
                             self._note_ended(job_id)
                         raise
@@ -231,6 +233,25 @@ class Warehouse:
         """``seconds``, or what is left until the deadline, but at least 1: for a call that is under way or cleans up."""
         return min(seconds, max(self.deadline - time.monotonic(), 1.0))
 
+    def _wait_for_rows(self, job: bigquery.QueryJob) -> list[Any]:
+        """The rows of a job, asked for by calls of at most CALL_SECONDS; the claim is checked between two."""
+        give_up_at = min(time.monotonic() + self.statement_seconds, self.deadline)
+        while True:
+            try:
+                return list(job.result(retry=NO_RETRY, timeout=self._at_most(min(CALL_SECONDS, self.statement_seconds))))
+            except TimeoutError:  # still running
+                if time.monotonic() >= give_up_at:
+                    raise
+                self._check()
+
+    def _has_failed(self, job: bigquery.QueryJob) -> bool:
+        if not job.error_result:
+            try:
+                job.reload(retry=NO_RETRY, timeout=self._at_most(CALL_SECONDS))
+            except (api.GoogleAPICallError, *LOST_CONNECTION):
+                return False
+        return bool(job.error_result)
+
     def _submit_or_adopt(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         with self._lock:
             self._running.add(job_id)
@@ -246,7 +267,7 @@ class Warehouse:
 
     def _submit(self, text: str, config: bigquery.QueryJobConfig, job_id: str) -> bigquery.QueryJob:
         try:
-            timeout_s = self._at_most(self.statement_seconds)
+            timeout_s = self._at_most(min(CALL_SECONDS, self.statement_seconds))
             return self.client.query(text, job_config=config, job_id=job_id, retry=NO_RETRY, job_retry=None, timeout=timeout_s)
         except api.Conflict:
             return self._adopt(job_id)
@@ -288,16 +309,15 @@ def _log_retry(name: str, state: tenacity.RetryCallState) -> None:
     log.warning("statement_retried", job=name, attempt=state.attempt_number, error=error)
 
 
-def _final(error: api.GoogleAPICallError) -> AssertionRefused | StatementFailed:
-    assertion = ASSERTION.search(str(error))
-    if assertion:
-        return AssertionRefused(assertion.group(1), assertion.group(2))
+def _final(error: api.GoogleAPICallError) -> StatementFailed | RowsStillStreaming:
+    if STREAMING_BUFFER.search(str(error)):
+        return RowsStillStreaming(f"BigQuery refused the statement for now: {error.message or error}")
     return StatementFailed(f"BigQuery refused the statement: {error.message or error}")
 
 
-def _parameter(name: str, value: Value | TypedParam | list[str]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
+def _parameter(name: str, value: Value | TypedParam | list[str] | list[date]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
     if isinstance(value, list):
-        return bigquery.ArrayQueryParameter(name, "STRING", value)
+        return bigquery.ArrayQueryParameter(name, "DATE" if value and isinstance(value[0], date) else "STRING", value)
     if isinstance(value, TypedParam):
         return bigquery.ScalarQueryParameter(name, value.type_, value.value)
     for python_type, type_ in _TYPES:

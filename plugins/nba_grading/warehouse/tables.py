@@ -20,7 +20,7 @@ BATCH_ID_PATTERN = "[A-Za-z0-9]+"
 
 @dataclass(frozen=True)
 class Table:
-    """A table that guarded writes replace one date at a time.
+    """A table that guarded writes replace by date.
 
     ``operation`` names the lease that guards a date of the table, for every writer. ``date_column`` is the partition column. ``key`` is
     unique within a date, with NULL equal to NULL; ``required_key`` are its columns that are never NULL. ``columns`` are all columns but
@@ -46,9 +46,14 @@ class Table:
         """``dataset.table``."""
         return f"{DATASET}.{self.name}"
 
-    def staging_name(self, game_date: date, holder_id: str) -> str:
-        """``dataset.table`` of the staging table of one claim; the staging cleanup finds it by its prefix."""
-        return f"{DATASET}._staging_{self.name}_{game_date:%Y%m%d}_{holder_id}"
+    @property
+    def fences(self) -> str:
+        """``dataset.table`` of its fences."""
+        return f"{DATASET}.write_fences_{self.name}"
+
+    def staging_name(self, first: date, write_id: str) -> str:
+        """``dataset.table`` of the staging table of one write, by its first date; the staging cleanup finds it by its prefix."""
+        return f"{DATASET}._staging_{self.name}_{first:%Y%m%d}_{write_id}"
 
 
 PREDICTION_ACCURACY = Table(
@@ -164,6 +169,34 @@ SYSTEM_DAILY_PERFORMANCE = Table(
     ),
 )
 
+PLAYER_DAILY_PERFORMANCE = Table(
+    name="player_daily_performance",
+    operation="player_performance",
+    key=("game_date", "system_id", "player_lookup", "game_id", "confidence_tier"),
+    required_key=("game_date", "system_id", "player_lookup", "game_id"),
+    time_column="computed_at",
+    value_time="computed_at",
+    columns=(
+        "game_date",
+        "system_id",
+        "player_lookup",
+        "game_id",
+        "confidence_tier",
+        "predictions",
+        "voided",
+        "hits",
+        "misses",
+        "over_hits",
+        "over_misses",
+        "errors",
+        "absolute_error",
+        "signed_error",
+        "grades_version",
+        "computed_at",
+        "grading_run_id",
+    ),
+)
+
 PREDICTION_PERFORMANCE_SUMMARY = Table(
     name="prediction_performance_summary",
     operation="performance_summary",
@@ -198,15 +231,23 @@ PREDICTION_PERFORMANCE_SUMMARY = Table(
     ),
 )
 
-TABLES = {
-    table.operation: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS, SYSTEM_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY)
+GUARDED = {
+    table.name: table
+    for table in (
+        PREDICTION_ACCURACY,
+        PLAYER_PROP_PREDICTIONS,
+        SYSTEM_DAILY_PERFORMANCE,
+        PLAYER_DAILY_PERFORMANCE,
+        PREDICTION_PERFORMANCE_SUMMARY,
+    )
 }
+TABLES = {table.operation: table for table in GUARDED.values()}
 REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}
-GUARDED = {table.name: table for table in (*REPAIRABLE.values(), SYSTEM_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY)}
 # What reads a view reads the table behind it.
 VIEWS = {f"{DATASET}.gradable_predictions": PLAYER_PROP_PREDICTIONS.full_name}
 
 
 def source_tables(text: str) -> tuple[str, ...]:
-    """The tables that a SELECT reads, as ``dataset.table``, each once and in order; a view counts as the table behind it."""
-    return tuple(sorted({VIEWS.get(name, name) for name in tables_named(text, DATASETS)}))
+    """The tables that a SELECT reads, as ``dataset.table``, each once and in order; a view counts as the table behind it, fences do not count."""
+    named = {VIEWS.get(name, name) for name in tables_named(text, DATASETS)}
+    return tuple(sorted(named - {table.fences for table in GUARDED.values()}))

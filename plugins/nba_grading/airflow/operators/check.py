@@ -26,6 +26,29 @@ log = get_logger(__name__)
 DEFERRAL_GRACE_SECONDS = 120
 
 
+def pass_circuit_breaker(context: Context, operation: str, **facts: Any) -> None:
+    """Return if the run may go on. An open circuit breaker refuses it, unless its parameter override_breaker is on: raises AlreadyAlerted.
+
+    ``facts`` are left for the run's record, with what stopped it.
+    """
+    from nba_grading.runs.breaker import BreakerOpen, pass_breaker
+
+    try:
+        pass_breaker(
+            make_warehouse(context),
+            operation,
+            f"{context['ti'].dag_id}/{context['ti'].run_id}",
+            pause_s=get_settings().grading_breaker_seconds,
+            override=bool(context["params"].get("override_breaker")),
+        )
+    except BreakerOpen as error:
+        leave_facts(context, **facts, outcome="refused", detail=str(error))
+        raise AlreadyAlerted(str(error)) from None
+    except Exception as error:
+        leave_facts(context, **facts, **outcome_of(error))
+        raise
+
+
 class CheckOperator(BaseOperator):
     """Resolve the run's game_date, pass the circuit breaker, and check the inputs; returns the date and the counts of its inputs.
 
@@ -48,7 +71,7 @@ class CheckOperator(BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Returns game_date (ISO) and the counts of its inputs."""
         game_date = self._game_date(context)
-        self._pass_breaker(context, game_date)
+        pass_circuit_breaker(context, self.operation, game_date=str(game_date))
         return self._check(context, game_date)
 
     def resume(self, context: Context, event: Any) -> dict[str, Any]:
@@ -59,25 +82,6 @@ class CheckOperator(BaseOperator):
         """End the run here: there is nothing to do, for this reason."""
         leave_facts(context, game_date=str(game_date), **facts, outcome=outcome, detail=detail)
         raise AirflowSkipException(detail)
-
-    def _pass_breaker(self, context: Context, game_date: date) -> None:
-        from nba_grading.runs.breaker import BreakerOpen, pass_breaker
-
-        facts = {"game_date": str(game_date)}
-        try:
-            pass_breaker(
-                make_warehouse(context),
-                self.operation,
-                f"{context['ti'].dag_id}/{context['ti'].run_id}",
-                pause_s=get_settings().grading_breaker_seconds,
-                override=bool(context["params"].get("override_breaker")),
-            )
-        except BreakerOpen as error:
-            leave_facts(context, **facts, outcome="refused", detail=str(error))
-            raise AlreadyAlerted(str(error)) from None
-        except Exception as error:
-            leave_facts(context, **facts, **outcome_of(error))
-            raise
 
     def _check(self, context: Context, game_date: date) -> dict[str, Any]:
         facts = {"game_date": str(game_date)}
@@ -110,7 +114,7 @@ class CheckInputsOperator(CheckOperator):
         """The counts, if there are predictions and a box score."""
         from nba_grading.pipelines.grade import count_inputs
 
-        inputs = count_inputs(make_warehouse(context), game_date)
+        inputs = count_inputs(make_warehouse(context), [game_date])[game_date]
         log.info("inputs_counted", game_date=game_date, **vars(inputs), outcome=inputs.outcome)
         if inputs.outcome == "ready":
             return vars(inputs)

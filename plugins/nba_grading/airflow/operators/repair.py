@@ -1,4 +1,4 @@
-"""The operators of remove_duplicates and restore_from_backup: each date is written under its own lease."""
+"""The operators of remove_duplicates and restore_from_backup: guarded writes of several dates."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from nba_grading.airflow.assets import GRADES
+from nba_grading.airflow.assets import GRADES, announce
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import ParamsRefused
 from nba_grading.airflow.notify import notify_once, resolve
-from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
+from nba_grading.airflow.operators.write import GuardedWriteOperator
 from nba_grading.airflow.params import range_of, table_of
 from nba_grading.alerts import messages
 from nba_grading.game_dates import parse_game_date
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 MAINTENANCE = "maintenance"
 
 
-class RepairOperator(GuardedBatchOperator):
-    """Writes the dates of a repair, each under the lease of its table's operation; announces the changed dates of the grades.
+class RepairOperator(GuardedWriteOperator):
+    """Writes the dates of a repair under the leases of its table's operation; announces the changed dates of the grades.
 
-    The run's parameter ``table`` names the table. A date that fails stops the repair, with nothing of that date changed.
+    The run's parameter ``table`` names the table. A date that is refused fails the repair, with nothing of that date changed.
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(operation=MAINTENANCE, recorded_as=MAINTENANCE, success="repaired", game_date="", outlets=[GRADES], **kwargs)
+        super().__init__(operation=MAINTENANCE, recorded_as=MAINTENANCE, success="repaired", outlets=[GRADES], **kwargs)
 
     def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Returns table, the dates changed, and what ``finish`` adds."""
@@ -40,7 +40,7 @@ class RepairOperator(GuardedBatchOperator):
         self.changed: list[date] = []
         super().execute(context, event)
         if table is PREDICTION_ACCURACY and self.changed:
-            context["outlet_events"][GRADES].add_partitions([str(day) for day in self.changed])
+            announce(context, GRADES, self.changed)
         return {"table": table.name, "changed": [str(day) for day in self.changed], **self.finish(context, table)}
 
     def finish(self, context: Context, table: Table) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class RemoveDuplicatesOperator(RepairOperator):
         from nba_grading.quality.after_write import find_duplicates
 
         warehouse = make_warehouse(context)
-        left = [finding for day in self.changed for finding in find_duplicates(warehouse, table, day)]
+        left = [finding for findings in find_duplicates(warehouse, table, self.changed).values() for finding in findings]
         if left:
             raise AirflowFailException(f"there are duplicates again after the repair: {left[0].sentence}; another writer inserts into {table.name}")
         resolve_repaired(warehouse, table, *range_of(context))
@@ -88,7 +88,7 @@ class RestoreOperator(RepairOperator):
     """Restores the dates of the range from the backup; leaves out dates that neither the table nor the backup has."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(work="nba_grading.pipelines.repair:restore_date", work_params=("backup",), **kwargs)
+        super().__init__(work="nba_grading.pipelines.repair:restore_dates", work_params=("backup",), **kwargs)
 
     def find(self, context: Context) -> list[date]:
         """The dates of the range; skipped on a dry run, with what would change."""

@@ -1,4 +1,4 @@
-"""The operator of a guarded write: claim the date by its lease, or wait for that deferred, then do the work.
+"""The operator of a guarded write: claim the dates by their leases, write those that can be had, and wait deferred for the others.
 
 Permanent errors fail the task at once, Airflow retries transient ones; see ``errors.fail_for_good``. Google's libraries are imported
 when a task runs, not when a DAG file is parsed: that import costs seconds for each task.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -21,7 +21,7 @@ from nba_grading.airflow.lineage import LineageMixin, TracedWrite, trace
 from nba_grading.airflow.metrics import start_metrics
 from nba_grading.airflow.notify import alert_lease_store_down, raise_alert
 from nba_grading.airflow.params import run_scope, switched_off
-from nba_grading.airflow.run_record import leave_facts
+from nba_grading.airflow.run_record import leave_facts, store_records
 from nba_grading.airflow.triggers import LeaseFreeTrigger
 from nba_grading.alerts import messages
 from nba_grading.events import get_logger
@@ -31,122 +31,84 @@ from nba_grading.settings import get_settings
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from nba_grading.guarded_write.claim import UnleasedClaim
-    from nba_grading.guarded_write.work import GuardedWork, WriteRequest
+    from nba_grading.guarded_write.claim import ClaimedDates
+    from nba_grading.guarded_write.work import GuardedWork, WriteReport, WriteRequest
     from nba_grading.leases.errors import LeaseHeld
-    from nba_grading.leases.lease import Lease
 
 log = get_logger(__name__)
 
 DEFERRAL_GRACE_SECONDS = 120
+# The same as guarded_write.publish.MOST_DATES, which a test compares: its import would cost each parse of a DAG file seconds.
+DATES_A_WRITE = 32
 
 start_metrics()
 
 
 class GuardedWriteOperator(LineageMixin, BaseOperator):
-    """Write one game_date: claim it by the lease of ``operation``, or wait for that deferred, then do ``work``.
+    """Write game dates: claim them by the leases of ``operation``, do ``work``, and wait deferred for those that are held.
 
-    ``work`` names a GuardedWork, ``module:function``, so that parsing a DAG file does not import Google's libraries. It gets the
-    run's parameters named in ``work_params``. ``game_date`` is templated, ISO. Returns the work's counts with grading_run_id,
-    holder_id, leased and lease_wait_ms.
+    ``work`` names a GuardedWork, ``module:function``, so that parsing a DAG file does not import Google's libraries. It gets the run's
+    parameters named in ``work_params``. ``game_date`` is templated, ISO; a subclass may ``find`` other dates. Returns the facts of each date
+    written since the task began or was resumed: the work's counts with grading_run_id, holder_id, leased and lease_wait_ms.
+
+    A date that is refused fails the task, after the others are written. With ``success`` each date is recorded in grading_runs with that
+    outcome, under ``recorded_as`` or the operation; without, the run's last task does it.
     """
 
     template_fields: Sequence[str] = ("game_date",)
 
-    def __init__(self, *, operation: str, work: str, game_date: str, work_params: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        operation: str,
+        work: str,
+        game_date: str = "",
+        work_params: Sequence[str] = (),
+        success: str | None = None,
+        recorded_as: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.operation, self.work, self.game_date, self.work_params = operation, work, game_date, work_params
+        self.success, self.recorded_as = success, recorded_as
+        self._has_alerted_unleased = False
+        self._started_at = datetime.now(tz=UTC)
 
-    def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Claim the date, or defer until its lease may be free; then do the work. ``event`` is the trigger's, after a wait."""
-        claim, lease_wait_ms = self._claim_or_defer(context, parse_game_date(self.game_date), event or {})
-        return self._write(context, claim, lease_wait_ms)
+    def find(self, context: Context) -> Sequence[date]:
+        """The dates to write, in order."""
+        return [parse_game_date(self.game_date)]
 
-    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+    def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> Any:
+        """Write the dates, or defer until the lease of one may be free. ``event`` is the trigger's, after a wait."""
+        with fail_for_good():
+            found = self.find(context)
+        return self.write_all(context, found, event or {})
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Try again: the lease may be free, the deadline has passed, or the store does not answer."""
         return self.execute(context, event)
 
-    def _claim_or_defer(
-        self, context: Context, game_date: date, event: Mapping[str, Any], written: Sequence[str] = ()
-    ) -> tuple[Lease | UnleasedClaim, int]:
-        """The claim on a date, and the milliseconds that the run waited for it, if ``event`` ends the wait for this date.
+    def write_all(self, context: Context, dates: Sequence[date], event: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Write each date that is not among those that ``event`` says are written, so many at once, and then wait for those that are held."""
+        self._started_at = datetime.now(tz=UTC)
+        written = [str(day) for day in event.get("written", ())]
+        left = [day for day in dates if str(day) not in written]
+        facts: list[dict[str, Any]] = []
+        held: dict[date, LeaseHeld] = {}
+        for start in range(0, len(left), DATES_A_WRITE):
+            claimed, held_now = self._claim(context, left[start : start + DATES_A_WRITE], event)
+            held |= held_now
+            if claimed:
+                facts += self._write(context, claimed, event)
+                written += map(str, claimed.dates)
+                log.info("dates_written", task=self.task_id, operation=self.operation, done=len(written), of=len(dates), held=len(held))
+        if held:
+            day = min(held)
+            self._wait_for_lease(context, held[day], self._waiting_since(day, event), written)
+        return facts
 
-        ``written`` are the dates that the task need not write again when it is resumed.
-        """
-        from nba_grading.leases.errors import LeaseHeld
-
-        has_waited = event.get("game_date") == str(game_date)
-        since: float = event["waiting_since"] if has_waited else time.time()
-        waited_s = max(time.time() - since, 0.001) if has_waited else 0.0
-        try:
-            return self._claim(context, game_date, waited_s), round(waited_s * 1000)
-        except LeaseHeld as held:
-            self._wait_for_lease(context, held, since, written)
-
-    def _claim(self, context: Context, game_date: date, waited_s: float) -> Lease | UnleasedClaim:
-        """The claim on a date; raises LeaseHeld or LeaseStoreUnavailable."""
-        from nba_grading.guarded_write.claim import claim_date
-        from nba_grading.leases.errors import LeaseStoreUnavailable
-        from nba_grading.leases.store import LeaseKey
-
-        try:
-            return claim_date(
-                make_leases,
-                LeaseKey(self.operation, game_date),
-                lease_owner(context),
-                get_settings().lease_on_unavailable,
-                waited_s=waited_s,
-                switched_off=switched_off(context),
-            )
-        except LeaseStoreUnavailable as error:
-            self._leave_facts(context, detail=str(error))
-            raise
-
-    def _write(self, context: Context, claim: Lease | UnleasedClaim, lease_wait_ms: int) -> dict[str, Any]:
-        """Do the work for the claim's date, alert if it has no lease, and release the claim."""
-        from nba_grading.guarded_write.claim import UnleasedClaim
-
-        with claim:
-            if isinstance(claim, UnleasedClaim):
-                self._alert_unleased(context, claim)
-            return self._work(context, claim, lease_wait_ms)
-
-    def _alert_unleased(self, context: Context, claim: UnleasedClaim) -> None:
-        if claim.switched_off:
-            scope, task_id = run_scope(context), self.task_id
-            raise_alert(
-                context,
-                messages.lease_switched_off(run_link(context), scope=scope, task_id=task_id, game_date=claim.key.game_date, reason=claim.reason),
-            )
-        else:
-            alert_lease_store_down(context, claim.reason)
-
-    def _work(self, context: Context, claim: Lease | UnleasedClaim, lease_wait_ms: int) -> dict[str, Any]:
-        from nba_grading.guarded_write.claim import UnleasedClaim
-
-        run = {
-            "grading_run_id": uuid.uuid4().hex,
-            "holder_id": claim.holder_id,
-            "fencing_token": claim.fencing_token,
-            "leased": claim.leased,
-            "unleased_reason": claim.reason if isinstance(claim, UnleasedClaim) else None,
-            "lease_wait_ms": lease_wait_ms,
-        }
-        self._leave_facts(context, **run)
-        key = claim.key
-        log.info("write_begun", operation=key.operation, game_date=key.game_date, holder=claim.holder_id, grading_run_id=run["grading_run_id"])
-        warehouse = make_warehouse(context)
-        self._cancel = warehouse.cancel_running
-        try:
-            with fail_for_good():
-                report = load_work(self.work)(warehouse, claim, self._request(context, str(run["grading_run_id"])))
-        except Exception as error:
-            self._leave_facts(context, **run, **outcome_of(error))
-            raise
-        trace.append(TracedWrite(str(run["grading_run_id"]), report.published))
-        return {**run, **report.as_facts()}
-
-    def _request(self, context: Context, grading_run_id: str) -> WriteRequest:
+    def request(self, context: Context, grading_run_id: str) -> WriteRequest:
+        """What the work is asked to do."""
         from nba_grading.guarded_write.work import WriteRequest
 
         params = context["params"]
@@ -157,9 +119,100 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
             params={name: params[name] for name in self.work_params},
         )
 
+    def settle(self, context: Context, warehouse: Any, facts: list[dict[str, Any]], report: WriteReport) -> None:
+        """Record the published dates, and raise why a date was refused."""
+        if self.success:
+            rows = [{**each, "outcome": self.success} for each in facts]
+            store_records(context, self.recorded_as or self.operation, rows, self._started_at, warehouse)
+        with fail_for_good():
+            report.raise_refused()
+
     def on_kill(self) -> None:
-        """Stop the running query when the task is killed; the lease is released by its context, or expires."""
+        """Stop the running query when the task is killed; the leases are released by their context, or expire."""
         getattr(self, "_cancel", lambda: None)()
+
+    def _claim(self, context: Context, dates: Sequence[date], event: Mapping[str, Any]) -> tuple[ClaimedDates | None, dict[date, LeaseHeld]]:
+        """The claims on those dates that can be had, and who holds the others; raises LeaseStoreUnavailable."""
+        from nba_grading.guarded_write.claim import claim_dates
+        from nba_grading.leases.errors import LeaseStoreUnavailable
+
+        try:
+            return claim_dates(
+                make_leases,
+                self.operation,
+                dates,
+                lease_owner(context),
+                get_settings().lease_on_unavailable,
+                waited_s={day: self._waited_s(day, event) for day in dates},
+                switched_off=switched_off(context),
+            )
+        except LeaseStoreUnavailable as error:
+            self._leave_facts(context, detail=str(error))
+            raise
+
+    def _write(self, context: Context, claimed: ClaimedDates, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Do the work for the claimed dates, alert if one has no lease, and release the claims; returns the facts of each date."""
+        with claimed:
+            if claimed.unleased and not self._has_alerted_unleased:
+                self._alert_unleased(context, claimed)
+            return self._work(context, claimed, event)
+
+    def _alert_unleased(self, context: Context, claimed: ClaimedDates) -> None:
+        """One alert for all dates of the task."""
+        self._has_alerted_unleased, claim = True, claimed.unleased
+        assert claim is not None
+        if claim.switched_off:
+            about: dict[str, Any] = {"scope": run_scope(context), "task_id": self.task_id, "game_date": claim.key.game_date or claimed.dates[0]}
+            raise_alert(context, messages.lease_switched_off(run_link(context), **about, reason=claim.reason))
+        else:
+            alert_lease_store_down(context, claim.reason)
+
+    def _work(self, context: Context, claimed: ClaimedDates, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+        from nba_grading.guarded_write.claim import UnleasedClaim
+
+        grading_run_id = uuid.uuid4().hex
+        runs = {
+            day: {
+                "grading_run_id": grading_run_id,
+                "holder_id": claim.holder_id,
+                "fencing_token": claim.fencing_token,
+                "leased": claim.leased,
+                "unleased_reason": claim.reason if isinstance(claim, UnleasedClaim) else None,
+                "lease_wait_ms": round(self._waited_s(day, event) * 1000),
+            }
+            for day, claim in claimed.by_date.items()
+        }
+        first = runs[claimed.dates[0]]
+        self._leave_facts(context, **first)
+        about = {"operation": claimed.operation, "dates": len(runs), "game_date": claimed.dates[0], "holder": first["holder_id"]}
+        log.info("write_begun", **about, grading_run_id=grading_run_id)
+        warehouse = make_warehouse(context)
+        self._cancel = warehouse.cancel_running
+        try:
+            with fail_for_good():
+                report = load_work(self.work)(warehouse, claimed, self.request(context, grading_run_id))
+            trace.extend(TracedWrite(grading_run_id, each) for each in report.written.published)
+            facts = [{**runs[each.game_date], **report.facts_of(each.game_date)} for each in report.written.published]
+            self.settle(context, warehouse, facts, report)
+        except Exception as error:
+            self._leave_facts(context, **first, **outcome_of(error))
+            raise
+        return facts
+
+    def _waiting_since(self, day: date, event: Mapping[str, Any]) -> float:
+        """When the run began to wait for the date, in seconds since 1970."""
+        return float(event["waiting_since"]) if event.get("game_date") == str(day) else time.time()
+
+    def _waited_s(self, day: date, event: Mapping[str, Any]) -> float:
+        """Seconds that the run has waited for the date, if ``event`` ends a wait for it."""
+        return max(time.time() - self._waiting_since(day, event), 0.001) if event.get("game_date") == str(day) else 0.0
+
+    def _leave_facts(self, context: Context, **facts: Any) -> None:
+        """Leave the facts for the run's last task; where each date is recorded here, only why the run stops: the rest is of single dates."""
+        if self.success:
+            facts = {name: facts[name] for name in ("outcome", "detail") if facts.get(name)}
+        if facts:
+            leave_facts(context, **facts)
 
     def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, written: Sequence[str]) -> NoReturn:
         from nba_grading.leases.manager import timed_out
@@ -184,18 +237,9 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
             timeout=timedelta(seconds=max(since + max_wait_s - time.time(), 0) + DEFERRAL_GRACE_SECONDS),
         )
 
-    def _leave_facts(self, context: Context, **facts: Any) -> None:
-        leave_facts(context, **facts)
-
 
 def load_work(path: str) -> GuardedWork:
     """The work named by ``module:function``, imported when it is needed."""
-    work: GuardedWork = load_function(path)
-    return work
-
-
-def load_function(path: str) -> Callable[..., Any]:
-    """The function named by ``module:function``, imported when it is needed."""
     module, _, name = path.partition(":")
     loaded: Callable[..., Any] = getattr(import_module(module), name)
     return loaded

@@ -9,7 +9,7 @@ from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import raise_alert, resolve, task_incidents
 from nba_grading.airflow.params import run_scope
-from nba_grading.airflow.run_record import FACTS_KEY, collect_facts, store_record
+from nba_grading.airflow.run_record import FACTS_KEY, collect_facts, store_records
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import incident_name
 from nba_grading.events import get_logger
@@ -25,20 +25,24 @@ log = get_logger(__name__)
 
 
 def record_guarded_run(
-    context: Context, operation: str, *, write_task: str = "grade", last_task: str = "validate", success: str = "graded"
+    context: Context,
+    operation: str,
+    *,
+    check_task: str | None = "check_inputs",
+    write_task: str = "grade",
+    last_task: str = "validate",
+    success: str = "graded",
 ) -> dict[str, Any]:
-    """Write the run's row of grading_runs from the facts that its tasks left; returns that row as plain values.
+    """Write the run's row of grading_runs from the facts that its tasks left, and act on its outcome; returns that row as plain values.
 
-    The tasks are check_inputs, ``write_task`` and ``last_task``; ``success`` is the outcome of a run whose last task succeeded.
+    ``success`` is the outcome of a run whose last task succeeded. Without a ``check_task`` the write task records what it writes itself, and
+    only a run that stopped gets a row here.
     """
     ti, dag_run = context["ti"], context["dag_run"]
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
-    tasks = (
-        ("check_inputs", FACTS_KEY, ("success", "failed", "skipped")),
-        (write_task, FACTS_KEY, ("success", "failed")),
-        (write_task, "return_value", ("success",)),
-        (last_task, FACTS_KEY, ("success", "failed")),
-    )
+    tasks: list[tuple[str, str, tuple[str, ...]]] = [(write_task, FACTS_KEY, ("success", "failed")), (last_task, FACTS_KEY, ("success", "failed"))]
+    if check_task:
+        tasks = [(check_task, FACTS_KEY, ("success", "failed", "skipped")), tasks[0], (write_task, "return_value", ("success",)), tasks[1]]
     # The id is the same for every try of this task, and another one when the run is cleared and starts again.
     facts = {"grading_run_id": f"{ti.dag_id}/{ti.run_id}/{dag_run.start_date}", **collect_facts(context, tasks, states)}
     if str(states.get(last_task)) == "success":
@@ -47,20 +51,23 @@ def record_guarded_run(
         facts["outcome"] = "failed"
         if not facts.get("detail"):
             facts["detail"] = "a task was killed before it could report an error: see its log"
-            killed = next((task_id for task_id in ("check_inputs", write_task, last_task) if str(states.get(task_id)) == "failed"), write_task)
+            names = [each for each in (check_task, write_task, last_task) if each]
+            killed = next((task_id for task_id in names if str(states.get(task_id)) == "failed"), write_task)
             about: dict[str, Any] = {"scope": run_scope(context), "task_id": killed, "game_date": facts.get("game_date")}
             raise_alert(context, alerts.task_failed(run_link(context), **about, tries=1, error=facts["detail"]))
-    row = store_record(context, operation, facts, dag_run.start_date or datetime.now(tz=UTC))
+    row = {**facts, "operation": operation}
+    if check_task or facts["outcome"] != success:
+        [row] = store_records(context, operation, [facts], dag_run.start_date or datetime.now(tz=UTC))
     if row["outcome"] == success:
         # The key of a mapped task ends with its index.
         failed = [key for key, state in states.items() if str(state) == "failed"]
-        _resolve_incidents(context, row, [each for each in context["dag"].task_ids if not any(key.startswith(each) for key in failed)])
+        resolve_run_incidents(context, row, [each for each in context["dag"].task_ids if not any(key.startswith(each) for key in failed)])
     elif row["outcome"] == "failed":
-        _count_failure(context, row)
+        count_failure(context, row)
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
 
 
-def _resolve_incidents(context: Context, row: dict[str, Any], task_ids: Sequence[str]) -> None:
+def resolve_run_incidents(context: Context, row: dict[str, Any], task_ids: Sequence[str]) -> None:
     """Resolve what these tasks opened in earlier runs for the same scope, and close the circuit breaker."""
     operation, breaker = row["operation"], incident_name(alerts.BREAKER_OPENED, row["operation"])
     resolution = f"A run of {context['ti'].dag_id} has succeeded, for {row.get('game_date')}."
@@ -68,7 +75,8 @@ def _resolve_incidents(context: Context, row: dict[str, Any], task_ids: Sequence
         log.info("breaker_closed", operation=operation, game_date=row.get("game_date"))
 
 
-def _count_failure(context: Context, row: dict[str, Any]) -> None:
+def count_failure(context: Context, row: dict[str, Any]) -> None:
+    """Open the circuit breaker if enough runs have failed in a row."""
     from nba_grading.runs.breaker import failures_that_open
 
     settings, operation = get_settings(), row["operation"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from nba_grading.airflow.assets import GRADES
+from nba_grading.airflow.assets import GRADES, announce
 from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good
 from nba_grading.airflow.notify import raise_alert, resolve
@@ -28,61 +29,84 @@ if TYPE_CHECKING:
 REPAIR_DAG = "remove_duplicates"
 
 
-def validate_written_date(context: Context, game_date: str, reported: dict[str, Any]) -> list[dict[str, Any]]:
-    """Check a date that was just written, alert on findings, and announce the date to consumers of the asset.
+@dataclass(frozen=True)
+class Settled:
+    """What the findings of some dates led to: the params of repairs without approval, and per date a sentence, surplus rows, and whether it fails."""
+
+    repairs: list[dict[str, Any]]
+    details: Mapping[date, str]
+    surplus: Mapping[date, int]
+    fatal: frozenset[date]
+
+
+def validate_written_date(context: Context, game_date: str, reported: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Check the date that was just written, alert on findings, and announce it to consumers of the asset. ``reported`` has its facts.
 
     Returns the params of the runs of remove_duplicates that repair it without approval: one, or none. Raises AirflowFailException on
     findings of severity fail; whether duplicates are among those is a setting.
     """
-    from nba_grading.quality.after_write import validate_date
+    settled = settle_grades(context, make_warehouse(context), {parse_game_date(game_date): reported[0]})
+    return conclude(context, settled, parse_game_date(game_date), GRADES)
+
+
+def settle_grades(context: Context, warehouse: Warehouse, reported: Mapping[date, Mapping[str, Any]]) -> Settled:
+    """Check dates of prediction_accuracy that were just written, and act on what is found."""
+    from nba_grading.quality.after_write import validate_dates
     from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 
-    warehouse, written_date = make_warehouse(context), parse_game_date(game_date)
     with fail_for_good():
-        findings = validate_date(warehouse, written_date, reported)
-    counts = ", ".join(f"{reported[name]} {name}" for name in ("graded", "voided", "pending"))
-    return settle_findings(
-        context, warehouse, PREDICTION_ACCURACY, written_date, findings, alert=alerts.findings_after_write, counts=counts, asset=GRADES
-    )
+        findings = validate_dates(warehouse, reported)
+    counts = {day: ", ".join(f"{facts[name]} {name}" for name in ("graded", "voided", "pending")) for day, facts in reported.items()}
+    return settle_findings(context, warehouse, PREDICTION_ACCURACY, findings, alert=alerts.findings_after_write, counts=counts)
 
 
 def settle_findings(
     context: Context,
     warehouse: Warehouse,
     table: Table,
-    game_date: date,
-    findings: Sequence[Finding],
+    findings: Mapping[date, Sequence[Finding]],
     *,
     alert: Callable[..., Alert],
-    counts: str,
-    asset: Asset,
-    summary: str | None = None,
-) -> list[dict[str, Any]]:
-    """Act on the findings of a date: record them, alert, write the audit of duplicates, then announce the date or fail.
+    counts: Mapping[date, str],
+) -> Settled:
+    """Act on the findings of each date: alert, write the audit of duplicates, and resolve the incidents of earlier findings that are gone.
 
-    ``alert`` makes the alert of the findings. Incidents of earlier findings that are gone are resolved. ``summary`` begins the detail
-    of the run's record. Returns and raises as ``validate_written_date``.
+    ``alert`` makes the alert of a date's findings.
     """
     from nba_grading.quality.after_write import record_duplicates
 
-    link, surplus = run_link(context), sum(finding.surplus_rows for finding in findings)
-    sentences = "; ".join(f"{finding.check}: {finding.sentence}" for finding in findings)
-    leave_facts(context, duplicates=surplus, detail="; ".join(part for part in (summary, sentences) if part) or None)
-    repairs = small_repairs(table, {game_date: surplus})
-    found = set()
-    if findings:
-        made = alert(link, table=table, game_date=game_date, findings=findings, counts=counts, repaired_by=REPAIR_DAG if repairs else None)
-        raise_alert(context, made)
-        found = {made.name}
-    resolve(context, sorted(set(alerts.finding_incidents(table, game_date)) - found), f"{link.dag_id} wrote the date again ({counts}).")
-    if surplus:
-        with fail_for_good():
-            record_duplicates(warehouse, table, game_date, processor=table.operation, investigation_url=link.url)
-    fatal = [f for f in findings if f.severity == "fail" and (f.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")]
-    if fatal:
-        raise AlreadyAlerted(f"{game_date}: {sentences}")
-    context["outlet_events"][asset].add_partitions(str(game_date))
-    return repairs
+    link = run_link(context)
+    surplus = {day: sum(finding.surplus_rows for finding in found) for day, found in findings.items()}
+    repairs = small_repairs(table, surplus)
+    repaired = {repair["from_date"] for repair in repairs}
+    gone = {name for day in findings for name in alerts.finding_incidents(table, day)}
+    for day, found in findings.items():
+        if found:
+            by = REPAIR_DAG if str(day) in repaired else None
+            made = alert(link, table=table, game_date=day, findings=found, counts=counts[day], repaired_by=by)
+            raise_alert(context, made)
+            gone.discard(made.name)
+        if surplus[day]:
+            with fail_for_good():
+                record_duplicates(warehouse, table, day, processor=table.operation, investigation_url=link.url)
+    dates = f"{min(findings)}" if len(findings) == 1 else f"{len(findings)} dates from {min(findings)} to {max(findings)}"
+    resolve(context, sorted(gone), f"{link.dag_id} wrote {dates} again" + (f" ({counts[min(findings)]})." if len(findings) == 1 else "."))
+    details = {day: "; ".join(f"{one.check}: {one.sentence}" for one in found) for day, found in findings.items()}
+    return Settled(repairs, details, surplus, frozenset(day for day, found in findings.items() if any(map(_is_fatal, found))))
+
+
+def conclude(context: Context, settled: Settled, day: date, asset: Asset, summary: str | None = None) -> list[dict[str, Any]]:
+    """Leave the facts of the date for its record, and announce it or fail. ``summary`` begins the detail. Returns the repairs."""
+    detail = "; ".join(part for part in (summary, settled.details[day]) if part) or None
+    leave_facts(context, duplicates=settled.surplus[day], detail=detail)
+    if day in settled.fatal:
+        raise AlreadyAlerted(f"{day}: {settled.details[day]}")
+    announce(context, asset, [day])
+    return settled.repairs
+
+
+def _is_fatal(finding: Finding) -> bool:
+    return finding.severity == "fail" and (finding.check != "duplicate_keys" or get_settings().grading_on_duplicates == "fail")
 
 
 def small_repairs(table: Table, surplus_rows: Mapping[date, int]) -> list[dict[str, Any]]:

@@ -1,21 +1,24 @@
--- One row per system with a gradable prediction or a grade on a game date: how its predictions ended.
+-- One row per date and system with a gradable prediction or a grade: how its predictions ended.
 -- Read into a staging table. A rate with nothing to divide by is NULL.
--- Params: game_date DATE, grading_run_id STRING
+-- Params: game_dates ARRAY<DATE>, grading_run_id STRING
 WITH
 gradable AS (
     SELECT DISTINCT
+        game_date,
         game_id,
         player_lookup,
         system_id,
         current_points_line
     FROM nba_predictions.gradable_predictions
-    WHERE game_date = @game_date
+    WHERE game_date IN UNNEST(@game_dates)
 ),
 
 played_games AS (
-    SELECT DISTINCT game_id
+    SELECT DISTINCT
+        game_date,
+        game_id
     FROM nba_box_scores.player_game_summary
-    WHERE game_date = @game_date
+    WHERE game_date IN UNNEST(@game_dates)
 ),
 
 grades AS (
@@ -24,16 +27,21 @@ grades AS (
         NOT is_voided AND confidence_score >= NUMERIC '0.70' AS is_high,
         recommendation IN ('OVER', 'UNDER') AND actual_margin = 0 AS is_push
     FROM nba_predictions.prediction_accuracy
-    WHERE game_date = @game_date
+    WHERE game_date IN UNNEST(@game_dates)
 ),
 
-newest AS (
-    SELECT COALESCE(UNIX_MICROS(MAX(graded_at)), 0) AS grades_version
-    FROM grades
+versions AS (
+    SELECT
+        game_date,
+        MAX(version) AS grades_version
+    FROM nba_predictions.write_fences_prediction_accuracy
+    WHERE game_date IN UNNEST(@game_dates)
+    GROUP BY game_date
 ),
 
 graded_systems AS (
     SELECT
+        game_date,
         system_id,
         COUNTIF(NOT is_voided) AS graded,
         COUNTIF(is_voided) AS voided,
@@ -57,27 +65,34 @@ graded_systems AS (
         COUNTIF(is_high AND prediction_correct) AS high_confidence_correct,
         COUNTIF(is_high AND NOT prediction_correct) AS high_confidence_incorrect
     FROM grades
-    GROUP BY system_id
+    GROUP BY game_date, system_id
 ),
 
 pending_systems AS (
     SELECT
+        gradable.game_date,
         gradable.system_id,
         COUNT(*) AS pending
     FROM gradable
-    LEFT JOIN played_games USING (game_id)
+    LEFT JOIN played_games USING (game_date, game_id)
     WHERE played_games.game_id IS NULL
-    GROUP BY gradable.system_id
+    GROUP BY gradable.game_date, gradable.system_id
 ),
 
 systems AS (
-    SELECT system_id FROM graded_systems
+    SELECT
+        game_date,
+        system_id
+    FROM graded_systems
     UNION DISTINCT
-    SELECT system_id FROM pending_systems
+    SELECT
+        game_date,
+        system_id
+    FROM pending_systems
 )
 
 SELECT
-    @game_date AS game_date,
+    systems.game_date,
     systems.system_id,
     COALESCE(graded_systems.graded, 0) + COALESCE(graded_systems.voided, 0) + COALESCE(pending_systems.pending, 0) AS predictions,
     COALESCE(graded_systems.graded, 0) AS graded,
@@ -108,10 +123,10 @@ SELECT
     COALESCE(graded_systems.high_confidence_correct, 0) AS high_confidence_correct,
     COALESCE(graded_systems.high_confidence_incorrect, 0) AS high_confidence_incorrect,
     SAFE_DIVIDE(graded_systems.high_confidence_correct, graded_systems.high_confidence_correct + graded_systems.high_confidence_incorrect) AS high_confidence_win_rate,
-    newest.grades_version,
+    COALESCE(versions.grades_version, 0) AS grades_version,
     CURRENT_TIMESTAMP() AS computed_at,
     @grading_run_id AS grading_run_id
 FROM systems
-CROSS JOIN newest
-LEFT JOIN graded_systems USING (system_id)
-LEFT JOIN pending_systems USING (system_id)
+LEFT JOIN versions USING (game_date)
+LEFT JOIN graded_systems USING (game_date, system_id)
+LEFT JOIN pending_systems USING (game_date, system_id)

@@ -1,0 +1,118 @@
+-- One row per partition of an aggregate that was not made from the grades as they are now: the target, the partition, and the version that
+-- makes it fresh. For a date that is the version of its grades, for the last day of some periods the sum over the dates they cover. Read
+-- from the fences alone: a publish of grades raises a version, and an aggregate's fence says which version it was made from.
+-- Params: none. Text: periods, the SELECT of aggregates/periods_fragment
+WITH
+grades AS (
+    SELECT
+        game_date,
+        MAX(version) AS version,
+        MAX(published_rows) AS published_rows
+    FROM nba_predictions.write_fences_prediction_accuracy
+    GROUP BY game_date
+    HAVING MAX(version) > 0
+),
+
+summaries AS (
+    SELECT
+        game_date AS period_end_date,
+        MAX(source_version) AS source_version,
+        MAX(published_rows) AS published_rows
+    FROM nba_predictions.write_fences_prediction_performance_summary
+    GROUP BY game_date
+),
+
+days AS (
+    SELECT
+        'system_daily_performance' AS target,
+        game_date,
+        MAX(source_version) AS source_version
+    FROM nba_predictions.write_fences_system_daily_performance
+    GROUP BY game_date
+    UNION ALL
+    SELECT
+        'player_daily_performance' AS target,
+        game_date,
+        MAX(source_version) AS source_version
+    FROM nba_predictions.write_fences_player_daily_performance
+    GROUP BY game_date
+),
+
+-- Each graded date ends its rolling periods, and is in a month and a season. A partition that still has rows is looked at as well.
+candidates AS (
+    SELECT
+        game_date AS period_end_date,
+        TRUE AS is_graded
+    FROM grades
+    WHERE published_rows > 0
+    UNION ALL
+    SELECT
+        LAST_DAY(game_date) AS period_end_date,
+        FALSE AS is_graded
+    FROM grades
+    UNION ALL
+    SELECT
+        DATE(EXTRACT(YEAR FROM game_date) + IF(EXTRACT(MONTH FROM game_date) >= 10, 1, 0), 9, 30) AS period_end_date,
+        FALSE AS is_graded
+    FROM grades
+    UNION ALL
+    SELECT
+        period_end_date,
+        TRUE AS is_graded
+    FROM summaries
+    WHERE published_rows > 0
+),
+
+ends AS (
+    SELECT
+        period_end_date,
+        LOGICAL_OR(is_graded) AS is_graded
+    FROM candidates
+    GROUP BY period_end_date
+),
+
+periods AS (
+    {periods}
+),
+
+longest AS (
+    SELECT
+        period_end_date,
+        MIN(period_start_date) AS period_start_date
+    FROM periods
+    GROUP BY period_end_date
+),
+
+expected AS (
+    SELECT
+        longest.period_end_date,
+        SUM(grades.version) AS version
+    FROM longest
+    INNER JOIN grades ON grades.game_date BETWEEN longest.period_start_date AND longest.period_end_date
+    GROUP BY longest.period_end_date
+)
+
+SELECT
+    targets.target,
+    grades.game_date AS partition_date,
+    grades.version
+FROM grades
+CROSS JOIN (
+    SELECT 'system_daily_performance' AS target
+    UNION ALL
+    SELECT 'player_daily_performance' AS target
+) AS targets
+LEFT JOIN days
+    ON
+        targets.target = days.target
+        AND grades.game_date = days.game_date
+WHERE days.source_version IS DISTINCT FROM grades.version
+UNION ALL
+SELECT
+    'prediction_performance_summary' AS target,
+    expected.period_end_date AS partition_date,
+    expected.version
+FROM expected
+LEFT JOIN summaries USING (period_end_date)
+WHERE summaries.source_version IS DISTINCT FROM expected.version
+ORDER BY target, partition_date;

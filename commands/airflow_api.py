@@ -1,15 +1,11 @@
-"""The part of Airflow's REST API that the commands use.
-
-409 (another backfill runs), 503 and a database error (SQLite was busy) are retried.
-"""
+"""The part of Airflow's REST API that the commands use. 503 and a database error (SQLite was busy) are retried."""
 
 from __future__ import annotations
 
 import json
 import os
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,12 +22,13 @@ class AirflowApiError(RuntimeError):
 
 @dataclass(frozen=True)
 class DagRun:
-    """A run of a DAG: its id, type and state, and the date of its data interval's start (None for a manual run)."""
+    """A run of a DAG: its id, type and state, the date of its data interval's start (None for a manual run), and its parameters."""
 
     run_id: str
     run_type: str
     state: str
     logical_date: datetime | None
+    conf: dict[str, Any] = field(default_factory=dict)
 
 
 class AirflowApi:
@@ -52,7 +49,7 @@ class AirflowApi:
 
     def set_paused(self, dag_id: str, paused: bool) -> None:
         """Pause a DAG, or let its runs start again."""
-        self._retrying(BUSY_SECONDS, lambda reason: None)(self._send, "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
+        self._retrying()(self._send, "PATCH", f"/api/v2/dags/{dag_id}", json={"is_paused": paused})
 
     def import_errors(self) -> list[str]:
         """DAG files that cannot be loaded, each with the end of its traceback."""
@@ -67,9 +64,7 @@ class AirflowApi:
         """Start a manual run with params; returns its run id. The id is chosen here, so that a retry cannot start a second run."""
         run_id = f"manual__{datetime.now(tz=UTC).isoformat()}__{uuid.uuid4().hex[:8]}"
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
-        answer = self._retrying(BUSY_SECONDS, lambda reason: None)(
-            self._send, "POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, ok=(200, 201, 409)
-        )
+        answer = self._retrying()(self._send, "POST", f"/api/v2/dags/{dag_id}/dagRuns", json=body, ok=(200, 201, 409))
         return str(answer.json()["dag_run_id"]) if answer.status_code != httpx.codes.CONFLICT else run_id
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
@@ -85,17 +80,9 @@ class AirflowApi:
         """Runs of a DAG that are queued or running."""
         return int(self._get(f"/api/v2/dags/{dag_id}/dagRuns", params={"state": ["queued", "running"], "limit": 1}).json()["total_entries"])
 
-    def runs_between(self, dag_id: str, first: datetime, last: datetime) -> list[DagRun]:
-        """Scheduled and backfill runs whose logical date is in the range, both ends included; a manual run's date is its parameter."""
-        found = self._runs(dag_id, {"logical_date_gte": first.isoformat(), "logical_date_lte": last.isoformat()})
-        return [run for run in found if run.run_type != "manual"]
-
-    def runs(self, dag_id: str) -> list[DagRun]:
-        """All runs of a DAG."""
-        return self._runs(dag_id, {})
-
-    def _runs(self, dag_id: str, filters: dict[str, Any]) -> list[DagRun]:
-        return [_dag_run(entry) for entry in self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", **filters)]
+    def runs(self, dag_id: str, *states: str) -> list[DagRun]:
+        """The runs of a DAG in these states, or all."""
+        return [_dag_run(entry) for entry in self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", **({"state": states} if states else {}))]
 
     def _pages(self, path: str, key: str, **filters: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -105,44 +92,25 @@ class AirflowApi:
             if len(found) >= page["total_entries"] or not page[key]:
                 return found
 
-    def result(self, dag_id: str, run_id: str, task_id: str) -> dict[str, Any] | None:
-        """What a task returned, or None before it did."""
-        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/return_value"
-        answer = self._get(path, params={"deserialize": "false"}, ok=(200, 404))
+    def result(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """What a task returned, or left under another key; None before it did."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        answer = self._get(path, params={"deserialize": "false", "map_index": map_index}, ok=(200, 404))
         if answer.status_code == httpx.codes.NOT_FOUND:
             return None
         value = answer.json()["value"]
-        if isinstance(value, str):
-            value = json.loads(value)
-        return dict(value)
+        return json.loads(value) if isinstance(value, str) else value
 
-    def create_backfill(self, dag_id: str, first: datetime, last: datetime, *, reprocess: str, wait_s: float, on_wait: Callable[[str], None]) -> None:
-        """Create a backfill, waiting up to ``wait_s`` for another one of the DAG to end; ``on_wait`` gets the reason."""
-        body = {"dag_id": dag_id, "from_date": first.isoformat(), "to_date": last.isoformat(), "reprocess_behavior": reprocess, "max_active_runs": 16}
-        self._retrying(wait_s, on_wait)(self._create_backfill, body)
-
-    def clear_runs(self, dag_id: str, run_ids: Sequence[str]) -> None:
-        """Run finished runs again, under their own ids; nothing for an empty list."""
-        if run_ids:
-            body = {"dry_run": False, "dag_runs": [{"dag_run_id": run_id} for run_id in run_ids]}
-            self._retrying(BUSY_SECONDS, lambda reason: None)(self._send, "POST", f"/api/v2/dags/{dag_id}/clearDagRuns", json=body)
-
-    def _retrying(self, wait_s: float, on_wait: Callable[[str], None]) -> tenacity.Retrying:
+    def _retrying(self) -> tenacity.Retrying:
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_TryAgain),
             wait=tenacity.wait_random(0.5, 2),
-            stop=tenacity.stop_after_delay(wait_s),
-            before_sleep=lambda state: on_wait(str(state.outcome and state.outcome.exception())),
+            stop=tenacity.stop_after_delay(BUSY_SECONDS),
             reraise=True,
         )
 
-    def _create_backfill(self, body: dict[str, Any]) -> None:
-        answer = self._send("POST", "/api/v2/backfills", json=body, ok=(200, 201, 409))
-        if answer.status_code == httpx.codes.CONFLICT:
-            raise _TryAgain(_detail(answer))
-
     def _get(self, path: str, *, ok: tuple[int, ...] = (200,), **kwargs: Any) -> httpx.Response:
-        return self._retrying(BUSY_SECONDS, lambda reason: None)(self._send, "GET", path, ok=ok, **kwargs)
+        return self._retrying()(self._send, "GET", path, ok=ok, **kwargs)
 
     def _send(self, method: str, path: str, *, ok: tuple[int, ...] = (200, 201), **kwargs: Any) -> httpx.Response:
         try:
@@ -188,4 +156,4 @@ def _detail(answer: httpx.Response) -> str:
 
 def _dag_run(entry: dict[str, Any]) -> DagRun:
     logical_date = datetime.fromisoformat(entry["logical_date"]) if entry.get("logical_date") else None
-    return DagRun(run_id=entry["dag_run_id"], run_type=entry["run_type"], state=entry["state"], logical_date=logical_date)
+    return DagRun(entry["dag_run_id"], entry["run_type"], entry["state"], logical_date, entry.get("conf") or {})

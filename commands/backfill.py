@@ -2,10 +2,10 @@
 
 Usage: python -m commands.backfill --from 2026-01-04 --to 2026-01-16 [--regrade]
 
-The range is inclusive. It is an Airflow backfill like any other, created over REST: the UI shows it, the DAG's pool and lease
-guard it. A date is finished once its run recorded the outcome ``graded``: it is left alone unless --regrade is given. A date
-whose run failed, or found no predictions or no box scores, runs again. AIRFLOW_API_URL says which Airflow (the local stack by default),
-AIRFLOW_API_TOKEN or AIRFLOW_API_USER and AIRFLOW_API_PASSWORD log in.
+The range is inclusive. It is a run of the DAG backfill_grades, triggered over REST: the UI shows it, the DAG's pool and leases guard it. A
+date is finished once a run recorded the outcome ``graded``: it is left alone unless --regrade is given. A date whose run failed, or found no
+predictions or no box scores, runs again. A run of the same range that is active already is followed instead of starting another.
+AIRFLOW_API_URL says which Airflow (the local stack by default), AIRFLOW_API_TOKEN or AIRFLOW_API_USER and AIRFLOW_API_PASSWORD log in.
 """
 
 from __future__ import annotations
@@ -14,117 +14,100 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
 from typing import Annotated, Any
 
 import typer
-from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands.airflow_api import FINISHED, AirflowApi, DagRun
+from commands.airflow_api import FINISHED, AirflowApi
 from commands.console import CommandError, command, console, count_of
 from commands.stack import local_stack
 from nba_grading.game_dates import NEW_YORK, GameDateError, parse_game_date
 
-DAG_ID = "grade_predictions"
-POLL_SECONDS = 1.0
-CREATE_WAIT_SECONDS = 3600.0
-CREATION_SECONDS = 60.0
+DAG_ID = "backfill_grades"
+POLL_SECONDS = 0.5
+ACTIVE = ("queued", "running")
 COUNTS = ("graded", "voided", "pending", "replaced", "duplicates")
-RECORD_TASK = "record_run"
 GRADED = "graded"
 REASONS = {"no_predictions": "predictions", "no_box_scores": "box scores"}
 
 
 @dataclass(frozen=True)
 class DateResult:
-    """One date: the state of its run, whether this backfill ran it, and the row its run recorded."""
+    """One date: what became of it, whether this backfill had it to grade, and the row its run recorded."""
 
     game_date: date
-    state: str
-    ran: bool
-    recorded: dict[str, Any]
-
-    @property
-    def outcome(self) -> str:
-        """graded, no_predictions, no_box_scores, failed, or the state of a run that has not finished."""
-        if self.state not in FINISHED:
-            return self.state
-        return "failed" if self.state == "failed" else str(self.recorded.get("outcome", "not recorded"))
+    outcome: str
+    ran: bool = True
+    recorded: dict[str, Any] = field(default_factory=dict)
 
     @property
     def failed(self) -> bool:
-        """Whether the date needs somebody: its run failed, or left no record."""
-        return self.outcome in ("failed", "not recorded", "no run") or bool(self.recorded.get("duplicates"))
+        """Whether the date needs somebody: its run failed or refused it, or left no record."""
+        return self.outcome in ("failed", "refused", "not recorded") or bool(self.recorded.get("duplicates"))
 
 
-def backfill(
-    api: AirflowApi,
-    first: date,
-    last: date,
-    *,
-    regrade: bool,
-    show: Callable[[list[DateResult]], None] = lambda results: None,
-    say: Callable[[str], None] = lambda line: None,
-) -> list[DateResult]:
-    """Run the DAG for every date of the range that is not graded, or for all with ``regrade``, and wait.
+@dataclass(frozen=True)
+class Backfill:
+    """A run of backfill_grades, and the dates of its range."""
 
-    ``show`` gets the state by date about once a second, ``say`` a line for each step. Raises CommandError when the DAG is paused, and
-    KeyboardInterrupt with a sentence when interrupted after the start, as Airflow then continues.
-    """
+    api: AirflowApi
+    run_id: str
+    dates: Sequence[date]
+
+    @property
+    def again(self) -> str:
+        """The command that follows the run."""
+        return f"make backfill FROM={self.dates[0]} TO={self.dates[-1]}"
+
+    def wait(self, show: Callable[[dict[date, str], int], None]) -> list[DateResult]:
+        """Wait for the end; ``show`` gets the outcome of each date that is finished, and how many are to be, about twice a second."""
+        chunks: list[list[str]] | None = None
+        others: dict[str, list[str]] = {}
+        while True:
+            state = self.api.run(DAG_ID, self.run_id).state
+            if chunks is None and (chunks := self._result("plan")) is not None:
+                others = self._result("plan", "others")
+            if chunks is not None:
+                show(self._progress(len(chunks), others), sum(map(len, chunks)) + len(others["no_predictions"]))
+            if state in FINISHED:
+                return self._results(set(others.get("graded", ())))
+            time.sleep(POLL_SECONDS)
+
+    def _progress(self, chunks: int, others: dict[str, list[str]]) -> dict[date, str]:
+        found = dict.fromkeys(others["no_predictions"], "no_predictions")
+        for number in range(chunks):
+            found |= self._result("grade", "progress", number) or {}
+        return {parse_game_date(day): outcome for day, outcome in found.items()}
+
+    def _results(self, left_alone: set[str]) -> list[DateResult]:
+        recorded = {row["game_date"]: row for row in self._result("report", "dates") or ()}
+        return [self._result_of(day, recorded.get(str(day)), str(day) not in left_alone) for day in self.dates]
+
+    def _result_of(self, day: date, row: dict[str, Any] | None, ran: bool) -> DateResult:
+        return DateResult(day, str(row["outcome"]) if row else "not recorded" if ran else GRADED, ran, row or {})
+
+    def _result(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        return self.api.result(DAG_ID, self.run_id, task_id, key, map_index)
+
+
+def start_backfill(api: AirflowApi, first: date, last: date, *, regrade: bool, say: Callable[[str], None] = lambda line: None) -> Backfill:
+    """Trigger a run for the range, or find the active one of the same range. Raises CommandError when the DAG is paused."""
     if api.is_paused(DAG_ID):
         raise CommandError(f"The DAG {DAG_ID} is paused, so no run of it would start: unpause it in the UI first.")
     dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    try:
-        graded = _start(api, dates, regrade, say)
-        return _wait(api, dates, graded, show)
-    except KeyboardInterrupt:
-        again = f"make backfill FROM={first} TO={last}"
-        raise KeyboardInterrupt(f"Interrupted. Airflow continues with the runs that were started; `{again}` waits for them again.") from None
-
-
-def _start(api: AirflowApi, dates: Sequence[date], regrade: bool, say: Callable[[str], None]) -> set[date]:
-    """Start a run of every date that needs one; returns the dates that are graded already and left alone."""
-    runs = _runs_by_date(api, dates)
-    finished = {} if regrade else {day: run for day, run in runs.items() if run.state in FINISHED}
-    graded = {day for day, run in finished.items() if run.state == "success" and _recorded(api, run).get("outcome") == GRADED}
-    parts = [f"{count_of(len(dates) - len(graded), 'date')} to grade"]
-    active = sum(run.state not in FINISHED for run in runs.values())
+    conf = {"from_date": str(first), "to_date": str(last), "regrade": regrade}
+    active = next((run.run_id for run in api.runs(DAG_ID, *ACTIVE) if conf.items() <= run.conf.items()), None)
     if active:
-        parts.append(f"{count_of(active, 'date')} with a run that is active already")
-    if graded:
-        parts.append(f"{count_of(len(graded), 'date')} graded already and left alone (REGRADE=1 or --regrade grades such dates again)")
-    say(f"{DAG_ID}, {dates[0]} to {dates[-1]}: {'; '.join(parts)}")
-    api.clear_runs(DAG_ID, [run.run_id for day, run in finished.items() if day not in graded])
-    if not regrade and all(day in runs for day in dates):
-        return graded
-    reasons: set[str] = set()
-
-    def on_wait(reason: str) -> None:
-        if reason not in reasons:
-            reasons.add(reason)
-            say(f"waiting: {reason}")
-
-    reprocess = "completed" if regrade else "none"
-    api.create_backfill(DAG_ID, *_window(dates), reprocess=reprocess, wait_s=CREATE_WAIT_SECONDS, on_wait=on_wait)
-    return graded
-
-
-def _wait(api: AirflowApi, dates: Sequence[date], graded: set[date], show: Callable[[list[DateResult]], None]) -> list[DateResult]:
-    recorded: dict[str, dict[str, Any]] = {}
-    created_by = time.monotonic() + CREATION_SECONDS
-    while True:
-        runs = _runs_by_date(api, dates)
-        for run in runs.values():
-            if run.state in FINISHED and run.run_id not in recorded:
-                recorded[run.run_id] = _recorded(api, run)
-        show([_result(day, runs.get(day), graded, recorded, "queued") for day in dates])
-        complete = all(day in runs for day in dates) or time.monotonic() > created_by
-        if complete and all(run.state in FINISHED for run in runs.values()):
-            return [_result(day, runs.get(day), graded, recorded, "no run") for day in dates]
-        time.sleep(POLL_SECONDS)
+        say(f"{DAG_ID}, {first} to {last}: following the run {active}, which is active already")
+        return Backfill(api, active, dates)
+    run_id = api.trigger(DAG_ID, conf)
+    say(f"{DAG_ID}, {first} to {last}: started {run_id}")
+    return Backfill(api, run_id, dates)
 
 
 def summary(results: Sequence[DateResult]) -> str:
@@ -141,7 +124,8 @@ def summary(results: Sequence[DateResult]) -> str:
             lines.append(f"{count_of(len(days), 'date')} without grades, as there are no {reason}: {', '.join(days)}.")
     if failed:
         lines.append(
-            f"{len(failed)} of {count_of(len(results), 'date')} failed or have duplicates: {', '.join(failed)}. Look at their runs in Airflow."
+            f"{len(failed)} of {count_of(len(results), 'date')} failed or have duplicates: {', '.join(failed)}. "
+            f"The task report of {DAG_ID} in Airflow says why."
         )
     if failed or (ran and not graded):
         raise CommandError("\n".join(lines))
@@ -158,23 +142,6 @@ def results_table(results: Iterable[DateResult], title: str) -> Table:
         note = "" if result.ran else " (earlier run)"
         table.add_row(str(result.game_date), *numbers, result.outcome + note, style="red" if result.failed else None)
     return table
-
-
-def _window(dates: Sequence[date]) -> tuple[datetime, datetime]:
-    return datetime.combine(dates[0], time_of_day.min, NEW_YORK), datetime.combine(dates[-1], time_of_day(23, 59, 59), NEW_YORK)
-
-
-def _runs_by_date(api: AirflowApi, dates: Sequence[date]) -> dict[date, DagRun]:
-    runs = api.runs_between(DAG_ID, *_window(dates))
-    return {run.logical_date.astimezone(NEW_YORK).date(): run for run in runs if run.logical_date}
-
-
-def _recorded(api: AirflowApi, run: DagRun) -> dict[str, Any]:
-    return api.result(DAG_ID, run.run_id, RECORD_TASK) or {}
-
-
-def _result(day: date, run: DagRun | None, graded: set[date], recorded: dict[str, dict[str, Any]], missing: str) -> DateResult:
-    return DateResult(day, run.state if run else missing, day not in graded, recorded.get(run.run_id, {}) if run else {})
 
 
 def _range(first: str, last: str) -> tuple[date, date]:
@@ -197,8 +164,8 @@ def _bound(name: str, text: str, which: str) -> date:
 
 
 def latest_date() -> date:
-    """The latest date that Airflow can backfill: its interval ends at 06:00 New York of the day after."""
-    return (datetime.now(tz=NEW_YORK) - timedelta(days=1, hours=6)).date()
+    """The latest date whose games are over in New York."""
+    return (datetime.now(tz=NEW_YORK) - timedelta(days=1)).date()
 
 
 @command()
@@ -216,23 +183,25 @@ def main(
 
 
 def run_with_progress(api: AirflowApi, first: date, last: date, *, regrade: bool) -> list[DateResult]:
-    """Backfill with progress: a live table on a terminal, a line per finished date elsewhere."""
-    if console.is_terminal:
-        with Live(console=console, refresh_per_second=2, transient=True) as live:
-            return backfill(
-                api, first, last, regrade=regrade, say=live.console.print, show=lambda results: live.update(results_table(results[-40:], "running"))
-            )
-    printed: set[date] = set()
+    """Backfill with progress: a bar, and a line for each finished date. An interrupt leaves the run going and says how to follow it."""
+    backfill = start_backfill(api, first, last, regrade=regrade, say=lambda line: console.print(line, markup=False))
+    columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TextColumn("dates"), TimeElapsedColumn())
+    bar = Progress(*columns, console=console, transient=True) if console.is_terminal else None
+    finished: dict[date, str] = {}
+    with bar or nullcontext():
+        task = bar.add_task("grading", total=None) if bar else None
 
-    def show(results: list[DateResult]) -> None:
-        running = [result for result in results if result.ran]
-        for result in running:
-            if result.state in FINISHED and result.game_date not in printed:
-                printed.add(result.game_date)
-                counts = "".join(f" {name}={result.recorded[name]}" for name in COUNTS if result.recorded.get(name) is not None)
-                console.print(f"{result.game_date} {result.outcome}{counts} ({len(printed)}/{len(running)})")
+        def show(outcomes: dict[date, str], total: int) -> None:
+            for day in sorted(outcomes.keys() - finished.keys()):
+                finished[day] = outcomes[day]
+                console.print(f"{day} {outcomes[day]} ({len(finished)}/{total})", markup=False)
+            if bar and task is not None:
+                bar.update(task, completed=len(finished), total=total)
 
-    return backfill(api, first, last, regrade=regrade, say=console.print, show=show)
+        try:
+            return backfill.wait(show)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"Interrupted. Airflow continues with the run {backfill.run_id}; `{backfill.again}` follows it again.") from None
 
 
 if __name__ == "__main__":

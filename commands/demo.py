@@ -16,6 +16,7 @@ import shutil
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ from rich.table import Table
 
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi, AirflowApiError
-from commands.backfill import DAG_ID, DateResult, latest_date, results_table, run_with_progress
+from commands.backfill import DAG_ID as BACKFILL_DAG
+from commands.backfill import DateResult, latest_date, results_table, run_with_progress
 from commands.clients import make_bigquery_client
 from commands.console import CommandError, command, console, count_of, warehouse_of
 from commands.data_files import read_inputs
@@ -46,6 +48,7 @@ from nba_grading.settings import get_settings
 from nba_grading.warehouse.sql import identifier
 
 EXPORTED = ("prediction_accuracy", "system_daily_performance", "prediction_performance_summary", "grading_runs")
+DAILY_DAG = "grade_predictions"
 RACERS = 2
 RACE_SECONDS = 300
 BUCKET = "demo"
@@ -118,7 +121,7 @@ class Racer:
     def _trigger(self) -> None:
         try:
             for _ in range(RACERS):
-                self.run_ids.append(self._api.trigger(DAG_ID, {"game_date": str(self.game_date)}))
+                self.run_ids.append(self._api.trigger(DAILY_DAG, {"game_date": str(self.game_date)}))
         except AirflowApiError as error:
             self._problems.append(f"race: {error}")
 
@@ -128,7 +131,7 @@ class Racer:
         deadline = time.monotonic() + RACE_SECONDS
         states: dict[str, str] = {}
         while len(states) < len(self.run_ids) and time.monotonic() < deadline:
-            found = {run_id: self._api.run(DAG_ID, run_id).state for run_id in self.run_ids}
+            found = {run_id: self._api.run(DAILY_DAG, run_id).state for run_id in self.run_ids}
             states = {run_id: state for run_id, state in found.items() if state in FINISHED}
             time.sleep(0.5)
         console.print(f"race on {self.game_date}: {len(self.run_ids)} runs against the backfill, {list(states.values())}")
@@ -166,10 +169,12 @@ def _cell(value: Any) -> str:
 
 
 def _unrecorded(client: bigquery.Client, results: Sequence[DateResult], racer: Racer) -> list[str]:
-    recorded = [row["run_id"] for row in warehouse_of(client).query(COMMANDS_SQL.load("list_recorded_runs"))]
-    missing = [run_id for run_id in racer.run_ids if recorded.count(run_id) != 1]
-    missing += [str(result.recorded.get("run_id", result.game_date)) for result in results if recorded.count(result.recorded.get("run_id")) != 1]
-    return [f"grading_runs has not exactly one row of run {run_id}" for run_id in missing]
+    recorded = warehouse_of(client).query(COMMANDS_SQL.load("list_recorded_runs"))
+    runs = Counter(row["run_id"] for row in recorded)
+    dates = Counter(row["game_date"] for row in recorded if row["dag_id"] == BACKFILL_DAG)
+    missing = [f"run {run_id}" for run_id in racer.run_ids if runs[run_id] != 1]
+    missing += [f"the backfill of {result.game_date}" for result in results if dates[result.game_date] != 1]
+    return [f"grading_runs has not exactly one row of {each}" for each in missing]
 
 
 def _export(client: bigquery.Client, config: StackConfig, out: Path) -> None:

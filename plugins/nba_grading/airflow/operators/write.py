@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
@@ -102,9 +102,10 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
                 facts += self._write(context, claimed, event)
                 written += map(str, claimed.dates)
                 log.info("dates_written", task=self.task_id, operation=self.operation, done=len(written), of=len(dates), held=len(held))
-        if held:
+        while held:
             day = min(held)
-            self._wait_for_lease(context, held[day], self._waiting_since(day, event), written)
+            self._wait_for_lease(context, held.pop(day), self._waiting_since(day, event), written)
+            written.append(str(day))
         return facts
 
     def request(self, context: Context, grading_run_id: str) -> WriteRequest:
@@ -126,6 +127,11 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
             store_records(context, self.recorded_as or self.operation, rows, self._started_at, warehouse)
         with fail_for_good():
             report.raise_refused()
+
+    def give_up(self, context: Context, day: date, error: LeaseWaitTimeout) -> None:
+        """The lease of the date stayed held for the whole wait."""
+        self._leave_facts(context, outcome="refused", lease_wait_ms=round(error.waited_s * 1000), detail=error.held_by)
+        raise error
 
     def on_kill(self) -> None:
         """Stop the running query when the task is killed; the leases are released by their context, or expire."""
@@ -214,15 +220,16 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
         if facts:
             leave_facts(context, **facts)
 
-    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, written: Sequence[str]) -> NoReturn:
+    def _wait_for_lease(self, context: Context, held: LeaseHeld, since: float, written: Sequence[str]) -> None:
+        """Defer until the lease may be free; gives up, and returns if that does, when the whole wait is over."""
         from nba_grading.leases.manager import timed_out
 
         key, max_wait_s = held.record.key, get_settings().lease_max_wait_seconds
         waited_s = time.time() - since
         if waited_s >= max_wait_s:
-            error = timed_out(held, waited_s)
-            self._leave_facts(context, outcome="refused", lease_wait_ms=round(waited_s * 1000), detail=str(error))
-            raise LeaseWaitTimeout(waited_s, max_wait_s, str(error))
+            assert key.game_date is not None
+            self.give_up(context, key.game_date, LeaseWaitTimeout(waited_s, max_wait_s, str(timed_out(held, waited_s))))
+            return
         log.info("lease_awaited", operation=key.operation, game_date=key.game_date, waited_s=round(waited_s, 1), held_by=str(held))
         self.defer(
             trigger=LeaseFreeTrigger(

@@ -1,0 +1,36 @@
+-- One row per date of a range that has predictions, or grades: how many predictions, and whether a run has graded it.
+-- A date cannot be graded before it is played, which bounds the runs to read.
+-- Params: first_date DATE, last_date DATE
+WITH predicted AS (
+    SELECT
+        game_date,
+        COUNT(*) AS predictions
+    FROM nba_predictions.player_prop_predictions
+    WHERE game_date BETWEEN @first_date AND @last_date
+    GROUP BY game_date
+),
+
+stored AS (
+    SELECT DISTINCT game_date
+    FROM nba_predictions.write_fences_prediction_accuracy
+    WHERE game_date BETWEEN @first_date AND @last_date AND published_rows > 0
+),
+
+graded AS (
+    SELECT DISTINCT game_date
+    FROM nba_predictions.grading_runs
+    WHERE
+        started_at >= TIMESTAMP(@first_date)
+        AND operation = 'grading'
+        AND outcome = 'graded'
+        AND game_date BETWEEN @first_date AND @last_date
+)
+
+SELECT
+    game_date,
+    COALESCE(predicted.predictions, 0) AS predictions,
+    graded.game_date IS NOT NULL AS is_graded
+FROM predicted
+FULL JOIN stored USING (game_date)
+LEFT JOIN graded USING (game_date)
+ORDER BY game_date;

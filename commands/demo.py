@@ -47,7 +47,14 @@ from commands.statements import COMMANDS_SQL
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.sql import identifier
 
-EXPORTED = ("prediction_accuracy", "system_daily_performance", "prediction_performance_summary", "grading_runs")
+# Table → its partition column.
+EXPORTED = {
+    "prediction_accuracy": "game_date",
+    "system_daily_performance": "game_date",
+    "player_daily_performance": "game_date",
+    "prediction_performance_summary": "period_end_date",
+    "grading_runs": "started_at",
+}
 DAILY_DAG = "grade_predictions"
 RACERS = 2
 RACE_SECONDS = 300
@@ -179,11 +186,13 @@ def _unrecorded(client: bigquery.Client, results: Sequence[DateResult], racer: R
 
 def _export(client: bigquery.Client, config: StackConfig, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for table in EXPORTED:
+    for table, column in EXPORTED.items():
         folder = config.buckets / BUCKET / table
         folder.mkdir(parents=True, exist_ok=True)
         uri = f"gs://{BUCKET}/{table}/part-*.parquet"
-        warehouse_of(client).query(COMMANDS_SQL.render("export_table", table=identifier(f"nba_predictions.{table}"), uri=uri))
+        warehouse_of(client).query(
+            COMMANDS_SQL.render("export_table", table=identifier(f"nba_predictions.{table}"), partition_column=column, uri=uri)
+        )
         pq.write_table(pa.concat_tables(pq.read_table(part) for part in sorted(folder.glob("*.parquet"))), out / f"{table}.parquet")
     console.print(f"exported {', '.join(EXPORTED)} to {out}")
 

@@ -31,7 +31,7 @@ from commands.stack import use_local_stack
 from commands.stack_config import ROOT
 from commands.statements import COMMANDS_SQL
 from nba_grading.settings import get_settings
-from nba_grading.warehouse.sql import identifier, identifiers
+from nba_grading.warehouse.sql import identifier, identifiers, literal
 
 SAMPLE_DIRECTORY = ROOT / ".local" / "sample"
 
@@ -84,8 +84,11 @@ def _load(client: bigquery.Client, inputs: InputFiles, advance: Callable[[], Non
         advance()
         _stage(client, BOX_SCORES, inputs.box_scores, names["staged_box_scores"])
         advance()
+        dates = sorted({*_dates_of(inputs.predictions), *_dates_of(inputs.box_scores)}) or [date.min]
         script = COMMANDS_SQL.render(
             "replace_loaded_dates",
+            first_date=literal(dates[0]),
+            last_date=literal(dates[-1]),
             **{name: identifier(table) for name, table in names.items()},
             prediction_columns=identifiers(tuple(PREDICTIONS.columns)),
             box_score_columns=identifiers(tuple(BOX_SCORES.columns)),
@@ -95,8 +98,12 @@ def _load(client: bigquery.Client, inputs: InputFiles, advance: Callable[[], Non
     finally:
         for table in names.values():
             client.delete_table(table, not_found_ok=True)
-    dates = sorted(pc.unique(inputs.predictions["game_date"]).to_pylist())
-    return Loaded(inputs.predictions.num_rows, inputs.box_scores.num_rows, dates)
+    return Loaded(inputs.predictions.num_rows, inputs.box_scores.num_rows, _dates_of(inputs.predictions))
+
+
+def _dates_of(rows: pa.Table) -> list[date]:
+    dates: list[date] = sorted(pc.unique(rows["game_date"]).to_pylist())
+    return dates
 
 
 def _stage(client: bigquery.Client, spec: InputTable, rows: pa.Table, name: str) -> None:

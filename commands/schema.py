@@ -25,6 +25,7 @@ from nba_grading.warehouse.tables import GUARDED
 DATASET = re.compile(r"CREATE SCHEMA IF NOT EXISTS \w+\s")
 VIEW = re.compile(r"CREATE OR REPLACE VIEW \w+\.\w+\s")
 TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+\.\w+) \(\n(.+?)\n\)\n", re.DOTALL)
+PARTITION = re.compile(r"CREATE TABLE IF NOT EXISTS (\w+\.\w+) \(.+\nPARTITION BY (?:DATE\()?(\w+)", re.DOTALL)
 COLUMN = re.compile(r"\s*((\w+) [A-Z0-9]+(?:\([0-9, ]+\))?(?: NOT NULL)? OPTIONS \(description = '[^'\\]+'\)),?")
 CONDITIONS = "nba_predictions.conditions"
 FENCES = "nba_predictions.write_fences"
@@ -43,23 +44,34 @@ def create_schema(client: bigquery.Client) -> list[str]:
     for text in texts.values():
         if not VIEW.match(text):
             warehouse.query(text)
+    changes = _migrate(client, warehouse)
+    partitioned = {table[1]: table[2] for table in filter(None, map(PARTITION.search, texts.values()))}
+    for table, columns in tables.items():
+        for column in sorted(set(columns) - _stored_columns(client, table, partitioned.get(table))):
+            warehouse.query(render_sql("schema_change/add_column", target=identifier(table), definition=columns[column]))
+            changes.append(f"{table}: added {column}")
+    for table in partitioned:
+        if not _requires_filter(client, table):
+            warehouse.query(render_sql("schema_change/require_filter", target=identifier(table)))
+            changes.append(f"{table}: every query must filter its partitions now")
+    # Last, as a view keeps the columns that its tables had when it was made.
+    for text in filter(VIEW.match, texts.values()):
+        warehouse.query(text)
+    return changes
+
+
+def _migrate(client: bigquery.Client, warehouse: Warehouse) -> list[str]:
+    """Move what older versions stored under other names; returns a sentence for each change."""
     changes = []
     if _stored_columns(client, CONDITIONS):
         _move_conditions(warehouse)
         changes.append(f"{CONDITIONS} is now nba_predictions.incidents")
-    if "figure" in _stored_columns(client, RESULTS):
+    if "figure" in _stored_columns(client, RESULTS, "checked_at"):
         warehouse.query_file("schema_change/rename_figure")
         changes.append(f"{RESULTS}: figure is now value")
     if _stored_columns(client, FENCES):
         _move_fences(warehouse)
         changes.append(f"{FENCES} is now a table of its own for each guarded table, {GUARDED['prediction_accuracy'].fences} and others")
-    for table, columns in tables.items():
-        for column in sorted(set(columns) - _stored_columns(client, table)):
-            warehouse.query(render_sql("schema_change/add_column", target=identifier(table), definition=columns[column]))
-            changes.append(f"{table}: added {column}")
-    # Last, as a view keeps the columns that its tables had when it was made.
-    for text in filter(VIEW.match, texts.values()):
-        warehouse.query(text)
     return changes
 
 
@@ -81,13 +93,20 @@ def read_columns(name: str, text: str) -> tuple[str, dict[str, str]] | None:
     return table[1], columns
 
 
-def _stored_columns(client: bigquery.Client, table: str) -> set[str]:
+def _stored_columns(client: bigquery.Client, table: str, partition_column: str | None = None) -> set[str]:
     """The columns of a table in BigQuery, none if there is no such table; by a dry run, as the emulator's INFORMATION_SCHEMA misses changes."""
     try:
-        job = client.query(render_sql("schema_change/select_columns", target=identifier(table)), bigquery.QueryJobConfig(dry_run=True))
+        where = f"WHERE {identifier(partition_column)} >= '1970-01-01'" if partition_column else "WHERE TRUE"
+        job = client.query(render_sql("schema_change/select_columns", target=identifier(table), where=where), bigquery.QueryJobConfig(dry_run=True))
     except NotFound:
         return set()
     return {field.name for field in job.schema or ()}
+
+
+def _requires_filter(client: bigquery.Client, table: str) -> bool:
+    # By the answer itself: the emulator has it in the older of the two places.
+    found = client.get_table(table).to_api_repr()
+    return bool(found.get("requirePartitionFilter") or found.get("timePartitioning", {}).get("requirePartitionFilter"))
 
 
 def _move_conditions(warehouse: Warehouse) -> None:

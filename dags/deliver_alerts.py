@@ -5,7 +5,7 @@ Send the alerts that Slack has not received, and escalate incidents that stay op
 An error that is open for longer than `GRADING_ALERT_ESCALATE_HOURS` is escalated, once. An incident that was resolved more than
 `GRADING_ALERT_KEEP_DAYS` ago is deleted.
 
-**When.** Every 10 minutes.
+**When.** Every 15 minutes.
 
 **If it fails.** Nothing is lost: the next run finds the same incidents. While Slack is away the run succeeds, and its result counts the
 updates that wait.
@@ -29,7 +29,7 @@ from nba_grading.airflow.notify import deliver_pending_alerts
 
 @grading_dag(
     __doc__,
-    schedule=CronTriggerTimetable("5-59/10 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("5-59/15 * * * *", timezone="UTC"),
     dagrun_timeout=timedelta(hours=1),
     tags=["grading", "maintenance"],
 )

@@ -2,7 +2,7 @@
 Find dates that were left ungraded, or graded before a correction of their box score, and grade them again.
 
 **What.** Looks back 60 days, up to the day before yesterday, for gradable predictions without a grade whose game has a box score, and
-for grades older than the latest correction of their box score. Starts a run of `grade_predictions` for the oldest of these dates, five
+for grades older than the latest correction of their box score. Starts one run of `backfill_grades` for the oldest of these dates, five
 a day, and lists the others. Sends a message to Slack only if something was found.
 
 **When.** Daily at 08:00 New York.
@@ -39,7 +39,7 @@ def heal_grading() -> None:
     def find() -> list[dict[str, Any]]:
         return find_dates_to_heal(get_current_context())
 
-    TriggerDagRunOperator.partial(task_id="regrade", trigger_dag_id="grade_predictions").expand(conf=find())
+    TriggerDagRunOperator.partial(task_id="regrade", trigger_dag_id="backfill_grades").expand(conf=find())
 
 
 heal_grading()

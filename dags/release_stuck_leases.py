@@ -6,9 +6,9 @@ renewed but has been held for an hour. A lease that has been silent for three ti
 change since it was read: a live lease is never removed. An incident is resolved when its lease is free again. A lease store that does not
 answer opens an incident as well. Grading does not depend on this DAG: a run takes an expired lease over, and the fence refuses late writers.
 
-**When.** Every 10 minutes; from the UI with a `holder_id`.
+**When.** Every 30 minutes; from the UI with a `holder_id`.
 
-**If it fails.** Leases stay as they are; the next run starts in 10 minutes.
+**If it fails.** Leases stay as they are; the next run starts in 30 minutes.
 
 **Safe to rerun?** Yes, at any time.
 
@@ -30,7 +30,7 @@ from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
 
 @grading_dag(
     __doc__,
-    schedule=CronTriggerTimetable("*/10 * * * *", timezone="UTC"),
+    schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC"),
     dagrun_timeout=timedelta(hours=1),
     tags=["grading", "maintenance"],
     params={

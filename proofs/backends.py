@@ -189,7 +189,9 @@ class EmulatorBackend(Backend):
 
     def export(self, table: Table, day: date, name: str) -> None:
         """Write the compared columns of a date's rows to a Parquet file ``name`` in the emulator's bucket."""
-        self.warehouse.query(COMMANDS_SQL.render("export_table", table=f"({_rows_of(table, day)})", uri=f"gs://{BUCKET}/{name}-*.parquet"))
+        uri = f"gs://{BUCKET}/{name}-*.parquet"
+        text = COMMANDS_SQL.render("export_table", table=f"({_rows_of(table, day)})", partition_column=table.date_column, uri=uri)
+        self.warehouse.query(text)
 
 
 class DuckdbBackend(Backend):

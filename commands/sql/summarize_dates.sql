@@ -9,6 +9,7 @@ gradable AS (
         system_id,
         current_points_line
     FROM nba_predictions.gradable_predictions
+    WHERE game_date >= DATE '1970-01-01'
 ),
 
 played_games AS (
@@ -16,6 +17,7 @@ played_games AS (
         game_date,
         game_id
     FROM nba_box_scores.player_game_summary
+    WHERE game_date >= DATE '1970-01-01'
 ),
 
 expected AS (
@@ -35,6 +37,7 @@ stored_keys AS (
         COUNTIF(is_voided) AS voided,
         COUNT(*) - 1 AS surplus
     FROM nba_predictions.prediction_accuracy
+    WHERE game_date >= DATE '1970-01-01'
     GROUP BY game_date, player_lookup, game_id, system_id, line_value
 ),
 

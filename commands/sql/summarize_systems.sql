@@ -10,5 +10,6 @@ SELECT
     AVG(signed_error) AS bias,
     SAFE_DIVIDE(COUNTIF(prediction_correct), COUNTIF(prediction_correct IS NOT NULL)) AS win_rate
 FROM nba_predictions.prediction_accuracy
+WHERE game_date >= DATE '1970-01-01'
 GROUP BY system_id
 ORDER BY mae;

@@ -93,19 +93,12 @@ expected AS (
 )
 
 SELECT
-    targets.target,
+    target,
     grades.game_date AS partition_date,
     grades.version
 FROM grades
-CROSS JOIN (
-    SELECT 'system_daily_performance' AS target
-    UNION ALL
-    SELECT 'player_daily_performance' AS target
-) AS targets
-LEFT JOIN days
-    ON
-        targets.target = days.target
-        AND grades.game_date = days.game_date
+CROSS JOIN UNNEST(['system_daily_performance', 'player_daily_performance']) AS target
+LEFT JOIN days USING (target, game_date)
 WHERE days.source_version IS DISTINCT FROM grades.version
 UNION ALL
 SELECT

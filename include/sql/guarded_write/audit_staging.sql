@@ -52,6 +52,10 @@ fence AS (
     FROM {fences}
     WHERE game_date IN UNNEST(@game_dates)
     GROUP BY game_date
+),
+
+counts AS (
+    {counts}
 )
 
 SELECT
@@ -68,4 +72,4 @@ FROM claimed
 LEFT JOIN staged ON claimed.claimed_date = staged.staged_date
 LEFT JOIN stored ON claimed.claimed_date = stored.stored_date
 LEFT JOIN fence ON claimed.claimed_date = fence.fenced_date
-LEFT JOIN ({counts}) AS counts ON claimed.claimed_date = counts.counted_date;
+LEFT JOIN counts ON claimed.claimed_date = counts.counted_date;

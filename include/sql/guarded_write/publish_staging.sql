@@ -7,6 +7,7 @@
 -- which takes the stored token + 1, so that no client's clock decides and the next lease holder still wins.
 -- Literals: game_dates, write_id, grading_run_id. Text: claims, one claim_fragment per date. Identifiers: staging, target, fences,
 -- date_column, columns, and token_column: what the rows get of the token, if they have one
+-- noqa: disable=ST05
 BEGIN TRANSACTION;
 
 UPDATE {fences} AS fence

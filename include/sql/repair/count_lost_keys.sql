@@ -1,10 +1,6 @@
 -- One row per date: how many of its keys the staged rows lack. NULL equals NULL here, as in every comparison of keys.
 -- Params: game_dates ARRAY<DATE>. Identifiers: key, target, staging
-SELECT
-    counted_date,
-    COUNTIF(lost.game_date IS NOT NULL) AS lost_keys
-FROM UNNEST(@game_dates) AS counted_date
-LEFT JOIN (
+WITH lost AS (
     SELECT
         game_date,
         {key}
@@ -15,5 +11,11 @@ LEFT JOIN (
         game_date,
         {key}
     FROM {staging}
-) AS lost ON counted_date = lost.game_date
+)
+
+SELECT
+    counted_date,
+    COUNTIF(lost.game_date IS NOT NULL) AS lost_keys
+FROM UNNEST(@game_dates) AS counted_date
+LEFT JOIN lost ON counted_date = lost.game_date
 GROUP BY counted_date;

@@ -1,3 +1,5 @@
--- One row: how many rows a table has.
+-- One row: how many rows a table with game dates has.
 -- Identifier: target
-SELECT COUNT(*) AS stored_rows FROM {target};
+SELECT COUNT(*) AS stored_rows
+FROM {target}
+WHERE game_date >= DATE '1970-01-01';

@@ -17,4 +17,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.data_quality_results (
 )
 PARTITION BY DATE(checked_at)
 CLUSTER BY check_name
-OPTIONS (description = 'Results of the daily data-quality checks');
+OPTIONS (require_partition_filter = TRUE, description = 'Results of the daily data-quality checks');

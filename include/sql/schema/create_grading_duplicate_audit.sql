@@ -15,4 +15,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_duplicate_audit (
 )
 PARTITION BY DATE(detected_at)
 CLUSTER BY game_date, processor
-OPTIONS (description = 'Duplicates found by the checks after a write, and their repairs');
+OPTIONS (require_partition_filter = TRUE, description = 'Duplicates found by the checks after a write, and their repairs');

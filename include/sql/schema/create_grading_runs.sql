@@ -26,4 +26,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
 )
 PARTITION BY DATE(started_at)
 CLUSTER BY operation
-OPTIONS (description = 'One row per guarded write');
+OPTIONS (require_partition_filter = TRUE, description = 'One row per guarded write');

@@ -23,4 +23,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.player_daily_performance (
 )
 PARTITION BY game_date
 CLUSTER BY system_id, player_lookup
-OPTIONS (description = 'Figures per date, system, player, game and confidence tier; written only through the fenced publish');
+OPTIONS (require_partition_filter = TRUE, description = 'Figures per date, system, player, game and confidence tier; written only through the fenced publish');

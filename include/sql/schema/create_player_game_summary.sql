@@ -13,4 +13,4 @@ CREATE TABLE IF NOT EXISTS nba_box_scores.player_game_summary (
 )
 PARTITION BY game_date
 CLUSTER BY player_lookup
-OPTIONS (description = 'Input: box scores, one row per player and game');
+OPTIONS (require_partition_filter = TRUE, description = 'Input: box scores, one row per player and game');

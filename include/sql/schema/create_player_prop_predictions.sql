@@ -21,4 +21,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.player_prop_predictions (
 )
 PARTITION BY game_date
 CLUSTER BY system_id, player_lookup
-OPTIONS (description = 'Input: player-prop predictions, one row per system, player, game and line');
+OPTIONS (require_partition_filter = TRUE, description = 'Input: player-prop predictions, one row per system, player, game and line');

@@ -33,4 +33,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.prediction_accuracy (
 )
 PARTITION BY game_date
 CLUSTER BY system_id, player_lookup
-OPTIONS (description = 'Grades of predictions against box scores; written only through the fenced publish');
+OPTIONS (require_partition_filter = TRUE, description = 'Grades of predictions against box scores; written only through the fenced publish');

@@ -27,4 +27,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.prediction_performance_summary (
 )
 PARTITION BY period_end_date
 CLUSTER BY system_id, period_type
-OPTIONS (description = 'Figures per system, period, player and confidence tier; written only through the fenced publish');
+OPTIONS (require_partition_filter = TRUE, description = 'Figures per system, period, player and confidence tier; written only through the fenced publish');

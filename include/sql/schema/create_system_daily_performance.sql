@@ -39,4 +39,4 @@ CREATE TABLE IF NOT EXISTS nba_predictions.system_daily_performance (
 )
 PARTITION BY game_date
 CLUSTER BY system_id
-OPTIONS (description = 'Figures per date and system; written only through the fenced publish');
+OPTIONS (require_partition_filter = TRUE, description = 'Figures per date and system; written only through the fenced publish');

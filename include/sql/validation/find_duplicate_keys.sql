@@ -5,7 +5,7 @@ SELECT
     player_lookup,
     game_id,
     system_id,
-    {line_column} AS line_value,
+    {line_column},
     COUNT(*) AS occurrences,
     MIN({time_column}) AS first_written_at,
     MAX({time_column}) AS last_written_at,
@@ -15,8 +15,9 @@ FROM {target}
 WHERE game_date IN UNNEST(@game_dates)
 GROUP BY game_date, player_lookup, game_id, system_id, {line_column}
 HAVING COUNT(*) > 1
-QUALIFY ROW_NUMBER() OVER (
-    PARTITION BY game_date
-    ORDER BY COUNT(*) DESC, player_lookup ASC, game_id ASC, system_id ASC, {line_column} ASC
-) <= 20
+QUALIFY
+    ROW_NUMBER() OVER (
+        PARTITION BY game_date
+        ORDER BY COUNT(*) DESC, player_lookup ASC, game_id ASC, system_id ASC, {line_column} ASC
+    ) <= 20
 ORDER BY game_date ASC, occurrences DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC;

@@ -18,6 +18,7 @@ from typing import Protocol
 from nba_grading.alerts.incidents import (
     Incident,
     claim_delivery,
+    count_pending,
     escalate_incidents,
     find_incident,
     list_undelivered,
@@ -92,10 +93,13 @@ class AlertDelivery:
     def deliver_pending(self) -> dict[str, int]:
         """Send what is pending, escalate what lasts too long, delete what was resolved long ago; returns how many. Raises for BigQuery."""
         settings, warehouse = get_settings(), self.make_warehouse()
-        escalated = escalate_incidents(warehouse, after_s=3600 * settings.grading_alert_escalate_hours)
-        sent = [self._send_claimed(warehouse, name) for name in list_undelivered(warehouse) if claim_delivery(warehouse, name)]
+        escalate_s, keep_days = 3600 * settings.grading_alert_escalate_hours, settings.grading_alert_keep_days
+        pending = count_pending(warehouse, escalate_after_s=escalate_s, prune_after_days=keep_days)
+        escalated = escalate_incidents(warehouse, after_s=escalate_s) if pending.to_escalate else 0
+        undelivered = list_undelivered(warehouse) if escalated or pending.to_deliver else []
+        sent = [self._send_claimed(warehouse, name) for name in undelivered if claim_delivery(warehouse, name)]
         counts = {"escalated": escalated, "sent": sum(sent), "not_sent": len(sent) - sum(sent)}
-        counts["pruned"] = prune_incidents(warehouse, after_days=settings.grading_alert_keep_days)
+        counts["pruned"] = prune_incidents(warehouse, after_days=keep_days) if pending.to_prune else 0
         log.info("alerts_delivered", **counts)
         return counts
 

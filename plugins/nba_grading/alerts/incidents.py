@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from nba_grading.alerts.model import Alert, Thread, Timeline
-from nba_grading.warehouse.client import Row, TypedParam, Value, Warehouse
+from nba_grading.warehouse.client import Params, Row, TypedParam, Value, Warehouse
 from nba_grading.warehouse.sql import load_sql
 
 DETAIL_CHARACTERS = 1000
@@ -109,6 +109,26 @@ def mark_delivered(warehouse: Warehouse, incident: Incident, thread: Thread) -> 
     claimed_at = TypedParam("TIMESTAMP", incident.delivery_claimed_at)
     values: dict[str, Value] = {"name": incident.name, "delivered_at": incident.changed_at, "channel": thread.channel, "thread": thread.ts}
     warehouse.dml(load_sql("incidents/mark_delivered"), {**values, "delivery_claimed_at": claimed_at})
+
+
+@dataclass(frozen=True)
+class Pending:
+    """How many incidents wait for something."""
+
+    to_escalate: int
+    to_deliver: int
+    to_prune: int
+
+
+def count_pending(warehouse: Warehouse, escalate_after_s: float, prune_after_days: float) -> Pending:
+    """What there is to do, in one query that changes nothing."""
+    params: Params = {
+        "open_seconds": round(escalate_after_s),
+        "claim_seconds": CLAIM_SECONDS,
+        "keep_seconds": round(prune_after_days * DAY_SECONDS),
+    }
+    [row] = warehouse.query_file("incidents/count_pending", params)
+    return Pending(**{name: int(value) for name, value in row.items()})
 
 
 def escalate_incidents(warehouse: Warehouse, after_s: float) -> int:

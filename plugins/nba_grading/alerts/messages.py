@@ -227,11 +227,11 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
         subject="",
         title=f"{len(regraded) + len(listed)} date(s) were ungraded, or graded before a correction of their box score",
         detail=shorten("\n".join([*(f"• {each}" for each in regraded), *(f"• {each}; not in this run" for each in listed)])),
-        impact=f"Runs of grade_predictions grade {len(regraded)} of them again.",
+        impact=f"A run of backfill_grades grades {len(regraded)} of them again.",
         next_step=(
-            f"Wait for those runs. The other {len(listed)} follow on the next days, or run them now."
+            f"Wait for that run. The other {len(listed)} follow on the next days, or run them now."
             if listed
-            else "Wait for those runs. If a date is listed again tomorrow, read the log of its run."
+            else "Wait for that run. If a date is listed again tomorrow, read the log of the run."
         ),
         run=run,
         facts={"Found": str(len(regraded) + len(listed)), "Graded again a day": str(limit)},

@@ -98,7 +98,8 @@ def remove_duplicates(warehouse: Warehouse, claimed: ClaimedDates, request: Writ
         log.info("duplicates_removed", table=table.name, game_date=each.game_date, rows=each.written, replaced=each.replaced)
     if written.published:
         dates = [each.game_date for each in written.published]
-        params: Params = {"game_dates": dates, "processor": table.operation, "notes": "surplus rows removed, the earliest of each key kept"}
+        notes = "surplus rows removed, the earliest of each key kept"
+        params: Params = {"game_dates": dates, "first": dates[0], "processor": table.operation, "notes": notes}
         warehouse.dml(load_sql("repair/resolve_duplicate_audit"), params)
     return WriteReport(written, {each.game_date: {"detail": table.name} for each in written.published})
 

@@ -15,7 +15,10 @@ USING (
         CAST(JSON_VALUE(result, '$.duration_ms') AS INT64) AS duration_ms
     FROM UNNEST(JSON_QUERY_ARRAY(@results)) AS result
 ) AS fresh
-    ON stored.run_id = @run_id AND stored.check_name = fresh.check_name
+    ON
+        stored.checked_at >= TIMESTAMP_SUB(@checked_at, INTERVAL 30 DAY)
+        AND stored.run_id = @run_id
+        AND stored.check_name = fresh.check_name
 WHEN MATCHED THEN
     UPDATE SET
         checked_at = @checked_at,

@@ -1,4 +1,4 @@
-"""The task of heal_grading: find the dates to grade (again), raise an alert, and start a bounded number of runs of grade_predictions."""
+"""The task of heal_grading: find the dates to grade (again), raise an alert, and start a backfill of a bounded number of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 
 def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
-    """The params of the runs of grade_predictions to start; skipped when no date needs one.
+    """The params of the run of backfill_grades to start, one or none; skipped when no date needs one.
 
     Dates that failed least often in the last week come first, then the oldest, so that dates which always fail do not block the others.
     """
@@ -44,7 +44,8 @@ def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
     dates = [_describe(row) for row in found]
     most = settings.grading_heal_dates
     raise_alert(context, alerts.dates_to_heal(run_link(context), regraded=dates[:most], listed=dates[most:], limit=most))
-    return [{"game_date": str(row["game_date"])} for row in found[:most]]
+    regraded = sorted(str(row["game_date"]) for row in found[:most])
+    return [{"from_date": regraded[0], "to_date": regraded[-1], "dates": regraded, "regrade": True}] if regraded else []
 
 
 def _describe(row: Mapping[str, Any]) -> str:

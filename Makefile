@@ -13,7 +13,7 @@ INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill test test-full dirty repair stress incident bench bench-lease check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test test-full dirty repair stress incident bench bench-lease simulate check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -75,6 +75,9 @@ bench: setup ## Measure grading, repair, consolidation and aggregates against Du
 
 bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json; fails as bench does.
 	@$(PYTHON) -m proofs.bench_lease $(if $(NO_CHECK),--no-check)
+
+simulate: setup ## Predict a backfill on BigQuery's documented rules: DATES=900 ROWS=10000 WRITERS=16; TABLES=1 for all of docs/scale.md, PLOT=file.svg; LOCAL=file.json for the local stack; ARGS="…" for more.
+	@$(PYTHON) -m proofs.simulate $(if $(DATES),--dates $(DATES)) $(if $(ROWS),--rows $(ROWS)) $(if $(WRITERS),--writers $(WRITERS)) $(if $(TABLES),--tables) $(if $(PLOT),--plot "$(PLOT)") $(if $(LOCAL),--local "$(LOCAL)") $(ARGS)
 
 check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit run.
 	ruff check .

@@ -41,6 +41,7 @@ class Panels:
             "duplicates": partial(self._since, "page/list_duplicate_keys", DETECTION_DAYS),
             "leases": self._leases,
             "waiting": sources.waiting,
+            "backfills": sources.backfills,
             "runs": self._runs,
             "quality": lambda: time_series.quality(self._since("page/list_quality", TREND_DAYS)),
             "orphans": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),

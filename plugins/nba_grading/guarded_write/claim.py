@@ -29,6 +29,8 @@ log = get_logger(__name__)
 OnUnavailable = Literal["degrade", "fail"]
 # Leases are taken, and their documents changed, by so many calls at once.
 CALLS_AT_ONCE = 8
+# The longest wait for the turn to publish. With many writers of large dates a turn takes ten minutes to come; see docs/scale.md.
+TURN_SECONDS = 1800.0
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -115,7 +117,7 @@ class ClaimedDates:
         turn: Lease | None = None
         if self.leases and self.unleased is None:
             try:
-                turn = self.leases.acquire(LeaseKey(self.operation), self.owner)
+                turn = self.leases.acquire(LeaseKey(self.operation), self.owner, TURN_SECONDS)
             except (LeaseHeld, LeaseStoreUnavailable) as error:
                 log.warning("publish_without_turn", operation=self.operation, reason=str(error), next="the publish goes on behind the fence")
         try:

@@ -27,7 +27,9 @@ from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.grade import grade_dates
 from nba_grading.settings import Settings, get_settings
-from nba_grading.warehouse.client import Params, StatementCancelled, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.errors import StatementCancelled
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import identifiers, load_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from proofs import PROOFS_SQL

@@ -25,7 +25,8 @@ from nba_grading.guarded_write.audit import Audited, audit_staging
 from nba_grading.guarded_write.claim import ClaimedDates, writing_under
 from nba_grading.guarded_write.fences import read_fences
 from nba_grading.guarded_write.write import AuditFailed, FencedOut, Published, Refusal, Write, Written
-from nba_grading.warehouse.client import Params, Row, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
 from nba_grading.warehouse.tables import Table, source_tables
 

@@ -15,7 +15,7 @@ from nba_grading.page import date_status, findings, orphans, time_series
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
 from nba_grading.settings import Settings
-from nba_grading.warehouse.client import Params
+from nba_grading.warehouse.params import Params
 
 # No gradable data is older.
 EARLIEST = date(2015, 10, 1)

@@ -56,7 +56,7 @@ def write_dates(warehouse: Warehouse, claimed: ClaimedDates, write: Write) -> Wr
         with writing_under(warehouse, claimed):
             seen_tokens = read_fences(warehouse, table, claimed.dates) if write.reads_target else {}
             _stage(warehouse, claimed, write, staging)
-            audited = audit_staging(warehouse, claimed, write, staging, refused)
+            audited = audit_staging(warehouse, claimed, write, staging, refused, _job_name("audit", claimed, staging))
             tokens = _publish(warehouse, claimed, write, staging, audited, seen_tokens, write_id, refused)
     finally:
         _drop(warehouse, staging)

@@ -209,6 +209,26 @@ def test_a_store_that_dies_for_good_fails_the_claim_though_nothing_can_be_releas
     assert "delete" in store.calls
 
 
+class TaskTimeout(BaseException):
+    """Like Airflow's task timeout, which is not a subclass of Exception."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), TaskTimeout()], ids=lambda error: type(error).__name__)
+def test_an_unexpected_error_releases_the_leases_that_were_acquired(store: DyingStore, leases: LeaseManager, error: BaseException) -> None:
+    """Otherwise their threads would renew them for as long as the process lives."""
+    acquire = leases.try_acquire
+
+    def failing(key: LeaseKey, *arguments: Any) -> Lease:
+        if key == KEYS[1]:
+            raise error
+        return acquire(key, *arguments)
+
+    leases.try_acquire = failing  # type: ignore[method-assign]
+    with pytest.raises(type(error)):
+        claim_dates(lambda: leases, "grading", DATES, {}, "degrade")
+    assert holders(store) == {}
+
+
 @pytest.mark.parametrize(("on_unavailable", "leased"), [("degrade", [True, False]), ("fail", None)])
 def test_a_held_date_and_one_without_an_answer(store: DyingStore, leases: LeaseManager, on_unavailable: Any, leased: list[bool] | None) -> None:
     with leases.try_acquire(KEYS[0], {}) as another:

@@ -47,6 +47,18 @@ def test_an_alert_about_a_date_names_it() -> None:
     assert without == {alerts.LEASE_STORE_DOWN, alerts.BREAKER_OPENED, alerts.DATES_TO_HEAL}
 
 
+def test_an_alert_about_a_turn_to_publish_has_no_date() -> None:
+    """A date that is none could not be stored with the incident, and the sweep that reports it would fail."""
+    turn = {"lease": "grading_publish", "holder": "h (run_id r)"}
+    found = [
+        alerts.lease_stuck(RUN, **turn, holder_id="h", silent_s=700, limit_s=600),
+        alerts.lease_long_held(RUN, **turn, holder_id="h", held_s=4000, limit_s=3600),
+        alerts.lease_removed(RUN, **turn, silent_s=1300, by_hand=False),
+    ]
+    assert [alert.game_date for alert in found] == [None] * 3
+    assert not any("make backfill" in (alert.command or "") for alert in found)
+
+
 def test_the_runbook_has_a_heading_for_every_alert(repository: Path) -> None:
     headings = {line.removeprefix("## ") for line in (repository / "docs" / "runbook.md").read_text().splitlines() if line.startswith("## ")}
     assert {alert.kind for alert in all_alerts()} - headings == set()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nba_grading.warehouse.sql import load_sql
+from nba_grading.warehouse.sql import render_sql
 from proofs import bench
 from proofs.bench import figures_table, main, remarks, report_of
 from proofs.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample, targets
@@ -135,15 +135,20 @@ def test_arguments_that_cannot_work_are_refused_with_a_sentence(
     assert sentence in capsys.readouterr().err
 
 
-def test_every_statement_of_the_publish_is_translated_with_its_variables_filled_in() -> None:
-    text = load_sql("guarded_write/publish_staging").format(
-        target="t", date_column="game_date", columns="a", key="a", staging="s", token_column="", token_value="",
-        game_date="DATE '2026-01-10'", fencing_token="0", seen_token="-1", audited_rows="3", audited_keys="3", table_name="'t'", holder_id="'h'",
+def test_every_statement_of_the_publish_is_translated() -> None:
+    claim = render_sql(
+        "guarded_write/claim_fragment",
+        game_date="DATE '2026-01-10'", fencing_token="5", seen_token="-1", published_rows="3", published_keys="3", source_version="1",
+        holder_id="'h'",
     )  # fmt: skip
-    statements = [statement for statement, names in translate(text, lambda query: 7)]
-    assert [statement.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "SELECT", "DELETE", "INSERT", "SELECT", "COMMIT", "SELECT"]
-    assert not any("v_" in statement for statement in statements)
-    assert statements[-1] == "SELECT 7 AS fencing_token, 7 AS replaced_rows"
+    text = render_sql(
+        "guarded_write/publish_staging",
+        claims=claim, game_dates="DATE '2026-01-10'", write_id="'w'", grading_run_id="'r'", fences="f", staging="s", target="t",
+        date_column="game_date", columns="a", token_column="",
+    )  # fmt: skip
+    statements = list(translate(text))
+    assert [statement.split()[0] for statement, _ in statements] == ["BEGIN", "UPDATE", "DELETE", "INSERT", "COMMIT", "SELECT"]
+    assert not any(names for _, names in statements), "a script takes no parameters"
 
 
 def test_the_floor_counts_its_seconds_and_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

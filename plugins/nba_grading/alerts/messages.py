@@ -158,7 +158,7 @@ def lease_removed(run: RunLink, *, lease: str, holder: str, silent_s: float, by_
         next_step="Check whether the date is graded, and run it if it is not.",
         run=run,
         game_date=_date_of(lease),
-        command=_backfill(_date_of(lease)) if lease.startswith("grading_") else None,
+        command=_backfill(day) if lease.startswith("grading_") and (day := _date_of(lease)) else None,
     )
 
 
@@ -326,8 +326,10 @@ def _day(game_date: Day | None) -> str | None:
     return str(game_date) if game_date else None
 
 
-def _date_of(lease: str) -> str:
-    return lease.rpartition("_")[2]
+def _date_of(lease: str) -> str | None:
+    """The date of a lease's id; the turn to publish has none."""
+    last = lease.rpartition("_")[2]
+    return None if last == "publish" else last
 
 
 def _grade(run: RunLink, game_date: Day | None, *, again: bool = False) -> str | None:

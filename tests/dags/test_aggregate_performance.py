@@ -183,7 +183,7 @@ def test_a_period_that_cannot_be_computed_fails_the_run_with_the_reason(
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     from nba_grading.pipelines import aggregate as aggregates
-    from nba_grading.warehouse.client import StatementFailed
+    from nba_grading.warehouse.errors import StatementFailed
 
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")

@@ -14,14 +14,8 @@ import tenacity
 from google.api_core import exceptions as api
 from google.auth.exceptions import TransportError
 
-from nba_grading.warehouse.client import (
-    DeadlinePassed,
-    StatementCancelled,
-    StatementFailed,
-    TypedParam,
-    _parameter,
-    is_transient,
-)
+from nba_grading.warehouse.errors import DeadlinePassed, StatementCancelled, StatementFailed, is_transient
+from nba_grading.warehouse.params import TypedParam, query_parameter
 from tests.unit.fake_bigquery import CONFLICT, SYNTAX, FakeClient, FakeJob, done, failing, raising, unanswered, warehouse_of
 
 
@@ -342,7 +336,7 @@ def test_errors_are_transient_or_final(error: Exception, transient: bool) -> Non
     ],
 )
 def test_parameters_are_typed(value: Any, type_: str) -> None:
-    assert _parameter("p", value).type_ == type_
+    assert query_parameter("p", value).type_ == type_
 
 
 @pytest.mark.parametrize(
@@ -354,14 +348,14 @@ def test_parameters_are_typed(value: Any, type_: str) -> None:
     ],
 )
 def test_a_list_is_an_array_of_dates_or_of_strings(values: Any, type_: str, sent: list[str]) -> None:
-    described = _parameter("p", values).to_api_repr()
+    described = query_parameter("p", values).to_api_repr()
     assert described["parameterType"] == {"type": "ARRAY", "arrayType": {"type": type_}}
     assert described["parameterValue"] == {"arrayValues": [{"value": value} for value in sent]}
 
 
 def test_a_bare_null_has_no_type_and_is_refused() -> None:
     with pytest.raises(TypeError, match="needs Typed"):
-        _parameter("p", None)
+        query_parameter("p", None)
 
 
 def test_after_its_deadline_a_warehouse_submits_nothing_more() -> None:

@@ -15,7 +15,8 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
 from nba_grading.warehouse import client as client_module
-from nba_grading.warehouse.client import CALL_SECONDS, RowsStillStreaming, StatementFailed, Warehouse
+from nba_grading.warehouse.client import CALL_SECONDS, Warehouse
+from nba_grading.warehouse.errors import RowsStillStreaming, StatementFailed
 from tests.unit.fake_bigquery import (
     CONFLICT,
     FakeClient,

@@ -42,7 +42,8 @@ KEYS = 263_274
 OLD_LOCK_SCALE = 0.01
 ENVIRONMENT = {"OLD_LOCK_SCALE": str(OLD_LOCK_SCALE), "LEASE_SECONDS": "3", "LEASE_MAX_WAIT_SECONDS": "120"}
 PART_SECONDS = 120.0
-# The statement at which A stops, and at which B dies, by recipe. Old: DELETE, INSERT. Current: the publish, which is the third, and the fourth of the first writer, who seeds the fences.
+# The statement at which A stops, and at which B dies, by recipe. Old: DELETE, INSERT. Current: the publish, which is the third, and the
+# fourth of the first writer, who seeds the fences.
 SCHEDULES: Mapping[str, tuple[Fault, Fault]] = {
     "old": (Fault("stop", 2), Fault("after", 1)),
     "leased": (Fault("stop", 4), Fault("before", 3)),

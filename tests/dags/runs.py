@@ -1,20 +1,32 @@
-"""Running a DAG whole in this process, and what it left in Slack's stand-in."""
+"""Running a DAG whole in this process, what its tasks need to begin with, and what it left in Slack's stand-in."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 import httpx
+import pytest
 
 from commands.slack_sink import text_of
 from commands.stack_config import ROOT, StackConfig
+from nba_grading.leases.lease import Lease
+from nba_grading.leases.manager import LeaseManager
+from nba_grading.leases.store import LeaseKey
+from nba_grading.leases.times import LeaseTimes
+from nba_grading.warehouse.client import Warehouse
+
+PREDICTION_COLUMNS = (
+    "prediction_id, system_id, player_lookup, game_id, game_date, predicted_points, confidence_score, recommendation, current_points_line, created_at"
+)
 
 
 def run_in_process(dag_id: str, **conf: Any) -> Any:
     """The finished run of a DAG with these params."""
     from airflow.dag_processing.dagbag import BundleDagBag
 
-    # A DAG's file has its name: the other ten need not be parsed.
+    # A DAG's file has its name: the other eleven need not be parsed.
     bag = BundleDagBag(dag_folder=str(ROOT / "dags" / f"{dag_id}.py"), bundle_path=ROOT / "dags", bundle_name="dags-folder")
     dag = bag.dags[dag_id]
     # dag.test() alone cannot make the context of a DAG-level callback when a param has no default.
@@ -23,8 +35,57 @@ def run_in_process(dag_id: str, **conf: Any) -> Any:
 
 
 def states(run: Any) -> dict[str, str]:
-    """The state of each task."""
+    """The state of each task; of a mapped one, of its last instance."""
     return {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
+
+
+def result(run: Any, task_id: str, key: str = "return_value", map_indexes: int | None = None) -> Any:
+    """What a task returned, or left under another key."""
+    return next(iter(run.get_task_instances())).xcom_pull(task_ids=task_id, key=key, map_indexes=map_indexes)
+
+
+def insert_predictions(warehouse: Warehouse, dates: Sequence[date], *, players: int = 4) -> None:
+    """Predictions of one game a date, of one system, for ``players`` players."""
+    warehouse.dml(
+        f"INSERT INTO nba_predictions.player_prop_predictions ({PREDICTION_COLUMNS}) "
+        "SELECT CONCAT('p', CAST(n AS STRING)), 'system', CONCAT('player', CAST(n AS STRING)), CONCAT('game ', CAST(day AS STRING)), day, "
+        "NUMERIC '21', NUMERIC '0.6', 'OVER', NUMERIC '20.5', CAST(NULL AS TIMESTAMP) "
+        f"FROM UNNEST(@days) AS day CROSS JOIN UNNEST(GENERATE_ARRAY(1, {players})) AS n",
+        {"days": list(dates)},
+    )
+
+
+def insert_box_scores(warehouse: Warehouse, dates: Sequence[date], *, players: int = 4) -> None:
+    """A box score of each of those players but the last, who did not play."""
+    warehouse.dml(
+        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played) "
+        "SELECT CONCAT('player', CAST(n AS STRING)), CONCAT('game ', CAST(day AS STRING)), day, 25, NUMERIC '30' "
+        f"FROM UNNEST(@days) AS day CROSS JOIN UNNEST(GENERATE_ARRAY(1, {players - 1})) AS n",
+        {"days": list(dates)},
+    )
+
+
+def hold_lease(operation: str, day: date) -> Lease:
+    """Somebody else's lease of a date."""
+    from nba_grading.airflow.context import make_leases
+
+    leases = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
+    return leases.acquire(LeaseKey(operation, day), {"dag_id": "somebody_else", "run_id": "backfill__1"})
+
+
+def release_once_awaited(patch: pytest.MonkeyPatch, lease: Lease) -> None:
+    """Release the lease when a task defers for it, so that no test waits for a clock."""
+    from nba_grading.airflow.operators.write import GuardedWriteOperator
+
+    wait = GuardedWriteOperator._wait_for_lease
+
+    def wait_and_release(*arguments: Any) -> None:
+        try:
+            wait(*arguments)
+        finally:
+            lease.release()
+
+    patch.setattr(GuardedWriteOperator, "_wait_for_lease", wait_and_release)
 
 
 def posted(emulators: StackConfig, since: int = 0) -> list[str]:

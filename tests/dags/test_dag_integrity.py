@@ -21,6 +21,7 @@ from tests.dags.runs import posted
 
 DAG_IDS = {
     "aggregate_performance",
+    "backfill_grades",
     "check_data_quality",
     "clean_staging_tables",
     "consolidate_predictions",
@@ -36,7 +37,8 @@ EMERGENCY_PARAMS = {"allow_shrink", "override_breaker", "use_lease"}
 # Options of docker-compose.yaml that are about its containers alone, or choices of development.
 COMPOSE_ONLY = re.compile(r"AIRFLOW__(CELERY__\w+|CORE__(EXECUTOR|LOAD_EXAMPLES|DAGS_ARE_PAUSED_AT_CREATION|SIMPLE_AUTH\w+)|SCHEDULER__\w+)")
 GUARDED_WRITES = {
-    "aggregate_performance": ["aggregate_day", "aggregate_periods"],
+    "aggregate_performance": ["refresh"],
+    "backfill_grades": ["grade"],
     "consolidate_predictions": ["consolidate"],
     "grade_predictions": ["grade"],
     "remove_duplicates": ["repair"],
@@ -102,7 +104,7 @@ def test_a_form_that_is_sent_as_it_opens_leaves_leases_as_configured(
     settings_environment.setenv("GRADING_USE_LEASE", setting)
     get_settings.cache_clear()
     dag_ids = [name.partition(".")[0] for name in all_params() if name.endswith(".use_lease")]
-    assert len(dag_ids) == 5
+    assert len(dag_ids) == 6
     for dag_id in dag_ids:
         form = {name: param.value for name, param in load_dags().dags[dag_id].params.items()}
         assert switched_off({"params": form}) == reason  # type: ignore[typeddict-item]
@@ -134,7 +136,7 @@ def test_a_required_param_is_missing_until_it_is_given() -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     required = [name for name, param in all_params().items() if name.rpartition(".")[2] in ("batch_id", "backup", "from_date", "to_date")]
-    assert len(required) == 6
+    assert len(required) == 8
     for name in required:
         with pytest.raises(ParamValidationError, match="No value passed and Param has no default value"):
             all_params()[name].resolve()
@@ -142,7 +144,7 @@ def test_a_required_param_is_missing_until_it_is_given() -> None:
 
 def test_dags_of_one_process_do_not_share_the_values_of_their_params() -> None:
     params = [dag.params.get_param("use_lease") for dag in load_dags().dags.values() if "use_lease" in dag.params]
-    assert len({id(param) for param in params}) == len(params) == 5
+    assert len({id(param) for param in params}) == len(params) == 6
 
 
 def test_a_run_that_exceeds_its_timeout_alerts_and_one_that_fails_does_not_alert_again(
@@ -216,10 +218,46 @@ def test_only_guarded_writes_take_a_slot_of_the_pool() -> None:
     assert pooled == {dag_id: GUARDED_WRITES.get(dag_id, []) for dag_id in DAG_IDS}
 
 
-def test_aggregates_follow_each_graded_date_one_run_at_a_time() -> None:
+def test_aggregates_follow_the_grades_one_run_at_a_time_and_daily_in_case_an_event_was_lost() -> None:
     dag = load_dags().dags["aggregate_performance"]
     assert dag.max_active_runs == 1
-    assert dag.timetable.asset_condition.name == "prediction_accuracy"
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["prediction_accuracy"]
+    assert dag.timetable.timetable.serialize()["expression"] == "0 13 * * *"
+
+
+def test_every_task_that_changes_grades_announces_them_and_only_those_do() -> None:
+    outlets = {
+        (dag_id, task.task_id): [asset.name for asset in (task.partial_kwargs.get("outlets") if task.is_mapped else task.outlets) or ()]
+        for dag_id, dag in load_dags().dags.items()
+        for task in dag.tasks
+    }
+    announcing = [
+        ("backfill_grades", "grade"),
+        ("grade_predictions", "validate"),
+        ("remove_duplicates", "repair"),
+        ("restore_from_backup", "restore"),
+    ]
+    assert sorted(task for task, assets in outlets.items() if assets == ["prediction_accuracy"]) == announcing
+
+
+def test_what_looks_for_work_again_and_again_costs_at_most_150_jobs_a_day() -> None:
+    from datetime import UTC, datetime
+
+    from croniter import croniter
+
+    midnight = datetime(2026, 1, 10, tzinfo=UTC)
+    runs = 0
+    for dag_id in ("deliver_alerts", "release_stuck_leases"):
+        times = croniter(load_dags().dags[dag_id].timetable.serialize()["expression"], midnight)
+        runs += sum(1 for _ in iter(lambda times=times: times.get_next(datetime) < midnight + timedelta(days=1), False))
+    assert 100 < runs <= 150, "each looks with one job when there is nothing to do"
+
+
+def test_one_write_takes_as_many_dates_as_the_guarded_write_allows() -> None:
+    from nba_grading.airflow.operators.write import DATES_A_WRITE
+    from nba_grading.guarded_write.publish import MOST_DATES
+
+    assert DATES_A_WRITE == MOST_DATES == 32
 
 
 def test_every_task_alerts_when_it_fails_and_retries_with_backoff() -> None:

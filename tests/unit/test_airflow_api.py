@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 import tenacity
 
+from commands import airflow_api
 from commands.airflow_api import AirflowApi, AirflowApiError
 
 Answer = Callable[[httpx.Request], httpx.Response]
-FIRST, LAST = datetime(2026, 1, 4, tzinfo=UTC), datetime(2026, 1, 5, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -42,24 +41,8 @@ def api_of(airflow: Answer) -> AirflowApi:
     return AirflowApi("http://airflow", transport=httpx.MockTransport(airflow))
 
 
-BUSY = httpx.Response(503, json={"detail": "Backfill creation is not supported on SQLite under concurrent access."})
-RUNNING = httpx.Response(409, json={"detail": "There is already a running backfill for dag grade_predictions"})
+BUSY = httpx.Response(503, json={"detail": "Service Unavailable"})
 LOCKED = httpx.Response(500, json={"detail": {"reason": "Database error", "statement": "hidden"}})
-CREATED = httpx.Response(200, json={"dag_run_id": "manual__1"})
-
-
-def test_a_backfill_waits_for_another_one_and_for_a_busy_database_and_says_why() -> None:
-    airflow = Airflow(RUNNING, BUSY, LOCKED, CREATED)
-    said: list[str] = []
-    api_of(airflow).create_backfill("grade_predictions", FIRST, LAST, reprocess="failed", wait_s=60, on_wait=said.append)
-    assert len(airflow.asked) == 4
-    assert "already a running backfill" in said[0]
-    assert "SQLite" in said[1]
-
-
-def test_a_backfill_gives_up_with_the_reason_once_its_time_is_over() -> None:
-    with pytest.raises(AirflowApiError, match="already a running backfill"):
-        api_of(Airflow(RUNNING)).create_backfill("grade_predictions", FIRST, LAST, reprocess="failed", wait_s=0.01, on_wait=lambda reason: None)
 
 
 def test_a_trigger_that_is_tried_again_cannot_start_two_runs() -> None:
@@ -83,13 +66,31 @@ def test_an_airflow_that_is_not_there_is_a_sentence_that_says_how_to_start_it() 
         api_of(Airflow(httpx.ConnectError("refused"))).run("grade_predictions", "r")
 
 
-def test_all_pages_of_runs_are_read_and_manual_ones_left_out() -> None:
-    def entry(number: int, run_type: str = "backfill") -> dict[str, object]:
-        return {"dag_run_id": f"r{number}", "run_type": run_type, "state": "success", "logical_date": "2026-01-04T11:00:00Z"}
+def test_all_pages_of_runs_in_the_wanted_states_are_read_with_their_params() -> None:
+    def entry(number: int, conf: dict[str, str] | None) -> dict[str, object]:
+        return {"dag_run_id": f"r{number}", "run_type": "manual", "state": "running", "logical_date": None, "conf": conf}
 
-    pages = [[entry(0), entry(1)], [entry(2, "manual")]]
+    pages = [[entry(0, {"from_date": "2026-01-04"}), entry(1, None)], [entry(2, {})]]
     airflow = Airflow(*(httpx.Response(200, json={"dag_runs": page, "total_entries": 3}) for page in pages))
-    assert [run.run_id for run in api_of(airflow).runs_between("grade_predictions", FIRST, LAST)] == ["r0", "r1"]
+    found = api_of(airflow).runs("backfill_grades", "queued", "running")
+    assert [(run.run_id, run.conf) for run in found] == [("r0", {"from_date": "2026-01-04"}), ("r1", {}), ("r2", {})]
+    assert [request.url.params.get_list("state") for request in airflow.asked] == [["queued", "running"]] * 2
+    assert [request.url.params["offset"] for request in airflow.asked] == ["0", "2"]
+
+
+def test_a_reader_gives_up_with_airflows_reason_once_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow_api, "BUSY_SECONDS", 0.0)
+    with pytest.raises(AirflowApiError, match=r"was busy: .*Database error"):
+        api_of(Airflow(LOCKED)).run("backfill_grades", "r")
+
+
+@pytest.mark.parametrize("value", ['[["2026-01-04"]]', [["2026-01-04"]]])
+def test_the_result_of_a_mapped_task_is_asked_for_by_its_key_and_index(value: object) -> None:
+    airflow = Airflow(httpx.Response(200, json={"value": value}))
+    assert api_of(airflow).result("backfill_grades", "r", "grade", "progress", 3) == [["2026-01-04"]]
+    [request] = airflow.asked
+    assert request.url.path.endswith("/dagRuns/r/taskInstances/grade/xcomEntries/progress")
+    assert request.url.params["map_index"] == "3"
 
 
 def test_a_result_that_is_not_there_yet_is_none() -> None:

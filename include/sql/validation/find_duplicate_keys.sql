@@ -20,4 +20,4 @@ QUALIFY
         PARTITION BY game_date
         ORDER BY COUNT(*) DESC, player_lookup ASC, game_id ASC, system_id ASC, {line_column} ASC
     ) <= 20
-ORDER BY game_date ASC, occurrences DESC, player_lookup ASC, game_id ASC, system_id ASC, line_value ASC;
+ORDER BY game_date ASC, occurrences DESC, player_lookup ASC, game_id ASC, system_id ASC, {line_column} ASC;

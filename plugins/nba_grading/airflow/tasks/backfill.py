@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading.airflow.context import make_warehouse
-from nba_grading.airflow.errors import ParamsRefused, fail_for_good
+from nba_grading.airflow.errors import AlreadyAlerted, ParamsRefused, fail_for_good
 from nba_grading.airflow.notify import resolve, task_incidents
 from nba_grading.airflow.params import range_of
 from nba_grading.airflow.run_record import store_records
+from nba_grading.airflow.tasks.record_run import count_failure
 from nba_grading.events import get_logger
 from nba_grading.game_dates import GameDateError, parse_game_date, resolve_past_day
 
@@ -57,7 +58,10 @@ def report_dates(context: Context) -> list[dict[str, Any]]:
     from nba_grading.runs.backfill import list_dates_of_run
 
     ti, dag_run, warehouse = context["ti"], context["dag_run"], make_warehouse(context)
-    planned = [parse_game_date(day) for chunk in ti.xcom_pull(task_ids="plan") or () for day in chunk]
+    chunks = ti.xcom_pull(task_ids="plan")
+    if chunks is None:
+        raise AlreadyAlerted("there is no plan, so no date was graded: see the task plan")
+    planned = [parse_game_date(day) for chunk in chunks for day in chunk]
     began = dag_run.start_date or datetime.now(tz=UTC)
     with fail_for_good():
         recorded = list_dates_of_run(warehouse, ti.dag_id, ti.run_id, began)
@@ -65,6 +69,8 @@ def report_dates(context: Context) -> list[dict[str, Any]]:
     left = [day for day in planned if day not in recorded]
     missing = [{"grading_run_id": _record_id(context), "game_date": day, "outcome": "failed", "detail": detail} for day in left]
     store_records(context, OPERATION, missing, began, warehouse)
+    if missing:
+        count_failure(context, {**missing[0], "operation": OPERATION})
     outcomes: dict[date, dict[str, Any]] = {**recorded}
     outcomes.update(zip(left, missing, strict=True))
     rows = [outcomes[day] | {"game_date": str(day)} for day in sorted(outcomes)]
@@ -77,7 +83,8 @@ def report_dates(context: Context) -> list[dict[str, Any]]:
             f"{len(failed)} of {len(rows)} dates failed or were refused: {', '.join(map(str, failed))}. {failed[0]}: {first.get('detail')}"
         )
     resolve(context, task_incidents(context, context["dag"].task_ids), f"A run of {ti.dag_id} has succeeded for the same dates.")
-    return [repair for chunk in ti.xcom_pull(task_ids="grade") or () for repair in chunk or ()]
+    # By their indexes: without, the result of a single chunk would come alone, not as a list of one.
+    return [repair for chunk in ti.xcom_pull(task_ids="grade", map_indexes=range(len(chunks))) for repair in chunk or ()]
 
 
 def _record_id(context: Context) -> str:

@@ -23,9 +23,14 @@ class Writer(Protocol):
     def __call__(self, *arguments: str) -> subprocess.Popen[str]: ...
 
 
+def unleased(operation: str, *days: date) -> ClaimedDates:
+    """The right to write these dates behind the fence alone."""
+    return ClaimedDates(tuple(UnleasedClaim(LeaseKey(operation, day), "test") for day in days))
+
+
 def grade_unleased(warehouse: Warehouse, day: date, run_id: str) -> None:
     """Grade the date here and now, behind the fence alone."""
-    grade_claimed(warehouse, UnleasedClaim(LeaseKey("grading", day), "test"), run_id)
+    grade_claimed(warehouse, unleased("grading", day).claims[0], run_id)
 
 
 def grade_claimed(warehouse: Warehouse, claim: Claim, run_id: str) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
 from google.cloud import bigquery
 
-from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.write import AuditFailed, FencedOut
 from nba_grading.leases.errors import LeaseLost
 from nba_grading.leases.lease import Lease
@@ -20,18 +18,11 @@ from nba_grading.leases.store import LeaseKey
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
 from nba_grading.warehouse.client import Warehouse
-from tests.emulator.small_date import ROWS, grade_claimed, grade_unleased, stored
-
-
-@dataclass(frozen=True)
-class Claimed(UnleasedClaim):
-    """A claim with a token of the test's choice."""
-
-    fencing_token: int = 0  # type: ignore[assignment]
+from tests.emulator.small_date import ROWS, Token, grade_claimed, grade_unleased, stored
 
 
 def grade(warehouse: Warehouse, day: date, run_id: str, fencing_token: int) -> None:
-    grade_claimed(warehouse, Claimed(LeaseKey("grading", day), "test", fencing_token=fencing_token), run_id)
+    grade_claimed(warehouse, Token(LeaseKey("grading", day), "test", fencing_token=fencing_token), run_id)
 
 
 def test_an_older_claim_is_fenced_out_and_changes_nothing(warehouse: Warehouse, small_date: date) -> None:
@@ -45,7 +36,7 @@ def test_an_older_claim_is_fenced_out_and_changes_nothing(warehouse: Warehouse, 
 
 def test_a_claim_of_another_operation_writes_nothing(warehouse: Warehouse, small_date: date) -> None:
     grade(warehouse, small_date, "before", 200)
-    claim = Claimed(LeaseKey("consolidation", small_date), "test", fencing_token=300)
+    claim = Token(LeaseKey("consolidation", small_date), "test", fencing_token=300)
     with pytest.raises(ValueError, match="a claim of consolidation cannot write prediction_accuracy"):
         grade_claimed(warehouse, claim, "wrong")
     assert stored(warehouse.client, small_date) == (ROWS, ROWS, {"before"})

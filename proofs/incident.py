@@ -42,10 +42,11 @@ KEYS = 263_274
 OLD_LOCK_SCALE = 0.01
 ENVIRONMENT = {"OLD_LOCK_SCALE": str(OLD_LOCK_SCALE), "LEASE_SECONDS": "3", "LEASE_MAX_WAIT_SECONDS": "120"}
 PART_SECONDS = 120.0
-# The statement at which A stops, and at which B dies, by recipe. Old: DELETE, INSERT. Current: the sixth is the publish.
+# The statement at which A stops, and at which B dies, by recipe. Old: DELETE, INSERT. Current: the publish, for A
+# after the seeding of the fences, which B finds.
 SCHEDULES: Mapping[str, tuple[Fault, Fault]] = {
     "old": (Fault("stop", 2), Fault("after", 1)),
-    "leased": (Fault("stop", 6), Fault("before", 6)),
+    "leased": (Fault("stop", 4), Fault("before", 3)),
 }
 
 
@@ -84,7 +85,7 @@ def replay(warehouse: Warehouse, recipe: Recipe, environment: Mapping[str, str])
     backfill, _ = start_writer(GAME_DATE, Entrant(recipe, "backfill", dies), environment)
     backfill.join(PART_SECONDS)
     console.print(f"{recipe}: the backfill waited, claimed the date and was killed in its write (exit code {backfill.exitcode})", style="dim")
-    again, again_told = start_writer(GAME_DATE, Entrant(recipe, "backfill, again", None), environment)
+    again, again_told = start_writer(GAME_DATE, Entrant(recipe, "backfill-again", None), environment)
     again.join(PART_SECONDS)
     console.print(f"{recipe}: the backfill, started again, has written", style="dim")
     wake_after(scheduled.pid, stopped_at, 0)
@@ -92,7 +93,7 @@ def replay(warehouse: Warehouse, recipe: Recipe, environment: Mapping[str, str])
     for process in (scheduled, again):
         if process.exitcode != 0:
             raise CommandError(f"{recipe}: a writer ended with exit code {process.exitcode}; see the messages above.")
-    ended = {"scheduled": scheduled_told.recv()["ended"], "backfill": "killed", "backfill, again": again_told.recv()["ended"]}
+    ended = {"scheduled": scheduled_told.recv()["ended"], "backfill": "killed", "backfill-again": again_told.recv()["ended"]}
     held = describe_date(warehouse, GAME_DATE)
     return Replay(recipe, held["stored_rows"], held["stored_keys"], held["runs"], ended, time.monotonic() - started)
 

@@ -30,7 +30,7 @@ from proofs.fault_injection import Fault
 from proofs.writer import Recipe, write
 
 PREDICTIONS = 120
-STATEMENTS = 7  # of a write: seed fence, create staging, insert, audit, count outcomes, publish, drop staging
+STATEMENTS = 5  # of a write: stage, audit, seed fences, publish, drop staging
 SHORT_LEASE = {"LEASE_SECONDS": "3", "LEASE_GRACE_SECONDS": "0.2", "LEASE_RPC_SECONDS": "0.9", "LEASE_MAX_WAIT_SECONDS": "120"}
 STOPPED_SECONDS = 4.0
 ROUND_SECONDS = 180.0

@@ -74,6 +74,48 @@ def _day(game_date: date, system_id: str, grades: list[Row], pending: int) -> Ro
     return row
 
 
+def aggregate_players(grades: Iterable[Row], game_date: date) -> list[Row]:
+    """The rows of player_daily_performance of one date, without what tells of the write itself: every grade is added to the row of its slice."""
+    rows: dict[tuple[str, str, str, str | None], Row] = {}
+    for grade in grades:
+        if grade["game_date"] != game_date:
+            continue
+        tier = _tier(grade["confidence_score"])
+        row = rows.setdefault(
+            (grade["system_id"], grade["player_lookup"], grade["game_id"], tier),
+            {
+                "game_date": game_date,
+                "system_id": grade["system_id"],
+                "player_lookup": grade["player_lookup"],
+                "game_id": grade["game_id"],
+                "confidence_tier": tier,
+                **dict.fromkeys(("predictions", "voided", "hits", "misses", "over_hits", "over_misses", "errors"), 0),
+                "absolute_error": None,
+                "signed_error": None,
+            },
+        )
+        row["predictions"] += 1
+        row["voided"] += grade["is_voided"]
+        verdict = {True: "hits", False: "misses", None: None}[grade["prediction_correct"]]
+        if verdict:
+            row[verdict] += 1
+            row[f"over_{verdict}"] += grade["recommendation"] == "OVER"
+        if grade["absolute_error"] is not None:
+            row["errors"] += 1
+            row["absolute_error"] = (row["absolute_error"] or 0) + grade["absolute_error"]
+            row["signed_error"] = (row["signed_error"] or 0) + grade["signed_error"]
+    return list(rows.values())
+
+
+def period_ends(grades: Iterable[Row]) -> list[date]:
+    """The last days of all periods that have a grade."""
+    ends: set[date] = set()
+    for day in {row["game_date"] for row in grades}:
+        month = (day.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        ends |= {day, month, date(day.year + (day.month >= 10), 9, 30)}
+    return sorted(ends)
+
+
 def summarize(grades: Iterable[Row], period_end_date: date) -> list[Row]:
     """The rows of one partition of prediction_performance_summary, without what tells of the write itself."""
     grades = list(grades)

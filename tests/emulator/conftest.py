@@ -57,7 +57,7 @@ def start_writer(emulators: StackConfig) -> Writer:
     return start
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run(emulators: StackConfig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Runs a task of tests/emulator/tasks.py in a process of its own, which may be killed; from several threads."""
     nurseries = ForkServers(emulators, tmp_path_factory.mktemp("leases") / "leases.db")

@@ -23,20 +23,21 @@ from nba_grading.leases.manager import LeaseManager
 from nba_grading.settings import get_settings
 from proofs.fault_injection import Fault, FaultyLeaseStore, FaultyWarehouse
 
-# A statement that only reads, after its comments. A script begins with DECLARE or BEGIN.
-READING = re.compile(r"(\s|--[^\n]*\n)*(SELECT|WITH)\b")
+# The first word of a statement, after its comments. One that only reads begins with one of two words; a script begins with BEGIN.
+FIRST_WORD = re.compile(r"(?:\s|--[^\n]*\n)*(\w+)")
+READING = ("SELECT", "WITH")
 
 
 @dataclass(frozen=True)
 class End:
     """How a child ended: ``status`` as Popen.returncode, -9 after SIGKILL; the rest is of one that was not killed.
 
-    ``changes`` are the numbers of those of its statements that are no SELECT.
+    ``changes`` are those of its statements that are no SELECT: the number and the first word of each, DROP for a dropped table.
     """
 
     status: int
     statements: int = 0
-    changes: Sequence[int] = ()
+    changes: Sequence[tuple[int, str]] = ()
     lease_writes: int = 0
     error: str | None = None
 
@@ -46,16 +47,18 @@ class NotingWarehouse(FaultyWarehouse):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self.changes: list[int] = []
+        self.changes: list[tuple[int, str]] = []
 
     def _run(self, text: str, *arguments: Any, **keywords: Any) -> Any:
-        if not READING.match(text):
-            self.changes.append(self.statements + 1)
+        word = FIRST_WORD.match(text)
+        assert word
+        if word[1] not in READING:
+            self.changes.append((self.statements + 1, word[1]))
         return super()._run(text, *arguments, **keywords)
 
     def drop_table(self, name: str) -> None:
         """See Warehouse."""
-        self.changes.append(self.statements + 1)
+        self.changes.append((self.statements + 1, "DROP"))
         super().drop_table(name)
 
 
@@ -68,11 +71,14 @@ class ForkServer:
         command = [sys.executable, "-m", "tests.emulator.fork_server"]
         self._process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def run(self, task: str, params: Mapping[str, Any], fault: Fault | None = None, late_s: float = 0) -> End:
-        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is."""
+    def run(self, task: str, place: int, params: Mapping[str, Any], fault: Fault | None = None, late_s: float = 0) -> End:
+        """Do a task of ``tests/emulator/tasks.py`` in a child, and wait for its end; ``late_s``: how far ahead its store of leases is.
+
+        Each place has leases of its own: all would else wait for the turn to publish that a dead one still holds.
+        """
         assert self._process.stdin
         assert self._process.stdout
-        request = {"task": task, "params": params, "fault": fault and asdict(fault), "late_s": late_s}
+        request = {"task": task, "place": place, "params": params, "fault": fault and asdict(fault), "late_s": late_s}
         self._process.stdin.write(json.dumps(request, default=str) + "\n")
         self._process.stdin.flush()
         return End(**json.loads(self._process.stdout.readline()))
@@ -105,7 +111,8 @@ def _live(request: dict[str, Any]) -> dict[str, Any]:
         fault = Fault(**request["fault"]) if request["fault"] else None
         settings = get_settings()
         warehouse = NotingWarehouse(make_bigquery_client(settings), settings.grading_max_bytes_billed, retry_seconds=30)
-        store = FaultyLeaseStore(Path(settings.lease_store.removeprefix("sqlite:///")), rpc_seconds=5, late_s=request["late_s"])
+        leases = Path(settings.lease_store.removeprefix("sqlite:///")).with_name(f"{request['task']}_{request['place']}.db")
+        store = FaultyLeaseStore(leases, rpc_seconds=5, late_s=request["late_s"])
         warehouse.fault = store.fault = fault
         TASKS[request["task"]](Desk(warehouse, LeaseManager(store, settings.lease_times), request["params"]))
         return {"statements": warehouse.statements, "changes": warehouse.changes, "lease_writes": store.writes}

@@ -31,8 +31,6 @@ SIDE_BY_SIDE = 2
 # By then the lease of a dead holder has expired.
 LATER_SECONDS = 120
 PLACE_OF_UNDISTURBED = 0
-# It is acquired, notes the job that publishes, and is released.
-WRITES_OF_A_LEASE = 3
 
 Run = Callable[..., End]
 
@@ -61,10 +59,13 @@ class ForkServers:
 
 
 def deaths_of(scenario: Scenario, undisturbed: End) -> list[Fault]:
-    """A kill before the first step, inside each statement that changes something, after each write of the first lease; or all of them."""
+    """A kill before the first step, inside the statements that change something, after every third write of a lease; or all of them."""
     statements = range(1, undisturbed.statements + 1)
-    inside = [Fault("inside", number) for number in (statements if FULL else undisturbed.changes)]
-    leased = [Fault("leased", number + 1) for number in range(WRITES_OF_A_LEASE if scenario.kills_leases else 0)]
+    changes = [number for number, word in undisturbed.changes if not scenario.kills_inside or word in scenario.kills_inside]
+    inside = [Fault("inside", number) for number in (statements if FULL else changes)]
+    # Three dates: the first of them is claimed, the first notes its job, the turn is had, a second job is noted, the first is released.
+    writes = range(1, undisturbed.lease_writes + 1, 1 if FULL else 3) if scenario.kills_leases else ()
+    leased = [Fault("leased", number) for number in writes]
     after = [Fault("after", number) for number in statements] if FULL else []
     return [Fault("before", 1), *inside, *leased, *after]
 
@@ -73,7 +74,7 @@ def assert_a_killed_task_is_finished_by_the_same_task_again(scenario: Scenario, 
     """Run the scenario's task undisturbed, then die its deaths at one place each, and run it again at each."""
     scenario.prepare(warehouse, [PLACE_OF_UNDISTURBED])
     before = scenario.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
-    undisturbed = run(scenario.task, scenario.params(PLACE_OF_UNDISTURBED))
+    undisturbed = run(scenario.task, PLACE_OF_UNDISTURBED, scenario.params(PLACE_OF_UNDISTURBED))
     assert undisturbed.status == 0, undisturbed.error
     assert undisturbed.changes
     after = scenario.look(warehouse, [PLACE_OF_UNDISTURBED])[PLACE_OF_UNDISTURBED]
@@ -101,7 +102,7 @@ def problems_of(scenario: Scenario, warehouse: Warehouse, run: Run, deaths: dict
     scenario.prepare(warehouse, places)
     assert set(map(str, scenario.look(warehouse, places).values())) == {str(before)}
 
-    killed = in_parallel(lambda place: run(scenario.task, scenario.params(place), fault=deaths[place]), places)
+    killed = in_parallel(lambda place: run(scenario.task, place, scenario.params(place), fault=deaths[place]), places)
     yield from (f"{deaths[place]}: was not killed: {end}" for place, end in zip(places, killed, strict=True) if end.status != -SIGKILL)
     for place, parts in scenario.look(warehouse, places).items():
         changed = {name for name in parts if parts[name] != before[name]}
@@ -110,7 +111,7 @@ def problems_of(scenario: Scenario, warehouse: Warehouse, run: Run, deaths: dict
             f"{deaths[place]}: {name} before {needed}" for name, needed in scenario.needs.items() if name in changed and needed not in changed
         )
 
-    heirs = in_parallel(lambda place: run(scenario.task, scenario.params(place), late_s=LATER_SECONDS), places)
+    heirs = in_parallel(lambda place: run(scenario.task, place, scenario.params(place), late_s=LATER_SECONDS), places)
     yield from (f"{deaths[place]}: the next run failed: {end.error}" for place, end in zip(places, heirs, strict=True) if end.status != 0)
     for place, parts in scenario.look(warehouse, places).items():
         yield from (f"{deaths[place]}: {name} is not finished: {parts[name]}" for name in parts if parts[name] != after[name])

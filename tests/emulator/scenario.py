@@ -1,7 +1,7 @@
 """A scenario of tests/emulator/test_kills_*.py: what a task finds at each of many places, and how its tables are looked at.
 
-A place has dates of its own, so that each case has one to itself; ``look`` tells the parts of each, alike for all. Of every part there
-are two states that are right: as it was, and as an undisturbed run leaves it.
+A place has a season of its own, so that each case has its dates, and their fences, to itself; ``look`` tells the parts of each, alike for
+all. Of every part there are two states that are right: as it was, and as an undisturbed run leaves it.
 """
 
 from __future__ import annotations
@@ -16,18 +16,22 @@ from nba_grading.warehouse.tables import DATASET
 
 Parts = dict[str, Any]
 
-FIRST_DAY = date(2026, 2, 1)
+FIRST_YEAR, MONTH, DAY_OF_MONTH = 1901, 9, 26
 
 
 class Scenario:
     """A task, what it finds, and what is looked at. ``needs``: a part, and another that changes before it does."""
 
     task: str
+    # How many dates a place has.
+    dates = 1
     needs: ClassVar[Mapping[str, str]] = {}
     # How many cases share the tables at a time.
     at_once = 1000
-    # Whether to kill after writes of the lease as well; they are the same code in every task.
+    # Whether to kill after writes of leases as well; they are the same code in every task.
     kills_leases = False
+    # The first words of the changing statements to be killed inside, where another task has the rest of the same code; or all.
+    kills_inside: frozenset[str] = frozenset()
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         """Fill the places."""
@@ -35,7 +39,7 @@ class Scenario:
 
     def params(self, place: int) -> dict[str, Any]:
         """What the task is given at a place."""
-        return {"game_date": self.day(place)}
+        return {"dates": self.days([place])}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         """The parts of each place."""
@@ -45,12 +49,12 @@ class Scenario:
         """What an undisturbed run is to have done."""
 
     def day(self, place: int, number: int = 0) -> date:
-        """One of two dates of a place."""
-        return FIRST_DAY + timedelta(days=2 * place + number)
+        """One of the dates of a place, in the last week of its season."""
+        return date(FIRST_YEAR + place, MONTH, DAY_OF_MONTH) + timedelta(days=number)
 
     def days(self, places: Sequence[int]) -> list[date]:
         """All dates of some places."""
-        return [self.day(place) for place in places]
+        return [self.day(place, number) for place in places for number in range(self.dates)]
 
 
 def listed(days: Sequence[date]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from nba_grading.pipelines.repair import backup_name, create_backup
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
-from tests.emulator.scenario import FIRST_DAY, Parts, Scenario, listed, rows_by_date, tables
+from tests.emulator.scenario import Parts, Scenario, listed, rows_by_date, tables
 
 BACKED_UP_AT = datetime(2026, 3, 1, tzinfo=UTC)
 HOLDER = "0123456789abcdef0123456789abcdef"
@@ -45,24 +45,40 @@ CROSS JOIN UNNEST(GENERATE_ARRAY(0, 1)) AS n
 """
 
 
+NAMES = ("first", "second", "third")
+
+
 class Grading(Scenario):
-    """A date that was graded, by other box scores than there are now."""
+    """Three dates that are graded in one write, of which two were graded before, by other box scores than there are now."""
 
     task = "grade"
+    dates = 3
     kills_leases = True
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        for text in (PREDICTIONS, BOX_SCORES, GRADES):
+        for text in (PREDICTIONS, BOX_SCORES):
             warehouse.dml(text.format(days=listed(self.days(places)), copies=0))
+        warehouse.dml(GRADES.format(days=listed([self.day(place, number) for place in places for number in (0, 1)]), copies=0))
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         columns = "player_lookup, line_value, actual_points, is_voided, COUNT(DISTINCT grading_run_id) OVER (PARTITION BY game_date) AS writes"
         rows = rows_by_date(warehouse, "prediction_accuracy", columns)
-        return {place: {"date": rows[self.day(place)]} for place in places}
+        runs = rows_by_date(warehouse, "prediction_accuracy", "grading_run_id")
+        fences = rows_by_date(warehouse, "write_fences_prediction_accuracy", "grading_run_id, published_rows, published_keys")
+        parts: dict[int, Parts] = {}
+        for place in places:
+            days = self.days([place])
+            parts[place] = {name: rows[day] for name, day in zip(NAMES, days, strict=True)}
+            # A fence that was published tells of the rows that are there; one that was seeded tells of no run.
+            untrue = [fence for day in days for fence in fences[day] if fence[0] and fence != (*runs[day][0], len(rows[day]), len(rows[day]))]
+            parts[place]["fences that do not tell of the rows"] = untrue
+        return parts
 
     def assert_right(self, before: Parts, after: Parts) -> None:
-        assert [row[:2] for row in before["date"]] == [row[:2] for row in after["date"]]
-        assert [row[2:] for row in after["date"]] == [(25, False, 1)] * 2 + [(26, False, 1)] * 2 + [(None, True, 1)] * 2
+        assert [len(before[name]) for name in NAMES] == [6, 6, 0]
+        for name in NAMES:
+            assert [row[:2] for row in after[name]] == [row[:2] for row in before["first"]]
+            assert [row[2:] for row in after[name]] == [(25, False, 1)] * 2 + [(26, False, 1)] * 2 + [(None, True, 1)] * 2
 
 
 class BackingUp(Scenario):
@@ -74,8 +90,7 @@ class BackingUp(Scenario):
         warehouse.dml(GRADES.format(days=listed(self.days(places)), copies=2))
 
     def params(self, place: int) -> dict[str, Any]:
-        day = self.day(place)
-        return {"table": "prediction_accuracy", "from_date": day, "to_date": day, "planned": [day], "backup": self._backup(place)}
+        return {"table": "prediction_accuracy", "dates": self.days([place]), "backup": self._backup(place)}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         there, rows = tables(warehouse), rows_by_date(warehouse, "prediction_accuracy", GRADE)
@@ -99,11 +114,11 @@ class RemovingDuplicates(Scenario):
     """Two dates with duplicates that were found."""
 
     task = "remove_duplicates"
-    kills_leases = True
-    needs: ClassVar = {"first found": "first", "second found": "second", "second": "first"}
+    dates = 2
+    needs: ClassVar = {"first found": "first", "second found": "second"}
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        days = listed([self.day(place, number) for place in places for number in (0, 1)])
+        days = listed(self.days(places))
         warehouse.dml(GRADES.format(days=days, copies=2))
         warehouse.dml(
             "INSERT INTO nba_predictions.grading_duplicate_audit (detected_at, game_date, duplicate_count, processor) "
@@ -111,8 +126,7 @@ class RemovingDuplicates(Scenario):
         )
 
     def params(self, place: int) -> dict[str, Any]:
-        first, last = self.day(place), self.day(place, 1)
-        return {"table": "prediction_accuracy", "from_date": first, "to_date": last, "planned": [first, last]}
+        return {"table": "prediction_accuracy", "dates": self.days([place])}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         rows = rows_by_date(warehouse, "prediction_accuracy", GRADE)
@@ -150,8 +164,7 @@ class Restoring(Scenario):
         warehouse.dml(f"DELETE FROM nba_predictions.prediction_accuracy WHERE grading_run_id != 'run0' AND game_date IN ({days})")
 
     def params(self, place: int) -> dict[str, Any]:
-        day = self.day(place)
-        return {"table": "prediction_accuracy", "from_date": day, "to_date": day, "backup": self._backups[place]}
+        return {"table": "prediction_accuracy", "dates": self.days([place]), "backup": self._backups[place]}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         rows = rows_by_date(warehouse, "prediction_accuracy", GRADE)
@@ -180,7 +193,7 @@ class Consolidating(Scenario):
                 )
 
     def params(self, place: int) -> dict[str, Any]:
-        return {"game_date": self.day(place), "batch_id": f"k{place}"}
+        return {"dates": self.days([place]), "batch_id": f"k{place}"}
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         rows = rows_by_date(
@@ -201,47 +214,47 @@ class Consolidating(Scenario):
         assert (after["w1"], after["w2"]) == (False, False)
 
 
-class AggregatingADay(Scenario):
-    """A graded date whose figures are of other grades."""
+class Refreshing(Scenario):
+    """A graded date on the last day but one of a season, of which no aggregate knows: two partitions of periods are of it."""
 
-    task = "aggregate_day"
+    task = "refresh"
+    # It works on whatever is stale.
+    at_once = 1
+    # Grading is killed in each step of a write; here it is what is between the writes.
+    kills_inside = frozenset({"BEGIN", "MERGE"})
+    needs: ClassVar = {"players": "systems", "rolling": "players", "season": "players"}
+
+    def day(self, place: int, number: int = 0) -> date:
+        return super().day(place, 3 + number)
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         days = listed(self.days(places))
         warehouse.dml(GRADES.format(days=days, copies=0))
         warehouse.dml(
-            "INSERT INTO nba_predictions.system_daily_performance (game_date, system_id, predictions, grades_version) "
-            f"SELECT game_date, 'gone', 1, 1 FROM UNNEST([{days}]) AS game_date"
+            "INSERT INTO nba_predictions.write_fences_prediction_accuracy (game_date, fencing_token, version, published_rows) "
+            f"SELECT game_date, 1, 42, 6 FROM UNNEST([{days}]) AS game_date"
         )
 
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
-        rows = rows_by_date(warehouse, "system_daily_performance", "system_id, predictions, graded, correct, win_rate, mae, grades_version")
-        return {place: {"date": rows[self.day(place)]} for place in places}
-
-    def assert_right(self, before: Parts, after: Parts) -> None:
-        assert [row[:4] for row in after["date"]] == [("system1", 6, 6, 6)]
-
-
-class AggregatingPeriods(Scenario):
-    """A graded date on the last day but one of a season, one season in two for each place, and nothing summed up of it."""
-
-    task = "aggregate_periods"
-    needs: ClassVar = {"season": "rolling"}
-
-    def day(self, place: int, number: int = 0) -> date:
-        return date(1901 + 2 * place, 9, 29 + number)
-
-    def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
-        warehouse.dml(GRADES.format(days=listed(self.days(places)), copies=0))
-
-    def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
+        systems = rows_by_date(warehouse, "system_daily_performance", "system_id, predictions, graded, correct, win_rate, mae, grades_version")
+        players = rows_by_date(warehouse, "player_daily_performance", "system_id, player_lookup, predictions, hits, grades_version")
         columns = "system_id, period_type, player_lookup, confidence_tier, predictions, hits, hit_rate, mae, unique_players, grades_version"
-        rows = rows_by_date(warehouse, "prediction_performance_summary", columns, "period_end_date")
-        return {place: {"rolling": rows[self.day(place)], "season": rows[self.day(place, 1)]} for place in places}
+        periods = rows_by_date(warehouse, "prediction_performance_summary", columns, "period_end_date")
+        return {
+            place: {
+                "systems": systems[self.day(place)],
+                "players": players[self.day(place)],
+                "rolling": periods[self.day(place)],
+                "season": periods[self.day(place, 1)],
+            }
+            for place in places
+        }
 
     def assert_right(self, before: Parts, after: Parts) -> None:
+        assert not any(before.values())
+        assert [row[:4] + row[-1:] for row in after["systems"]] == [("system1", 6, 6, 6, 42)]
+        assert [row[1:] for row in after["players"]] == [(f"player{number}", 2, 2, 42) for number in range(3)]
         for name, types in (("rolling", ["rolling_30d", "rolling_7d"]), ("season", ["month", "season"])):
-            assert before[name] == []
             assert [row[1] for row in after[name] if row[2:4] == ("*", "*")] == types
             assert {row[4:6] for row in after[name] if row[2] == "*"} == {(6, 6)}
 
@@ -250,20 +263,21 @@ class CleaningStaging(Scenario):
     """Two staging tables of a batch and one of a write, that are proven to be in the main table, and one that is not."""
 
     task = "clean_staging"
+    dates = 0
     # It works on whatever there is.
     at_once = 1
     names: ClassVar = {
         "w1": "_staging_batch_c_w1",
         "w2": "_staging_batch_c_w2",
         "newer": "_staging_batch_c_w3",
-        "write": f"_staging_prediction_accuracy_20260201_{HOLDER}",
+        "write": f"_staging_prediction_accuracy_19010926_{HOLDER}",
     }
 
     def prepare(self, warehouse: Warehouse, places: Sequence[int]) -> None:
         warehouse.dml("DELETE FROM nba_predictions.player_prop_predictions WHERE TRUE")
         warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
-        warehouse.dml(PREDICTIONS.format(days=listed([FIRST_DAY])))
-        warehouse.dml(GRADES.format(days=listed([FIRST_DAY]), copies=0))
+        warehouse.dml(PREDICTIONS.format(days=listed([self.day(0)])))
+        warehouse.dml(GRADES.format(days=listed([self.day(0)]), copies=0))
         newer = "SELECT * REPLACE (TIMESTAMP '2026-01-01 12:00:00' AS created_at) FROM nba_predictions.player_prop_predictions"
         sources = {
             "w1": "SELECT * FROM nba_predictions.player_prop_predictions WHERE player_lookup != 'player1'",
@@ -278,7 +292,7 @@ class CleaningStaging(Scenario):
     def look(self, warehouse: Warehouse, places: Sequence[int]) -> dict[int, Parts]:
         there = tables(warehouse)
         rows = rows_by_date(warehouse, "player_prop_predictions", "player_lookup, current_points_line, prediction_id")
-        parts = {"date": rows[FIRST_DAY], **{name: table in there for name, table in self.names.items()}}
+        parts = {"date": rows[self.day(0)], **{name: table in there for name, table in self.names.items()}}
         return dict.fromkeys(places, parts)
 
     def assert_right(self, before: Parts, after: Parts) -> None:
@@ -287,7 +301,7 @@ class CleaningStaging(Scenario):
 
 # By the end of the name of the test file that plays them, so that files of about the same length run side by side.
 SCENARIOS: dict[str, tuple[type[Scenario], ...]] = {
-    "aggregates": (AggregatingADay, AggregatingPeriods),
+    "aggregates": (Refreshing,),
     "consolidation": (Consolidating,),
     "grading": (Grading, BackingUp, Restoring),
     "repairs": (RemovingDuplicates,),

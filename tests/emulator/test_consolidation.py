@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from google.cloud import bigquery
 
-from nba_grading.guarded_write.claim import UnleasedClaim
-from nba_grading.guarded_write.publish import FencedOut
 from nba_grading.guarded_write.work import WriteRequest
-from nba_grading.leases.store import LeaseKey
+from nba_grading.guarded_write.write import FencedOut
 from nba_grading.pipelines.consolidate import BatchRefused, consolidate_date, read_batch, staging_prefix
 from nba_grading.quality.after_write import find_duplicates
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.errors import StatementFailed
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS
 from tests.conftest import BYTES
+from tests.emulator.small_date import unleased
 
 DAY = date(2026, 1, 10)
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -77,8 +76,9 @@ def staging_tables(client: bigquery.Client) -> list[str]:
 
 
 def consolidate(warehouse: Warehouse, batch: str = "b1", day: date = DAY) -> dict[str, Any]:
-    claim = UnleasedClaim(LeaseKey("consolidation", day), "test")
-    return consolidate_date(warehouse, claim, WriteRequest("run", max_shrink=0.2, params={"batch_id": batch})).as_facts()
+    report = consolidate_date(warehouse, unleased("consolidation", day), WriteRequest("run", max_shrink=0.2, params={"batch_id": batch}))
+    report.raise_refused()
+    return report.facts_of(day)
 
 
 def test_a_hundred_staging_tables_are_merged_in_one_write(warehouse: Warehouse) -> None:
@@ -93,7 +93,7 @@ def test_a_hundred_staging_tables_are_merged_in_one_write(warehouse: Warehouse) 
     assert (reported["batch_rows"], reported["batch_keys"], reported["new_keys"], reported["collapsed"]) == (300, 201, 200, 0)
     assert (reported["replaced"], reported["written"]) == (2, 202)
     assert staging_tables(client) == []
-    assert find_duplicates(warehouse, PLAYER_PROP_PREDICTIONS, DAY) == []
+    assert find_duplicates(warehouse, PLAYER_PROP_PREDICTIONS, [DAY]) == {DAY: []}
     [old] = [row for row in stored(client) if row["player_lookup"] == "old"]
     assert (old["prediction_id"], old["created_at"], old["updated_at"]) == ("first", NOON.replace(hour=9), NOON.replace(minute=49))
     assert old["predicted_points"] in (49, 99)  # two workers at 12:49, and the same prediction_id

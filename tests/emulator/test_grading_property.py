@@ -1,7 +1,7 @@
 """The grading SQL on the emulator against the reference grader: on generated batches, and on the sample that the demo shows.
 
-Every generated batch has a date of its own and the same few games, players, systems and lines as the batches before it, so the
-dates of earlier batches are there to be mixed up. A batch goes the whole way: files, load, grade, publish, read back.
+Every generated batch has dates of its own and the same few games, players, systems and lines on each of them and as the batches before it,
+so there are dates to be mixed up. A batch goes the whole way: files, load, grade in one write, publish, read back.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from hypothesis import strategies as st
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable, read_inputs
 from commands.load import load_directory
 from commands.sample import FIRST_DATE, WRONG_CONFIDENCES, write_sample
-from nba_grading.guarded_write.claim import UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
-from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.grade import grade_date
+from nba_grading.pipelines.grade import grade_dates
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
+from tests.emulator.small_date import unleased
 from tests.reference_grader import NOT_COMPARED, Graded, grade
 from tests.sizes import examples
 
@@ -120,10 +119,11 @@ def write_files(directory: Path, predictions: Sequence[Row], box_scores: Sequenc
         pq.write_table(table, directory / f"{spec.stem}.parquet")
 
 
-def grade_on_emulator(warehouse: Warehouse, game_date: date) -> dict[str, Any]:
-    """Grade through the whole guarded write, and return its report."""
-    claim = UnleasedClaim(LeaseKey("grading", game_date), "a test of the grading rules")
-    return grade_date(warehouse, claim, WriteRequest(f"run-{game_date}", max_shrink=0.2)).as_facts()
+def grade_on_emulator(warehouse: Warehouse, *dates: date) -> dict[date, dict[str, Any]]:
+    """Grade all dates in one guarded write, and return what it reports of each."""
+    report = grade_dates(warehouse, unleased("grading", *dates), WriteRequest("run", max_shrink=0.2))
+    report.raise_refused()
+    return {day: report.facts_of(day) for day in dates}
 
 
 def stored_rows(client: bigquery.Client, game_date: date) -> list[Row]:
@@ -144,31 +144,42 @@ def assert_same(found: Sequence[Row], expected: Graded) -> None:
     assert len(found) == len(expected.rows)
 
 
-# A batch drawn value by value would be beyond what Hypothesis makes in one go, and mostly noughts: it draws the seed and the size.
+# A batch drawn value by value would be beyond what Hypothesis makes in one go, and mostly noughts: it draws the seed and the sizes.
 @settings(
-    max_examples=examples(25, full=100),
+    max_examples=examples(8, full=50),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(seed=st.integers(0, 2**32 - 1), size=st.integers(1, 600))
+@given(seed=st.integers(0, 2**32 - 1), sizes=st.lists(st.integers(1, 600), min_size=1, max_size=3))
 @pytest.mark.timeout(600)
-def test_sql_and_reference_grade_every_generated_batch_alike(
-    seed: int, size: int, bigquery_client: bigquery.Client, warehouse: Warehouse, tmp_path: Path
+def test_dates_are_graded_alike_in_one_write_each_by_itself_and_by_the_reference(
+    seed: int, sizes: list[int], bigquery_client: bigquery.Client, warehouse: Warehouse, tmp_path: Path
 ) -> None:
-    game_date = FIRST_BATCH + timedelta(days=next(DAYS))
     rng = random.Random(seed)
-    box_scores = box_scores_of(rng, game_date)
-    predictions = predictions_of(rng, game_date, size)
-    write_files(tmp_path, predictions, box_scores)
-    load_directory(bigquery_client, tmp_path)
+    dates = [FIRST_BATCH + timedelta(days=next(DAYS)) for _ in sizes]
+    box_scores, predictions = [], []
+    for day, size in zip(dates, sizes, strict=True):
+        scores, made = box_scores_of(rng, day), predictions_of(rng, day, size)
+        write_files(tmp_path, made, scores)
+        load_directory(bigquery_client, tmp_path)
+        box_scores, predictions = box_scores + scores, predictions + made
 
-    report = grade_on_emulator(warehouse, game_date)
+    reports = grade_on_emulator(warehouse, *dates)
 
-    expected = grade(predictions, box_scores, game_date)
-    assert {name: report[name] for name in expected.counts} == expected.counts
-    assert_same(stored_rows(bigquery_client, game_date), expected)
+    together = {day: stored_rows(bigquery_client, day) for day in dates}
+    for day in dates:
+        expected = grade(predictions, box_scores, day)
+        assert {name: reports[day][name] for name in expected.counts} == expected.counts
+        assert_same(together[day], expected)
+    for day in dates if len(dates) > 1 else ():
+        [alone] = grade_on_emulator(warehouse, day).values()
+        assert {name: alone[name] for name in ("gradable", "pending", "written")} == {
+            name: reports[day][name] for name in ("gradable", "pending", "written")
+        }
+    if len(dates) > 1:
+        assert {day: stored_rows(bigquery_client, day) for day in dates} == together
 
 
 @pytest.fixture
@@ -186,8 +197,7 @@ def test_sql_and_reference_grade_the_sample_alike(
     predictions, box_scores = sample
     outside = {row["confidence_score"] for row in predictions} & set(WRONG_CONFIDENCES)
     assert outside, "the sample has confidences outside 0-100"
-    for game_date in (FIRST_DATE, FIRST_DATE + timedelta(days=1)):
-        report = grade_on_emulator(warehouse, game_date)
+    for game_date, report in grade_on_emulator(warehouse, FIRST_DATE, FIRST_DATE + timedelta(days=1)).items():
         expected = grade(predictions, box_scores, game_date)
         assert min(expected.gradable, expected.graded, expected.voided) > 100
         assert {name: report[name] for name in expected.counts} == expected.counts
@@ -200,7 +210,7 @@ def test_a_date_that_is_not_played_yet_is_pending_as_a_whole(
 ) -> None:
     predictions, box_scores = sample
     last = FIRST_DATE + timedelta(days=2)
-    report = grade_on_emulator(warehouse, last)
+    report = grade_on_emulator(warehouse, last)[last]
     expected = grade(predictions, box_scores, last)
     assert expected.pending == expected.gradable > 500
     assert {name: report[name] for name in expected.counts} == expected.counts
@@ -211,9 +221,9 @@ def test_grading_twice_gives_the_same_rows_from_a_newer_write(
     sample: tuple[list[Row], list[Row]], bigquery_client: bigquery.Client, warehouse: Warehouse
 ) -> None:
     del sample
-    first = grade_on_emulator(warehouse, FIRST_DATE)
+    [first] = grade_on_emulator(warehouse, FIRST_DATE).values()
     rows = stored_rows(bigquery_client, FIRST_DATE)
-    second = grade_on_emulator(warehouse, FIRST_DATE)
+    [second] = grade_on_emulator(warehouse, FIRST_DATE).values()
     assert stored_rows(bigquery_client, FIRST_DATE) == rows
     assert second["replaced"] == len(rows) == first["graded"] + first["voided"]
     assert second["fencing_token"] > first["fencing_token"]

@@ -23,7 +23,7 @@ from nba_grading.alerts.incidents import (
 from nba_grading.alerts.messages import BREAKER_OPENED
 from nba_grading.alerts.model import Alert, Thread
 from nba_grading.runs.breaker import BreakerOpen, failures_that_open, pass_breaker
-from nba_grading.runs.record import record_run
+from nba_grading.runs.record import record_runs
 from nba_grading.settings import Severity
 from nba_grading.warehouse.client import Warehouse
 from tests.alert_examples import all_alerts
@@ -133,7 +133,7 @@ def test_one_of_many_runs_may_try_while_the_breaker_is_open(warehouse: Warehouse
 
 def record(warehouse: Warehouse, number: int, outcome: str) -> None:
     row = {"grading_run_id": f"run{number}", "operation": "grading", "started_at": datetime.now(tz=UTC), "outcome": outcome}
-    record_run(warehouse, row)
+    record_runs(warehouse, [row])
 
 
 def test_the_breaker_opens_at_the_given_failure_in_a_row_and_closes_at_a_success(warehouse: Warehouse) -> None:

@@ -31,7 +31,7 @@ def test_racing_writers_leave_one_whole_write_and_no_duplicates(
     assert len(set(tokens)) == len(tokens) >= 1
     if recipe == "leased":
         assert [writer.returncode for writer in writers] == [0] * WRITERS, [error for _, error in ended]
-    newest = next(iter(bigquery_client.query("SELECT MAX(fencing_token) AS t FROM nba_predictions.write_fences").result()))["t"]
+    newest = next(iter(bigquery_client.query("SELECT MAX(fencing_token) AS t FROM nba_predictions.write_fences_prediction_accuracy").result()))["t"]
     assert newest == max(tokens)
 
 

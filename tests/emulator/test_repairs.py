@@ -9,10 +9,8 @@ from typing import Any
 
 import pytest
 
-from nba_grading.guarded_write.claim import UnleasedClaim
-from nba_grading.guarded_write.publish import FencedOut, Write, write_date
 from nba_grading.guarded_write.work import WriteRequest
-from nba_grading.leases.store import LeaseKey
+from nba_grading.guarded_write.write import FencedOut
 from nba_grading.pipelines.repair import (
     DatePlan,
     NoSuchBackup,
@@ -21,13 +19,13 @@ from nba_grading.pipelines.repair import (
     create_backup,
     plan_repair,
     remove_duplicates,
-    restore_date,
+    restore_dates,
     rows_by_date,
 )
 from nba_grading.warehouse.client import Row, Warehouse
-from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, Table
+from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 from tests.conftest import BYTES
-from tests.emulator.small_date import ROWS, grade_unleased
+from tests.emulator.small_date import ROWS, grade_unleased, unleased
 
 DAY, OTHER = date(2026, 1, 10), date(2026, 1, 11)
 SURPLUS = 30
@@ -35,8 +33,7 @@ SURPLUS = 30
 MOMENTS = (datetime(2026, 1, 12, 8, minute, 0, tzinfo=UTC) for minute in range(60))
 
 
-def claim(table: Table) -> UnleasedClaim:
-    return UnleasedClaim(LeaseKey(table.operation, DAY), "test")
+GRADES, PREDICTIONS = unleased("grading", DAY), unleased("consolidation", DAY)
 
 
 def dirty(warehouse: Warehouse) -> None:
@@ -85,11 +82,11 @@ def test_the_plan_counts_rows_keys_and_what_would_go_and_changes_nothing(dirty_d
 
 def test_the_row_of_each_key_that_was_written_first_stays_as_it_is(dirty_date: Warehouse) -> None:
     before = grades(dirty_date)
-    published = remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run")).published
+    [published] = remove_duplicates(dirty_date, GRADES, WriteRequest("run")).written.published
     assert (published.replaced, published.written) == (ROWS + SURPLUS, ROWS)
     assert grades(dirty_date) == [row for row in before if row["grading_run_id"] == "first"]
     assert plan_repair(dirty_date, PREDICTION_ACCURACY, DAY, DAY) == []
-    remove_duplicates(dirty_date, claim(PLAYER_PROP_PREDICTIONS), WriteRequest("run"))
+    remove_duplicates(dirty_date, PREDICTIONS, WriteRequest("run"))
     assert dirty_date.query("SELECT COUNT(*) AS n, COUNTIF(prediction_id = 'copy') AS copies FROM nba_predictions.player_prop_predictions") == [
         {"n": ROWS, "copies": 0}
     ]
@@ -100,7 +97,7 @@ def test_other_dates_are_not_touched(dirty_date: Warehouse) -> None:
         f"INSERT INTO nba_predictions.prediction_accuracy SELECT * REPLACE (DATE '{OTHER}' AS game_date) FROM nba_predictions.prediction_accuracy"
     )
     before = [row for row in grades(dirty_date) if row["game_date"] == OTHER]
-    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run"))
+    remove_duplicates(dirty_date, GRADES, WriteRequest("run"))
     assert [row for row in grades(dirty_date) if row["game_date"] == OTHER] == before
 
 
@@ -108,23 +105,23 @@ def test_what_was_found_is_marked_as_resolved(dirty_date: Warehouse) -> None:
     from nba_grading.quality.after_write import record_duplicates
 
     record_duplicates(dirty_date, PREDICTION_ACCURACY, DAY, "grading", None)
-    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run"))
+    remove_duplicates(dirty_date, GRADES, WriteRequest("run"))
     rows = dirty_date.query("SELECT resolved_at, resolution_notes FROM nba_predictions.grading_duplicate_audit")
     assert len(rows) == 20
-    assert all(row["resolved_at"] and row["resolution_notes"].startswith(f"{SURPLUS} rows removed") for row in rows)
+    assert all(row["resolved_at"] and row["resolution_notes"].startswith("surplus rows removed") for row in rows)
 
 
 def test_a_restore_brings_the_date_back_as_the_backup_holds_it(dirty_date: Warehouse) -> None:
     before = grades(dirty_date)
     name = backup_name(PREDICTION_ACCURACY, next(MOMENTS))
     assert create_backup(dirty_date, PREDICTION_ACCURACY, name, keep_days=90) == ROWS + SURPLUS
-    remove_duplicates(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run"))
+    remove_duplicates(dirty_date, GRADES, WriteRequest("run"))
     assert create_backup(dirty_date, PREDICTION_ACCURACY, name, keep_days=90) == ROWS + SURPLUS, (
         "a second try does not take the repaired table for the backup"
     )
     check_backup(dirty_date, PREDICTION_ACCURACY, name)
     assert rows_by_date(dirty_date, name, DAY, OTHER) == {DAY: ROWS + SURPLUS}
-    restore_date(dirty_date, claim(PREDICTION_ACCURACY), WriteRequest("run", params={"backup": name}))
+    restore_dates(dirty_date, GRADES, WriteRequest("run", params={"backup": name}))
     assert grades(dirty_date) == before
 
 
@@ -151,12 +148,20 @@ def test_a_backup_that_a_killed_try_asked_for_is_taken_for_ones_own(dirty_date: 
     assert create_backup(Late(dirty_date.client, maximum_bytes_billed=BYTES), PREDICTION_ACCURACY, name, keep_days=90) == ROWS + SURPLUS
 
 
-def test_a_write_of_what_it_read_is_refused_when_the_date_was_published_since(dirty_date: Warehouse) -> None:
-    def publish_meanwhile(_staging: str) -> None:
-        grade_unleased(Warehouse(dirty_date.client, maximum_bytes_billed=BYTES), DAY, "newer")
+@dataclass
+class Overtaken(Warehouse):
+    """A warehouse in which somebody else publishes the date while its rows are read."""
 
-    select = f"SELECT {', '.join(PREDICTION_ACCURACY.columns)} FROM nba_predictions.prediction_accuracy WHERE grading_run_id = 'first'"
-    write = Write(PREDICTION_ACCURACY, select, {}, max_shrink=0, reads_target=True)
+    def query(self, text: str, *arguments: Any, **keywords: Any) -> list[Row]:
+        rows = super().query(text, *arguments, **keywords)
+        if "CREATE TABLE" in text:
+            grade_unleased(Warehouse(self.client, maximum_bytes_billed=BYTES), DAY, "newer")
+        return rows
+
+
+def test_a_repair_is_refused_when_the_date_was_published_since_it_was_read(dirty_date: Warehouse) -> None:
+    report = remove_duplicates(Overtaken(dirty_date.client, maximum_bytes_billed=BYTES), GRADES, WriteRequest("run"))
+    assert report.written.published == ()
     with pytest.raises(FencedOut):
-        write_date(dirty_date, claim(PREDICTION_ACCURACY), write, publish_meanwhile)
+        report.raise_refused()
     assert {row["grading_run_id"] for row in grades(dirty_date)} == {"newer"}

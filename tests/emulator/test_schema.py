@@ -1,4 +1,4 @@
-"""Creating the schema over the tables of version 0.1.0, whose CREATE statements are in schema_97f3c64."""
+"""Creating the schema over the tables of version 0.1.0, whose CREATE statements are in schema_97f3c64, and over its fences."""
 
 from __future__ import annotations
 
@@ -12,10 +12,26 @@ import pytest
 
 from commands.console import CommandError
 from commands.schema import create_schema
+from nba_grading.guarded_write.write import FencedOut
+from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.aggregate import find_stale
 from nba_grading.warehouse.client import Row, Warehouse
 from nba_grading.warehouse.sql import SqlFolder
+from nba_grading.warehouse.tables import (
+    GUARDED,
+    PLAYER_DAILY_PERFORMANCE,
+    PLAYER_PROP_PREDICTIONS,
+    PREDICTION_ACCURACY,
+    PREDICTION_PERFORMANCE_SUMMARY,
+    SYSTEM_DAILY_PERFORMANCE,
+)
+from tests.emulator.small_date import Token, grade_claimed
 
 OLDER = SqlFolder(Path(__file__).parent / "schema_97f3c64")
+OLDER_FENCES = """
+CREATE TABLE nba_predictions.write_fences
+    (table_name STRING NOT NULL, game_date DATE NOT NULL, fencing_token INT64 NOT NULL, holder_id STRING, updated_at TIMESTAMP)
+"""
 NOON = datetime(2026, 1, 10, 12, tzinfo=UTC)
 LATER, LAST = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
 ALERT = '{"title": "T", "done": "It said \\"done\\": nothing.", "facts": {}}'
@@ -165,10 +181,127 @@ def test_after_a_return_to_the_older_version_the_newer_state_of_each_incident_is
 
 
 def test_a_table_of_an_older_version_gets_the_columns_it_lacks_and_keeps_its_rows(warehouse: Warehouse) -> None:
-    warehouse.drop_table("nba_predictions.write_fences")
-    warehouse.query("CREATE TABLE nba_predictions.write_fences (table_name STRING NOT NULL, game_date DATE NOT NULL, fencing_token INT64 NOT NULL)")
-    insert(warehouse, "write_fences", {"table_name": "t", "game_date": date(2026, 1, 10), "fencing_token": 7})
-    assert create_schema(warehouse.client) == [f"nba_predictions.write_fences: added {column}" for column in ("holder_id", "updated_at")]
+    fences = "nba_predictions.write_fences_prediction_accuracy"
+    warehouse.drop_table(fences)
+    warehouse.query(f"CREATE TABLE {fences} (game_date DATE NOT NULL, fencing_token INT64 NOT NULL, version INT64)")
+    insert(warehouse, "write_fences_prediction_accuracy", {"game_date": date(2026, 1, 10), "fencing_token": 7})
+    added = ("grading_run_id", "holder_id", "published_keys", "published_rows", "source_version", "updated_at", "write_id")
+    assert create_schema(warehouse.client) == [f"{fences}: added {column}" for column in added]
     assert create_schema(warehouse.client) == []
-    [row] = warehouse.query("SELECT * FROM nba_predictions.write_fences")
+    [row] = warehouse.query(f"SELECT * FROM {fences}")
     assert (row["fencing_token"], row["holder_id"], row["updated_at"]) == (7, None, None)
+
+
+GRADES, MERGED = PREDICTION_ACCURACY.name, PLAYER_PROP_PREDICTIONS.name
+FENCED, UNFENCED, EMPTY, SEEDED, OLDER_THAN_ITS_ROWS = (date(2026, 1, day) for day in (10, 11, 12, 13, 14))
+FENCES_MOVED = [
+    "nba_predictions.write_fences is now a table of its own for each guarded table, nba_predictions.write_fences_prediction_accuracy and others"
+]
+# Table → date → token, version, rows, keys. The versions are microseconds of the newest row.
+MOVED_FENCES: dict[str, dict[date, tuple[int, int, int, int]]] = {
+    GRADES: {
+        FENCED: (70, 1_768_050_000_000_000, 3, 2),
+        UNFENCED: (65, 1_768_046_400_000_000, 1, 1),
+        EMPTY: (71, 0, 0, 0),
+        SEEDED: (0, 0, 0, 0),
+        OLDER_THAN_ITS_ROWS: (75, 1, 1, 1),
+    },
+    MERGED: {FENCED: (80, 1_768_050_000_000_000, 1, 1), UNFENCED: (0, 1_768_046_400_000_000, 1, 1)},
+    SYSTEM_DAILY_PERFORMANCE.name: {FENCED: (90, 1_768_046_400_000_000, 1, 1)},
+    PLAYER_DAILY_PERFORMANCE.name: {},
+    PREDICTION_PERFORMANCE_SUMMARY.name: {date(2026, 1, 31): (95, 0, 0, 0)},
+}
+
+
+@pytest.fixture
+def fenced(warehouse: Warehouse) -> Iterator[Warehouse]:
+    """A warehouse with the older write_fences, and with rows of dates that it has a fence of and of others that it has none of."""
+    warehouse.query(OLDER_FENCES)
+    for table, day, token in (
+        (GRADES, FENCED, 70),
+        (GRADES, FENCED, 0),  # a racing seed
+        (GRADES, EMPTY, 71),
+        (GRADES, SEEDED, 0),
+        (GRADES, OLDER_THAN_ITS_ROWS, 74),
+        (MERGED, FENCED, 80),
+        (SYSTEM_DAILY_PERFORMANCE.name, FENCED, 90),
+        (PREDICTION_PERFORMANCE_SUMMARY.name, date(2026, 1, 31), 95),
+        ("a_table_that_is_gone", FENCED, 99),
+    ):
+        insert(warehouse, "write_fences", {"table_name": table, "game_date": day, "fencing_token": token, "holder_id": "h"})
+    grade: Row = {"player_lookup": "p", "game_id": "g", "game_date": FENCED, "system_id": "s", "fencing_token": 70, "graded_at": NOON}
+    insert(warehouse, GRADES, grade)
+    insert(warehouse, GRADES, {**grade, "graded_at": LATER})
+    insert(warehouse, GRADES, {**grade, "system_id": "t"})
+    insert(warehouse, GRADES, {**grade, "game_date": UNFENCED, "fencing_token": 65})
+    insert(
+        warehouse,
+        GRADES,
+        {name: value for name, value in grade.items() if name != "graded_at"} | {"game_date": OLDER_THAN_ITS_ROWS, "fencing_token": 75},
+    )
+    prediction: Row = {"prediction_id": "a", "player_lookup": "p", "game_id": "g", "game_date": FENCED, "system_id": "s", "created_at": NOON}
+    insert(warehouse, MERGED, {**prediction, "updated_at": LATER})
+    insert(warehouse, MERGED, {**prediction, "game_date": UNFENCED})
+    insert(warehouse, SYSTEM_DAILY_PERFORMANCE.name, {"game_date": FENCED, "system_id": "s", "computed_at": NOON, "fencing_token": 90})
+    yield warehouse
+    warehouse.drop_table("nba_predictions.write_fences")
+
+
+def moved_fences(warehouse: Warehouse) -> dict[str, dict[date, tuple[int, int, int, int]]]:
+    found: dict[str, dict[date, tuple[int, int, int, int]]] = {}
+    for name, table in GUARDED.items():
+        rows = warehouse.query(f"SELECT game_date, fencing_token, version, published_rows, published_keys FROM {table.fences}")
+        found[name] = {row.pop("game_date"): tuple(row.values()) for row in rows}
+        assert len(found[name]) == len(rows)
+    return found
+
+
+def test_the_older_fences_are_moved_to_the_fences_of_each_table_and_dates_with_rows_get_one(fenced: Warehouse) -> None:
+    assert create_schema(fenced.client) == FENCES_MOVED
+    assert moved_fences(fenced) == MOVED_FENCES
+    assert "write_fences" not in tables(fenced)
+    assert create_schema(fenced.client) == []
+    assert moved_fences(fenced) == MOVED_FENCES
+
+
+def test_after_the_move_an_older_writer_is_fenced_out_and_the_aggregates_are_stale(fenced: Warehouse) -> None:
+    create_schema(fenced.client)
+    with pytest.raises(FencedOut, match="holds token 71, this writer has 70"):
+        grade_claimed(fenced, Token(LeaseKey("grading", EMPTY), "test", fencing_token=70), "older")
+    stale = find_stale(fenced)
+    assert list(stale[SYSTEM_DAILY_PERFORMANCE.name]) == [FENCED, UNFENCED, OLDER_THAN_ITS_ROWS], "not dates without rows"
+
+
+def test_a_move_of_fences_that_was_killed_continues(fenced: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(self: Warehouse, name: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Warehouse, "drop_table", killed)
+        with pytest.raises(KeyboardInterrupt):
+            create_schema(fenced.client)
+    assert "write_fences" in tables(fenced)
+    # Somebody still published with the older version meanwhile: the newer token comes along.
+    insert(fenced, "write_fences", {"table_name": GRADES, "game_date": EMPTY, "fencing_token": 72})
+    assert create_schema(fenced.client) == FENCES_MOVED
+    assert moved_fences(fenced) == {**MOVED_FENCES, GRADES: {**MOVED_FENCES[GRADES], EMPTY: (72, 0, 0, 0)}}
+
+
+def test_the_older_fences_are_kept_while_an_older_writer_still_publishes(fenced: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    dml = Warehouse.dml
+
+    def publish_after_the_copy(self: Warehouse, text: str, params: Any = None, *rest: Any) -> int:
+        changed = dml(self, text, params, *rest)
+        if "MERGE INTO nba_predictions.write_fences_player_prop_predictions" in text:
+            insert(fenced, "write_fences", {"table_name": MERGED, "game_date": FENCED, "fencing_token": 81})
+        return changed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Warehouse, "dml", publish_after_the_copy)
+        with pytest.raises(
+            CommandError, match=f"newer tokens of {MERGED} than nba_predictions.write_fences_{MERGED} on {FENCED}. .* stop its scheduler and workers"
+        ):
+            create_schema(fenced.client)
+    assert "write_fences" in tables(fenced)
+    assert create_schema(fenced.client) == FENCES_MOVED
+    assert moved_fences(fenced)[MERGED][FENCED] == (81, *MOVED_FENCES[MERGED][FENCED][1:])

@@ -1,9 +1,9 @@
 """Runs the SQL cases: every <area>/<query>/<case>.yaml beside this file, on the emulator, through the project's own Warehouse.
 
-A case has ``description``; ``tables``, the rows of each table (an omitted column is NULL); ``params``; for a query with
-placeholders ``identifiers``, ``queries``, the names of the SELECTs to put in, or ``batch``, the staging tables it merges; and
-``expect``, the rows that come back, in any order. Only the columns of ``expect`` are compared. Tables named ``_staging_batch_…`` are
-made with the columns of player_prop_predictions.
+A case has ``description``; ``tables``, the rows of each table (an omitted column is NULL); ``params``, a list of dates for an
+ARRAY<DATE>; for a query with placeholders ``identifiers``, ``queries``, the names of the SELECTs to put in, or ``batch``, the
+staging tables it merges; and ``expect``, the rows that come back, in any order. Only the columns of ``expect`` are compared.
+Tables named ``_staging_batch_…`` are made with the columns of player_prop_predictions.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
             "aggregates/periods_fragment",
             "consolidation/staging_rows_fragment",
             "consolidation/stored_rows_fragment",
+            "guarded_write/claim_fragment",
+            "guarded_write/no_counts_fragment",
             "reviews/win_rates_fragment",
             "staging/staged_rows_fragment",
         ),
@@ -47,9 +49,8 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("incidents/mark_delivered", "incidents/prune_incidents", "incidents/open_incident", "incidents/record_event"),
         *("incidents/record_occurrence", "incidents/seed_incident"),
     ),
-    "A step of the guarded write, which makes sense with the others alone: tests/emulator/test_fence.py, test_kills_*.py and test_races.py.": (
-        *("guarded_write/audit_staging", "guarded_write/create_staging", "guarded_write/insert_staging"),
-        *("guarded_write/publish_staging", "guarded_write/seed_fence"),
+    "A step of the guarded write, which makes sense with the others alone: tests/emulator/test_write_dates.py, test_fence.py, test_kills_*.py.": (
+        *("guarded_write/stage_rows", "guarded_write/audit_staging", "guarded_write/publish_staging", "guarded_write/seed_fences"),
     ),
     "Repairs a table, from a backup or under a lease: tests/emulator/test_repairs.py.": (
         *("repair/create_backup", "repair/keep_earliest_rows", "repair/resolve_duplicate_audit", "repair/resolve_repaired_dates"),
@@ -61,8 +62,8 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
     "Reads the catalog, whose times no case can set: tests/dags/test_page.py.": ("page/list_orphans",),
     "Reads the catalog, whose times no case can set: tests/dags/test_check_data_quality.py.": ("quality/10_orphaned_staging_tables",),
     "Stores or previews results: tests/dags/test_check_data_quality.py.": ("quality/results/count_rows", "quality/results/merge_results"),
-    "Records a run: tests/unit/test_schema.py compares its columns with the table's, and tests/dags reads what each DAG recorded.": (
-        "records/merge_grading_run",
+    "Records runs: tests/emulator/test_records.py, and tests/unit/test_schema.py compares its columns with the table's.": (
+        "records/merge_grading_runs",
     ),
     "Writes the audit of duplicates that were found: tests/dags/test_grade_predictions.py.": ("validation/insert_duplicate_audit",),
     "Creates or changes a table: tests/unit/test_schema.py, tests/emulator/test_schema.py, and every test on the emulator.": (
@@ -70,14 +71,17 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("schema/create_data_quality_results", "schema/create_grading_duplicate_audit", "schema/create_grading_runs"),
         *("schema/create_player_game_summary", "schema/create_player_prop_predictions", "schema/create_prediction_accuracy"),
         *(
+            "guarded_write/create_fences",
+            "schema/create_player_daily_performance",
             "schema/create_prediction_performance_summary",
             "schema/create_system_daily_performance",
-            "schema/create_write_fences",
             "schema/view_gradable_predictions",
         ),
         *("schema_change/add_column", "schema_change/copy_conditions", "schema_change/delete_outdated_incidents"),
         *(
+            "schema_change/copy_fences",
             "schema_change/list_uncopied_conditions",
+            "schema_change/list_uncopied_fences",
             "schema_change/rename_figure",
             "schema_change/resolve_task_incidents",
             "schema_change/select_columns",
@@ -222,7 +226,7 @@ def test_the_reasons_name_files_that_exist_once_each_and_have_no_case() -> None:
 
 
 def test_a_new_file_without_a_case_is_found(tmp_path: Path) -> None:
-    for name in ("grading/grade_predictions", "grading/a_new_query", "records/merge_grading_run"):
+    for name in ("grading/grade_predictions", "grading/a_new_query", "records/merge_grading_runs"):
         file = tmp_path / f"{name}.sql"
         file.parent.mkdir(exist_ok=True)
         file.touch()
@@ -237,12 +241,12 @@ def grades(count: int, *, copies: int) -> list[Row]:
 
 def test_duplicate_keys_are_listed_up_to_twenty_and_counted_in_full(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
     insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", grades(25, copies=3))
-    found = find_duplicates(warehouse, PREDICTION_ACCURACY, date(2026, 1, 10))[0].rows
+    found = find_duplicates(warehouse, PREDICTION_ACCURACY, [date(2026, 1, 10)])[date(2026, 1, 10)][0].rows
     assert [row["player_lookup"] for row in found] == [f"player{number:02d}" for number in range(20)]
     assert {(row["duplicate_keys"], row["surplus_rows"]) for row in found} == {(25, 50)}
 
 
-def test_null_keys_are_counted_in_one_row(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
+def test_null_keys_are_counted(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
     # The table itself refuses them, so the query reads a copy that does not.
     copy = "nba_predictions._prediction_accuracy_without_constraints"
     bigquery_client.query(f"CREATE TABLE {copy} AS SELECT * FROM nba_predictions.prediction_accuracy WHERE FALSE").result(timeout=60)
@@ -250,14 +254,10 @@ def test_null_keys_are_counted_in_one_row(bigquery_client: bigquery.Client, ware
         insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], missing: None, "grading_run_id": "run-1"}])
     insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], "line_value": None}])
     insert_rows(bigquery_client, copy, [{**grades(1, copies=1)[0], "player_lookup": None, "game_date": date(2026, 1, 9)}])
-    text = load_sql("validation/find_null_keys").replace("nba_predictions.prediction_accuracy", copy)
-    [found] = warehouse.query(text, {"game_date": date(2026, 1, 10)})
-    assert found == {"null_key_rows": 3, "grading_run_id": "run-1"}
-
-
-def test_whole_keys_and_a_null_line_are_no_finding(bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
-    insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", [{**grades(1, copies=1)[0], "line_value": None}])
-    assert warehouse.query_file("validation/find_null_keys", {"game_date": date(2026, 1, 10)}) == []
+    insert_rows(bigquery_client, copy, [grades(1, copies=1)[0]])
+    text = load_sql("validation/check_dates").replace("nba_predictions.prediction_accuracy AS", f"{copy} AS")
+    [found] = warehouse.query(text, {"game_dates": [date(2026, 1, 10)]})
+    assert (found["null_key_rows"], found["foreign_keys"]) == (3, 5)
 
 
 def test_the_table_refuses_a_null_key(bigquery_client: bigquery.Client) -> None:

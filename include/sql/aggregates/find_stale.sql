@@ -75,10 +75,12 @@ periods AS (
     {periods}
 ),
 
+-- Always the days of a rolling period as well: whether one ends on a date is told by rows of the partition, and writing those must not
+-- change the version that makes it fresh. It matters for February, the one month that is shorter. The cast is for the emulator.
 longest AS (
     SELECT
         period_end_date,
-        MIN(period_start_date) AS period_start_date
+        LEAST(MIN(period_start_date), CAST(DATE_SUB(period_end_date, INTERVAL 29 DAY) AS DATE)) AS period_start_date
     FROM periods
     GROUP BY period_end_date
 ),

@@ -18,10 +18,19 @@ from google.cloud import bigquery, firestore
 
 from commands.schema import create_schema
 from commands.stack import Stack
-from commands.stack_config import PROJECT, StackConfig, free_port_base
+from commands.stack_config import PROJECT, ROOT, StackConfig, free_port_base
 from nba_grading.warehouse.client import Warehouse
+from tests.sizes import LONGEST_FILES
 
 BYTES = 20_000_000_000
+# The programs that tests start find the packages as the tests do.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no worker is left alone with one of them in the end."""
+    rank = {name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.stem}", len(rank)))
 
 
 @pytest.hookimpl(wrapper=True)

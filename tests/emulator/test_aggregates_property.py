@@ -81,7 +81,7 @@ def claim_of(table: Table, day: date) -> UnleasedClaim:
 
 
 @settings(
-    max_examples=examples(6, full=24),
+    max_examples=examples(4, full=24),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

@@ -146,7 +146,7 @@ def assert_same(found: Sequence[Row], expected: Graded) -> None:
 
 # A batch drawn value by value would be beyond what Hypothesis makes in one go, and mostly noughts: it draws the seed and the size.
 @settings(
-    max_examples=examples(25, full=100),
+    max_examples=examples(12, full=100),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

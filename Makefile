@@ -10,10 +10,13 @@ UV_VERSION := 0.13.9
 SQL := include/sql commands/sql proofs/sql
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
+# How many processes run the tests beside the one with the whole stack. More than there are cores, as a test mostly waits for an emulator.
+WORKERS := 3
+MEASURED := --cov --cov-report=
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill test test-full dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -48,15 +51,22 @@ test: setup ## Run every test, with the emulators and a whole stack, and measure
 ifdef TESTS
 	@$(PYTHON) -m pytest $(TESTS)
 else
-	@$(PYTHON) -m pytest -n 2 --dist loadfile --ignore tests/e2e --cov --cov-report=
-	@$(PYTHON) -m pytest tests/e2e --cov --cov-append --cov-report=
+	@$(MAKE) --no-print-directory --jobs 2 test-parts test-stack
+	@coverage combine --quiet --append .local/stack.coverage
 	@echo "coverage of plugins/nba_grading by both runs, with the modules below $(LOW_COVERAGE) %:"
 	@coverage report --sort=cover | awk '$$NF == "Cover" || $$1 == "TOTAL" || ($$NF ~ /%$$/ && $$NF + 0 < $(LOW_COVERAGE))'
 endif
 
 test-full: setup ## The same with every kill point, larger properties and a longer stress run: about an hour.
-	@FULL_TESTS=1 $(PYTHON) -m pytest -n 2 --dist loadfile --timeout 3600 --ignore tests/e2e
-	@$(PYTHON) -m pytest tests/e2e
+	@FULL_TESTS=1 $(MAKE) --no-print-directory --jobs 2 test-parts test-stack MEASURED= LONGEST="--timeout 3600"
+
+# The two halves of the tests, side by side; the report of the whole stack is shown when it is complete.
+test-parts:
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/e2e $(LONGEST) $(MEASURED)
+
+test-stack:
+	@COVERAGE_FILE=.local/stack.coverage $(PYTHON) -m pytest tests/e2e $(MEASURED) >.local/test-stack.log 2>&1; \
+		status=$$?; cat .local/test-stack.log; exit $$status
 
 dirty: setup ## Build the state that history left, at its true size, in the running local stack.
 	@$(PYTHON) -m proofs.seed_incident

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -17,10 +18,33 @@ from google.cloud import bigquery, firestore
 
 from commands.schema import create_schema
 from commands.stack import Stack
-from commands.stack_config import PROJECT, StackConfig, free_port_base
+from commands.stack_config import PROJECT, ROOT, StackConfig, free_port_base
 from nba_grading.warehouse.client import Warehouse
+from tests.sizes import LONGEST_FILES
 
 BYTES = 20_000_000_000
+# The programs that tests start find the packages as the tests do.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "plugins")])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no worker is left alone with one of them in the end."""
+    rank = {name: number for number, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: rank.get(f"{item.path.parent.name}/{item.path.stem}", len(rank)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """The marker no_cover of pytest-cov holds for the setup of a test as well as for the test."""
+    plugin = item.config.pluginmanager.get_plugin("_cov")
+    controller = plugin.cov_controller if plugin and item.get_closest_marker("no_cover") else None
+    if controller is None:
+        return (yield)
+    controller.pause()
+    try:
+        return (yield)
+    finally:
+        controller.resume()
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +74,12 @@ def bigquery_client_of(config: StackConfig) -> bigquery.Client:
     return bigquery.Client(project=PROJECT, credentials=AnonymousCredentials(), location="US", client_options=options)
 
 
+@cache
+def plain_http() -> httpx.Client:
+    """One for all requests of the tests' own: each client would read the certificates anew, though the emulators speak plain HTTP."""
+    return httpx.Client(verify=False)
+
+
 @pytest.fixture
 def bigquery_client(emulators: StackConfig) -> bigquery.Client:
     """A client of BigQuery with every table empty and no staging table left."""
@@ -64,15 +94,15 @@ def empty_tables(client: bigquery.Client, url: str) -> None:
     Most tables are empty, and a DELETE costs three times what asking for a row does. Without the client library, which asks for the
     schema first; ``num_rows`` of a table does not follow DML on the emulator.
     """
-    with httpx.Client(base_url=f"{url}/bigquery/v2/projects/{PROJECT}/") as http:
-        for dataset in ("nba_predictions", "nba_box_scores"):
-            for table in client.list_tables(dataset):
-                if table.table_type == "VIEW":
-                    continue
-                if table.table_id.startswith("_"):
-                    client.delete_table(table.reference, not_found_ok=True)
-                elif http.get(f"datasets/{dataset}/tables/{table.table_id}/data?maxResults=1").raise_for_status().json()["totalRows"] != "0":
-                    client.query(f"DELETE FROM {dataset}.{table.table_id} WHERE TRUE").result(timeout=60)
+    for dataset in ("nba_predictions", "nba_box_scores"):
+        rows = f"{url}/bigquery/v2/projects/{PROJECT}/datasets/{dataset}/tables/{{}}/data?maxResults=1"
+        for table in client.list_tables(dataset):
+            if table.table_type == "VIEW":
+                continue
+            if table.table_id.startswith("_"):
+                client.delete_table(table.reference, not_found_ok=True)
+            elif plain_http().get(rows.format(table.table_id)).raise_for_status().json()["totalRows"] != "0":
+                client.query(f"DELETE FROM {dataset}.{table.table_id} WHERE TRUE").result(timeout=60)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ WIN_RATE = Decimal("0.524")
 SYSTEMS = ("steady_v1", "lucky_v1", "wild_v1")
 
 GENERATED = settings(
-    max_examples=examples(15, full=60),
+    max_examples=examples(8, full=60),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

@@ -17,10 +17,12 @@ from google.cloud import firestore
 
 from commands.stack_config import PROJECT, free_port_base
 from nba_grading.leases.store import LeaseKey
-from nba_grading.leases.store_firestore import FirestoreLeaseStore
+from nba_grading.leases.store_firestore import REOPEN_PAUSE_SECONDS, FirestoreLeaseStore
 
 KEY = LeaseKey("grading", date(2026, 1, 10))
 WATCHES = 6
+
+Serve = Callable[[], tuple[grpc.Server, "Silent"]]
 
 
 class Silent(grpc.GenericRpcHandler):
@@ -47,16 +49,25 @@ def port(monkeypatch: pytest.MonkeyPatch) -> int:
     return port
 
 
-def serve(port: int) -> tuple[grpc.Server, Silent]:
-    handler = Silent()
-    server = grpc.server(futures.ThreadPoolExecutor(8))
-    server.add_generic_rpc_handlers((handler,))
-    server.add_insecure_port(f"127.0.0.1:{port}")
-    server.start()
-    return server, handler
+@pytest.fixture
+def serve(port: int) -> Iterator[Serve]:
+    """Starts a server on the port; those that a test leaves running are stopped."""
+    with ExitStack() as servers:
+
+        def start() -> tuple[grpc.Server, Silent]:
+            handler = Silent()
+            server = grpc.server(futures.ThreadPoolExecutor(8))
+            server.add_generic_rpc_handlers((handler,))
+            server.add_insecure_port(f"127.0.0.1:{port}")
+            server.start()
+            servers.callback(server.stop, 0)
+            return server, handler
+
+        yield start
 
 
-def until(incident: Callable[[], bool], seconds: float) -> bool:
+def until(incident: Callable[[], bool], seconds: float = 60) -> bool:
+    """Whether it happens, in as long as the busiest machine may take."""
     deadline = time.monotonic() + seconds
     while not incident() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -65,7 +76,7 @@ def until(incident: Callable[[], bool], seconds: float) -> bool:
 
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leaves_nothing(
-    port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    port: int, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # Google's loggers tell nobody above them.
     monkeypatch.setattr(logging.getLogger("google"), "propagate", True)
@@ -78,34 +89,34 @@ def test_a_watch_whose_server_is_gone_reopens_with_pauses_ends_at_once_and_leave
         return listen(*arguments, **keywords)
 
     monkeypatch.setattr(type(transport), "listen", property(lambda _transport: counted))
-    server, handler = serve(port)
+    server, handler = serve()
     threads = set(threading.enumerate())
     with ExitStack() as watches:
         for _ in range(WATCHES):
             watches.enter_context(FirestoreLeaseStore(client, rpc_seconds=5).watch(KEY, lambda _record: None))
-        assert until(lambda: len(handler.open) == WATCHES, 10)
+        assert until(lambda: len(handler.open) == WATCHES)
+        stopped_at = time.monotonic()
         server.stop(0).wait()
-        time.sleep(2)
-        assert WATCHES < len(listens) <= WATCHES * (2 + 2 / 0.1), "without a pause there are a thousand a second"
+        assert until(lambda: len(listens) >= 6 * WATCHES)
+        most_of_each = 2 + (time.monotonic() - stopped_at) / REOPEN_PAUSE_SECONDS[0]
+        assert len(listens) <= WATCHES * most_of_each, "without a pause there are a thousand a second"
         began = time.monotonic()
     assert time.monotonic() - began < 0.9 * WATCHES
-    time.sleep(0.6)
+    assert until(lambda: not {thread for thread in threading.enumerate() if thread not in threads and "bidi" in thread.name.lower()})
     at_end = len(listens)
-    server, handler = serve(port)
-    time.sleep(1.5)
-    assert len(listens) == at_end
-    assert handler.open == [], "a watch that ended is opened again once the server is back"
-    assert until(lambda: not {thread for thread in threading.enumerate() if thread not in threads and "bidi" in thread.name.lower()}, 3)
-    server.stop(0)
+    server, handler = serve()
+    # A connection of its own: that of the client waits for longer and longer before it looks for the server again.
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+        grpc.channel_ready_future(channel).result(timeout=60)
+    assert (len(listens), handler.open) == (at_end, []), "a watch that ended is opened again once the server is back"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-def test_a_watch_finds_its_server_again(port: int) -> None:
-    server, handler = serve(port)
+def test_a_watch_finds_its_server_again(serve: Serve) -> None:
+    server, handler = serve()
     with FirestoreLeaseStore(firestore.Client(project=PROJECT), rpc_seconds=5).watch(KEY, lambda _record: None):
-        assert until(lambda: len(handler.open) == 1, 10)
+        assert until(lambda: len(handler.open) == 1)
         server.stop(0).wait()
-        server, handler = serve(port)
-        assert until(lambda: len(handler.open) == 1, 10)
-    assert until(lambda: handler.open[0].is_set(), 3)
-    server.stop(0)
+        server, handler = serve()
+        assert until(lambda: len(handler.open) == 1)
+    assert until(lambda: handler.open[0].is_set())

@@ -38,6 +38,8 @@ from tests.unit.lease_model import (
     settled,
 )
 
+# It runs none of the package's code, and measuring it would take as long again.
+pytestmark = pytest.mark.no_cover
 WITHOUT_FAULTS = Bounds(claims=3, astray=0, unleased=0)
 WITH_A_FAULT = Bounds(claims=2, astray=1, unleased=0)
 

@@ -29,6 +29,8 @@ from nba_grading.leases.store import AlreadyExists, LeaseKey, LeaseRecord, Lease
 from nba_grading.leases.times import LeaseTimes
 from tests.unit.fake_store import ANSWER_LOST, DROPPED, LANDS_LATE, Document, FakeStore, Fault, ManualClock, slow
 
+# What it runs of the package is measured by test_lease.py; measuring it here would take as long again.
+pytestmark = pytest.mark.no_cover
 KEY = LeaseKey("grading", date(2026, 1, 10))
 # The renewal thread sleeps in real seconds: at 200 it never wakes during a test, and the machine renews.
 TIMES = LeaseTimes(lease_s=600, grace_s=2, rpc_s=5)

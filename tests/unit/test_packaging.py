@@ -7,7 +7,8 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,12 @@ def imported_modules() -> set[str]:
     return {name for name in found if name.partition(".")[0] not in {*sys.stdlib_module_names, "nba_grading"}}
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """The packages of each top-level module; a look through everything that is installed, half a second."""
+    return packages_distributions()
+
+
 def distributions_of(module: str) -> set[str]:
     """The packages on PyPI that may contain a module; a namespace is divided by its second or third part."""
     parts = module.split(".")
@@ -85,7 +92,7 @@ def distributions_of(module: str) -> set[str]:
         return {canonicalize_name(f"google-{parts[1]}")}
     if parts[0] == "airflow":
         return {"apache-airflow"}
-    return {canonicalize_name(name) for name in packages_distributions().get(parts[0], [])}
+    return {canonicalize_name(name) for name in distributions().get(parts[0], [])}
 
 
 def test_everything_the_package_imports_is_a_dependency(project: dict[str, Any]) -> None:

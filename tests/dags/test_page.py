@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -63,7 +64,8 @@ def app(tables: Tables, leases: LeaseManager) -> FastAPI:
     from nba_grading.airflow.page_app import create_app
 
     waiting = [{"dag_id": "grade_predictions", "run_id": "w1", "task_id": "grade", "lease": "grading_2026-01-16", "since": NOW, "until": NOW}]
-    sources = Sources(lambda: cast(Warehouse, tables), lambda: leases, lambda: waiting, lambda: NOW)
+    backfills = [{"dag_id": "backfill_grades", "run_id": "b1", "from_date": "2026-01-04", "to_date": "2026-01-16", "planned": 13, "done": 5}]
+    sources = Sources(lambda: cast(Warehouse, tables), lambda: leases, lambda: waiting, lambda: backfills, lambda: NOW)
     return create_app(sources, read_settings({}), PanelCache(0.001, 5))
 
 
@@ -230,6 +232,27 @@ def test_a_deferred_task_is_a_waiting_run(metadata_database: None) -> None:
         assert Trigger._decrypt_kwargs(stored.encrypted_kwargs) == kwargs
         session.rollback()
     assert list_waiting_runs() == []
+
+
+def test_a_backfill_shows_its_dates_done_of_those_planned(metadata_database: None, client: TestClient) -> None:
+    from nba_grading.airflow import page_sources
+
+    assert client.get("/api/backfills").json()["data"][0]["planned"] == 13
+    assert page_sources.list_backfills() == []
+    run = SimpleNamespace(run_id="b1", conf={"from_date": "2026-01-04", "to_date": "2026-01-06", "regrade": True}, start_date=NOW)
+    plan = ("plan", page_sources._value('[["2026-01-04", "2026-01-05"], ["2026-01-06"]]'))
+    progress = ("grade", page_sources._value({"2026-01-04": "graded", "2026-01-06": "refused"}))
+    assert page_sources._backfill(run, [plan, progress]) == {
+        "dag_id": "backfill_grades",
+        "run_id": "b1",
+        "from_date": "2026-01-04",
+        "to_date": "2026-01-06",
+        "since": NOW,
+        "planned": 3,
+        "done": 2,
+        "outcomes": {"graded": 1, "refused": 1},
+    }
+    assert page_sources._backfill(SimpleNamespace(run_id="b2", conf=None, start_date=None), [])["planned"] == 0
 
 
 def test_airflow_mounts_the_page_behind_its_own_login(metadata_database: None, tables: Tables) -> None:

@@ -3,6 +3,7 @@
 -- Params: operation STRING
 WITH recent AS (
     SELECT
+        grading_run_id,
         outcome,
         finished_at,
         MAX(IF(outcome IN ('graded', 'consolidated', 'aggregated', 'repaired'), finished_at, NULL)) OVER () AS last_success_at

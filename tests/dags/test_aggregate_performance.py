@@ -1,213 +1,257 @@
-"""aggregate_performance whole, in process, on the emulators: what a run writes, leaves alone, refuses and records."""
+"""aggregate_performance: its operator with a context of its own, and the DAG whole, on the emulators: what is written, left alone and refused."""
 
 from __future__ import annotations
 
-import threading
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from google.cloud import bigquery
+from airflow.sdk.exceptions import TaskDeferred
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey
-from nba_grading.leases.times import LeaseTimes
-from tests.dags.runs import posted, run_in_process, states
+from nba_grading.airflow.triggers import LeaseFreeTrigger
+from nba_grading.guarded_write.write import FencedOut
+from nba_grading.pipelines import aggregate as aggregates
+from nba_grading.pipelines.aggregate import AGGREGATES, find_stale
+from nba_grading.warehouse.client import StatementFailed, Warehouse
+from tests.dags.runs import hold_lease, posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
 FIRST, SECOND = date(2026, 1, 10), date(2026, 1, 12)
 MONTH_END, SEASON_END = date(2026, 1, 31), date(2026, 9, 30)
-TASKS = ("check_inputs", "aggregate_day", "aggregate_periods", "record_run")
-AGED = timedelta(hours=2)
+DAYS, PLAYERS, SUMMARY = (table.name for table in AGGREGATES)
+OPERATIONS = [table.operation for table in AGGREGATES]
 
 
-def grade(client: bigquery.Client, day: date, *, age: timedelta = AGED, players: int = 2) -> None:
-    """The date's grades, all right, as a grading run of ``age`` ago would have left them."""
-    client.query(f"DELETE FROM nba_predictions.prediction_accuracy WHERE game_date = DATE '{day}'").result(timeout=60)
-    graded_at = datetime.now(tz=UTC) - age
-    rows = [
-        f"('player{n}', 'game {day}', DATE '{day}', 'system', NUMERIC '0.6', 'OVER', NUMERIC '20.5', NUMERIC '2', NUMERIC '2', NUMERIC '1', TRUE, "
-        f"FALSE, TIMESTAMP '{graded_at:%Y-%m-%d %H:%M:%S.%f}+00')"
-        for n in range(players)
-    ]
-    insert = (
-        "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, confidence_score, recommendation, "
-        "line_value, absolute_error, signed_error, actual_margin, prediction_correct, is_voided, graded_at) VALUES "
+def publish_grades(warehouse: Warehouse, *dates: date, players: int = 2, version: int = 1) -> None:
+    """Grades of these dates, all right, and their fences, as a publish with this version would have left them."""
+    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE game_date IN UNNEST(@days)", {"days": list(dates)})
+    warehouse.dml("DELETE FROM nba_predictions.write_fences_prediction_accuracy WHERE game_date IN UNNEST(@days)", {"days": list(dates)})
+    warehouse.dml(
+        "INSERT INTO nba_predictions.write_fences_prediction_accuracy (game_date, fencing_token, version, published_rows, published_keys) "
+        f"SELECT day, {version}, {version}, {players}, {players} FROM UNNEST(@days) AS day",
+        {"days": list(dates)},
     )
-    client.query(insert + ", ".join(rows)).result(timeout=60)
+    if players:
+        warehouse.dml(
+            "INSERT INTO nba_predictions.prediction_accuracy (player_lookup, game_id, game_date, system_id, confidence_score, recommendation, "
+            "line_value, absolute_error, signed_error, actual_margin, prediction_correct, is_voided, graded_at) "
+            "SELECT CONCAT('player', CAST(n AS STRING)), CONCAT('game ', CAST(day AS STRING)), day, 'system', NUMERIC '0.6', 'OVER', "
+            "NUMERIC '20.5', NUMERIC '2', NUMERIC '2', NUMERIC '1', TRUE, FALSE, CURRENT_TIMESTAMP() "
+            f"FROM UNNEST(@days) AS day CROSS JOIN UNNEST(GENERATE_ARRAY(1, {players})) AS n",
+            {"days": list(dates)},
+        )
 
 
-def aggregate(day: date, **conf: Any) -> Any:
-    return run_in_process("aggregate_performance", game_date=str(day), **conf)
+class Refresh:
+    """The task refresh outside Airflow, each time as a new process would run it; ``written`` are the operations and dates that it wrote."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.written: list[tuple[str, list[date]]] = []
+        refresh = aggregates.refresh
+
+        def remember(warehouse: Any, claimed: Any, request: Any) -> Any:
+            self.written.append((claimed.operation, claimed.dates))
+            return refresh(warehouse, claimed, request)
+
+        patch.setattr(aggregates, "refresh", remember)
+
+    def __call__(self, event: dict[str, Any] | None = None, **context: Any) -> dict[str, int]:
+        from nba_grading.airflow.operators.refresh import RefreshAggregatesOperator
+
+        self.written.clear()
+        ti = SimpleNamespace(
+            dag_id="aggregate_performance", run_id="r", task_id="refresh", try_number=1, map_index=-1, xcom_push=lambda **_keywords: None
+        )
+        run = SimpleNamespace(run_type="asset_triggered", start_date=datetime.now(tz=UTC), run_after=datetime.now(tz=UTC))
+        operator = RefreshAggregatesOperator(task_id="refresh")
+        known: Any = {"ti": ti, "dag_run": run, "params": {}, **context}
+        found: dict[str, int] = operator.resume(known, event) if event else operator.execute(known)
+        return found
 
 
-def query(client: bigquery.Client, text: str) -> list[dict[str, Any]]:
-    return [dict(row.items()) for row in client.query(text).result(timeout=60)]
+@pytest.fixture
+def refresh(monkeypatch: pytest.MonkeyPatch) -> Refresh:
+    return Refresh(monkeypatch)
 
 
-def recorded(client: bigquery.Client, operation: str) -> list[dict[str, Any]]:
-    rows = query(client, "SELECT * FROM nba_predictions.grading_runs ORDER BY started_at, finished_at")
-    return [row for row in rows if row["operation"] == operation]
+def stale(warehouse: Warehouse) -> list[tuple[str, date]]:
+    return [(table, day) for table, days in find_stale(warehouse).items() for day in days]
 
 
-def partitions_written(client: bigquery.Client) -> list[date]:
-    """The last days of the periods written since this was last asked, in order."""
-    days = [row["game_date"] for row in recorded(client, "performance_summary")]
-    client.query("DELETE FROM nba_predictions.grading_runs WHERE TRUE").result(timeout=60)
-    return sorted(days)
+def rows(warehouse: Warehouse, table: str) -> list[dict[str, Any]]:
+    return warehouse.query(f"SELECT * FROM nba_predictions.{table}")
 
 
-def predictions_by_period(client: bigquery.Client) -> dict[tuple[str, str], int]:
-    rows = query(client, "SELECT * FROM nba_predictions.prediction_performance_summary WHERE player_lookup = '*' AND confidence_tier = '*'")
-    return {(row["period_type"], row["period_value"]): row["predictions"] for row in rows}
+def recorded(warehouse: Warehouse) -> list[tuple[str, date | None, str]]:
+    found = warehouse.query("SELECT operation, game_date, outcome FROM nba_predictions.grading_runs")
+    return sorted((row["operation"], row["game_date"] or date.min, row["outcome"]) for row in found)
 
 
-def test_a_date_and_its_periods_are_written_and_recorded_and_nobody_is_alerted(
-    bigquery_client: bigquery.Client, emulators: StackConfig, before: int
+def predictions_by_period(warehouse: Warehouse) -> dict[tuple[str, str], int]:
+    found = warehouse.query("SELECT * FROM nba_predictions.prediction_performance_summary WHERE player_lookup = '*' AND confidence_tier = '*'")
+    return {(row["period_type"], row["period_value"]): row["predictions"] for row in found}
+
+
+def test_a_date_and_its_periods_are_written_with_a_row_for_each_partition_and_nobody_is_alerted(
+    warehouse: Warehouse, emulators: StackConfig, before: int
 ) -> None:
-    grade(bigquery_client, FIRST)
-    run = aggregate(FIRST)
-    assert states(run) == dict.fromkeys(TASKS, "success")
-    [day] = query(bigquery_client, "SELECT * FROM nba_predictions.system_daily_performance")
+    publish_grades(warehouse, FIRST)
+    run = run_in_process("aggregate_performance")
+    assert states(run) == {"refresh": "success", "record_run": "success"}
+    [day] = rows(warehouse, DAYS)
     assert (day["game_date"], day["predictions"], day["correct"], day["win_rate"], day["mae"]) == (FIRST, 2, 2, 1.0, Decimal(2))
-    [row] = recorded(bigquery_client, "daily_performance")
-    assert (row["outcome"], row["leased"], row["written"], row["game_date"]) == ("aggregated", True, 1, FIRST)
-    assert (day["grading_run_id"], day["fencing_token"]) == (row["grading_run_id"], row["fencing_token"])
-    partitions = recorded(bigquery_client, "performance_summary")
-    assert [(row["game_date"], row["outcome"], row["leased"]) for row in partitions] == [
-        (day, "aggregated", True) for day in (FIRST, MONTH_END, SEASON_END)
-    ]
-    assert {row["run_id"] for row in partitions} == {run.run_id}
+    partitions = [(OPERATIONS[0], FIRST), (OPERATIONS[1], FIRST), *((OPERATIONS[2], end) for end in (FIRST, MONTH_END, SEASON_END))]
+    assert recorded(warehouse) == sorted((operation, day, "aggregated") for operation, day in partitions)
+    records = rows(warehouse, "grading_runs")
+    assert {(row["run_id"], row["leased"], row["dag_id"]) for row in records} == {(run.run_id, True, "aggregate_performance")}
+    [record] = [row for row in records if row["operation"] == "daily_performance"]
+    assert (record["grading_run_id"], record["fencing_token"], record["written"]) == (day["grading_run_id"], day["fencing_token"], 1)
     periods = [("rolling_7d", "2026-01-10"), ("rolling_30d", "2026-01-10"), ("month", "2026-01"), ("season", "2025-26")]
-    assert predictions_by_period(bigquery_client) == dict.fromkeys(periods, 2)
+    assert predictions_by_period(warehouse) == dict.fromkeys(periods, 2)
     assert posted(emulators, before) == []
-    assert [table.table_id for table in bigquery_client.list_tables("nba_predictions") if table.table_id.startswith("_staging")] == []
+    assert [table.table_id for table in warehouse.client.list_tables("nba_predictions") if table.table_id.startswith("_staging")] == []
 
 
-def test_a_run_that_finds_everything_fresh_writes_no_period_and_a_regrade_refreshes_all_that_contain_the_date(
-    bigquery_client: bigquery.Client,
+def test_the_days_are_written_before_the_periods_and_a_second_run_finds_nothing_to_write(warehouse: Warehouse, refresh: Refresh) -> None:
+    publish_grades(warehouse, FIRST, SECOND)
+    assert refresh() == {DAYS: 2, PLAYERS: 2, SUMMARY: 4}
+    ends = [FIRST, SECOND, MONTH_END, SEASON_END]
+    assert refresh.written == [(OPERATIONS[0], [FIRST, SECOND]), (OPERATIONS[1], [FIRST, SECOND]), (OPERATIONS[2], ends)]
+    assert refresh() == {DAYS: 0, PLAYERS: 0, SUMMARY: 0}
+    assert refresh.written == []
+    assert len(recorded(warehouse)) == 8
+
+
+def test_a_regrade_refreshes_the_day_and_every_period_that_contains_it_and_no_other(warehouse: Warehouse, refresh: Refresh) -> None:
+    publish_grades(warehouse, FIRST, SECOND)
+    refresh()
+    publish_grades(warehouse, SECOND, players=3, version=2)
+    refresh()
+    assert refresh.written == [(OPERATIONS[0], [SECOND]), (OPERATIONS[1], [SECOND]), (OPERATIONS[2], [SECOND, MONTH_END, SEASON_END])]
+    assert predictions_by_period(warehouse)["rolling_7d", "2026-01-12"] == 5
+    assert predictions_by_period(warehouse)["rolling_7d", "2026-01-10"] == 2
+
+
+@pytest.mark.parametrize("told", [[], ["2026-01-01"], [str(SECOND), "2019-01-01"]])
+def test_what_is_stale_is_refreshed_whatever_the_event_says(told: list[str], warehouse: Warehouse, refresh: Refresh) -> None:
+    from nba_grading.airflow.assets import GRADES
+
+    publish_grades(warehouse, FIRST)
+    events = {GRADES: [SimpleNamespace(extra={"game_dates": told})]}
+    refresh(triggering_asset_events=events)
+    assert refresh.written[0] == (OPERATIONS[0], [FIRST])
+    assert stale(warehouse) == []
+
+
+def test_grades_that_are_gone_leave_no_aggregate_behind(warehouse: Warehouse, refresh: Refresh) -> None:
+    publish_grades(warehouse, FIRST)
+    refresh()
+    publish_grades(warehouse, FIRST, players=0, version=2)
+    refresh()
+    assert [len(dates) for _, dates in refresh.written] == [1, 1, 3]
+    assert [rows(warehouse, table) for table in (DAYS, PLAYERS, SUMMARY)] == [[], [], []]
+    assert refresh() == {DAYS: 0, PLAYERS: 0, SUMMARY: 0}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS[:2])
+def test_a_held_day_keeps_the_periods_waiting_and_once_it_is_free_everything_is_made_fresh(
+    operation: str, warehouse: Warehouse, refresh: Refresh
 ) -> None:
-    grade(bigquery_client, FIRST)
-    grade(bigquery_client, SECOND)
-    aggregate(FIRST)
-    assert partitions_written(bigquery_client) == [FIRST, SECOND, MONTH_END, SEASON_END]
-    assert states(aggregate(SECOND)) == dict.fromkeys(TASKS, "success")
-    assert partitions_written(bigquery_client) == []
-
-    grade(bigquery_client, SECOND, age=timedelta(), players=3)
-    aggregate(SECOND)
-    assert partitions_written(bigquery_client) == [SECOND, MONTH_END, SEASON_END]
-    assert predictions_by_period(bigquery_client)["rolling_7d", "2026-01-12"] == 5
-    assert predictions_by_period(bigquery_client)["rolling_7d", "2026-01-10"] == 2
-
-
-def test_a_regrade_that_was_staged_before_the_summary_and_published_after_it_is_not_missed(bigquery_client: bigquery.Client) -> None:
-    grade(bigquery_client, FIRST)
-    aggregate(FIRST)
-    partitions_written(bigquery_client)
-    grade(bigquery_client, FIRST, age=AGED / 2)  # newer than what was read, older than the summary itself, and as many rows
-    aggregate(FIRST)
-    assert partitions_written(bigquery_client) == [FIRST, MONTH_END, SEASON_END]
+    publish_grades(warehouse, FIRST, SECOND)
+    with hold_lease(operation, FIRST):
+        with pytest.raises(TaskDeferred) as deferred:
+            refresh()
+        assert refresh.written[-1] == (operation, [SECOND]), "the other day is written, and no table after it"
+        assert rows(warehouse, SUMMARY) == []
+    arguments = cast(LeaseFreeTrigger, deferred.value.trigger).serialize()[1]
+    assert arguments["game_date"] == str(FIRST)
+    publish_grades(warehouse, SECOND, players=3, version=2)  # of the day that the event says is written
+    event = {name: arguments[name] for name in ("game_date", "waiting_since", "written")}
+    refresh({**event, "waiting_since": event["waiting_since"] - 5})
+    assert stale(warehouse) == []
+    assert predictions_by_period(warehouse)["month", "2026-01"] == 5
+    waits = {row["game_date"]: row["lease_wait_ms"] for row in rows(warehouse, "grading_runs") if row["operation"] == operation}
+    assert waits[SECOND] == 0 < 5000 <= waits[FIRST]
 
 
-def test_periods_shared_with_a_date_whose_run_is_to_come_are_left_to_it(bigquery_client: bigquery.Client) -> None:
-    for day in (FIRST, SECOND):
-        grade(bigquery_client, day, age=timedelta())
-    aggregate(FIRST)
-    assert partitions_written(bigquery_client) == [FIRST]
-    aggregate(SECOND)
-    assert partitions_written(bigquery_client) == [SECOND, MONTH_END, SEASON_END]
-
-
-def test_grades_that_are_gone_leave_no_aggregate_behind(bigquery_client: bigquery.Client) -> None:
-    grade(bigquery_client, FIRST)
-    aggregate(FIRST)
-    partitions_written(bigquery_client)
-    bigquery_client.query("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE").result(timeout=60)
-    assert states(aggregate(FIRST))["aggregate_periods"] == "success"
-    assert partitions_written(bigquery_client) == [FIRST, MONTH_END, SEASON_END]
-    for table in ("system_daily_performance", "prediction_performance_summary"):
-        assert query(bigquery_client, f"SELECT * FROM nba_predictions.{table}") == []
-
-
-def hold(operation: str, day: date, seconds: float) -> threading.Timer:
-    from nba_grading.airflow.context import make_leases
-
-    lease = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5)).acquire(LeaseKey(operation, day), {"dag_id": "somebody_else"})
-    timer = threading.Timer(seconds, lease.release)
-    timer.start()
-    return timer
-
-
-def test_a_held_lease_of_a_period_is_waited_for_and_what_is_written_before_it_stays(bigquery_client: bigquery.Client) -> None:
-    grade(bigquery_client, FIRST)
-    timer = hold("performance_summary", FIRST, 15)
-    run = aggregate(FIRST)
-    timer.join()
-    assert states(run)["aggregate_periods"] == "success"
-    waits = {row["game_date"]: row["lease_wait_ms"] for row in recorded(bigquery_client, "performance_summary")}
-    assert waits[FIRST] > waits[SEASON_END]
-
-
-def test_a_period_whose_lease_stays_held_fails_the_run_which_names_the_holder_and_keeps_its_own_ids(
-    bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+def test_a_day_that_stays_held_fails_the_run_which_names_the_holder_and_the_next_one_writes_what_is_left(
+    warehouse: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    from nba_grading.settings import get_settings
-
-    settings_environment.setenv("LEASE_MAX_WAIT_SECONDS", "2")
-    get_settings.cache_clear()
-    grade(bigquery_client, FIRST)
-    timer = hold("performance_summary", MONTH_END, 60)
-    try:
-        run = aggregate(FIRST)
-    finally:
-        timer.cancel()
-        timer.function()
-    assert states(run)["aggregate_periods"] == "failed"
-    [row] = recorded(bigquery_client, "daily_performance")
-    assert row["outcome"] == "refused"
+    set_settings(settings_environment, LEASE_MAX_WAIT_SECONDS="1")
+    publish_grades(warehouse, FIRST, SECOND)
+    with hold_lease("daily_performance", FIRST):
+        run = run_in_process("aggregate_performance")
+    assert states(run) == {"refresh": "failed", "record_run": "success"}
+    assert recorded(warehouse) == [("daily_performance", date.min, "refused"), ("daily_performance", SECOND, "aggregated")]
+    [row] = [row for row in rows(warehouse, "grading_runs") if row["outcome"] == "refused"]
     assert "somebody_else" in row["detail"]
-    [day] = query(bigquery_client, "SELECT grading_run_id FROM nba_predictions.system_daily_performance")
-    assert row["grading_run_id"] == day["grading_run_id"]
     [message] = posted(emulators, before)
     assert "gave up" in message
-    assert partitions_written(bigquery_client) == [FIRST]
-    aggregate(FIRST)
-    assert partitions_written(bigquery_client) == [MONTH_END, SEASON_END]
+    assert rows(warehouse, SUMMARY) == []
+    assert states(run_in_process("aggregate_performance"))["refresh"] == "success"
+    assert stale(warehouse) == []
+    assert "RESOLVED" in posted(emulators, before)[-1]
 
 
-def test_a_period_that_cannot_be_computed_fails_the_run_with_the_reason(
-    bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+def test_a_partition_that_is_refused_fails_the_task_before_the_periods_and_the_others_of_its_table_are_kept(
+    warehouse: Warehouse, refresh: Refresh
 ) -> None:
-    from nba_grading.pipelines import aggregate as aggregates
-    from nba_grading.warehouse.client import StatementFailed
+    publish_grades(warehouse, FIRST, SECOND)
+    warehouse.dml(
+        f"INSERT INTO nba_predictions.write_fences_{PLAYERS} (game_date, fencing_token, version) VALUES (DATE '{FIRST}', 9000000000000000000, 0)"
+    )
+    with pytest.raises(FencedOut, match=f"{PLAYERS} {FIRST}"):
+        refresh()
+    assert [operation for operation, _ in refresh.written] == OPERATIONS[:2]
+    assert [row["game_date"] for row in rows(warehouse, PLAYERS) if row["player_lookup"] == "player1"] == [SECOND]
+    assert rows(warehouse, SUMMARY) == []
+    assert (OPERATIONS[1], SECOND, "aggregated") in recorded(warehouse)
 
+
+def test_failed_runs_open_the_breaker_of_the_aggregates_and_a_success_closes_it(
+    warehouse: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")
 
-    settings_environment.setattr(aggregates, "aggregate_periods", fail)
-    grade(bigquery_client, FIRST)
-    run = aggregate(FIRST)
-    assert states(run)["aggregate_periods"] == "failed"
-    [row] = recorded(bigquery_client, "daily_performance")
-    assert row["outcome"] == "failed"
-    assert "no such column" in row["detail"]
+    set_settings(settings_environment, GRADING_BREAKER_FAILURES="2")
+    publish_grades(warehouse, FIRST)
+    with settings_environment.context() as broken:
+        broken.setattr(aggregates, "refresh", fail)
+        for _ in range(2):
+            assert states(run_in_process("aggregate_performance"))["refresh"] == "failed"
+    assert recorded(warehouse) == [("daily_performance", date.min, "failed")] * 2
+    alerts = posted(emulators, before)
+    assert ["circuit breaker is open" in message for message in alerts] == [False, True]
+    assert "no such column" in alerts[1]
+
+    assert states(run_in_process("aggregate_performance"))["refresh"] == "failed"
+    assert [outcome for *_, outcome in recorded(warehouse)] == ["failed", "failed", "refused"]
+    assert rows(warehouse, DAYS) == []
+    assert states(run_in_process("aggregate_performance", override_breaker=True)) == {"refresh": "success", "record_run": "success"}
+    assert stale(warehouse) == []
+    assert all("RESOLVED" in message for message in posted(emulators, before)[2:])
+    assert len(posted(emulators, before)) == 4, "the failure and the breaker, and the end of each"
+
+
+def test_without_leases_every_partition_is_written_behind_its_fence_and_one_message_says_so(
+    warehouse: Warehouse, emulators: StackConfig, before: int
+) -> None:
+    publish_grades(warehouse, FIRST)
+    assert states(run_in_process("aggregate_performance", use_lease="off"))["refresh"] == "success"
+    records = rows(warehouse, "grading_runs")
+    assert (len(records), {row["leased"] for row in records}) == (5, {False})
     [message] = posted(emulators, before)
-    assert "no such column" in message
+    assert "switched off" in message
 
 
-def test_a_future_date_is_refused(bigquery_client: bigquery.Client) -> None:
-    assert states(aggregate(date(2999, 1, 1)))["check_inputs"] == "failed"
-    [row] = recorded(bigquery_client, "daily_performance")
-    assert row["outcome"] == "refused"
+def set_settings(environment: pytest.MonkeyPatch, **settings: str) -> None:
+    from nba_grading.settings import get_settings
 
-
-def test_without_leases_every_partition_is_written_behind_its_fence(bigquery_client: bigquery.Client, emulators: StackConfig, before: int) -> None:
-    grade(bigquery_client, FIRST)
-    assert states(aggregate(FIRST, use_lease="off")) == dict.fromkeys(TASKS, "success")
-    assert {row["leased"] for row in recorded(bigquery_client, "performance_summary")} == {False}
-    titles = [message.splitlines()[0] for message in posted(emulators, before)]
-    assert ["switched off" in title for title in titles] == [True, True], "one thread for each of the two tasks, whatever it wrote"
+    for name, value in settings.items():
+        environment.setenv(name, value)
+    get_settings.cache_clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,10 +11,7 @@ from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
 from nba_grading.game_dates import NEW_YORK
-from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey
-from nba_grading.leases.times import LeaseTimes
-from tests.dags.runs import posted, run_in_process, states
+from tests.dags.runs import hold_lease, posted, release_once_awaited, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
@@ -84,10 +80,10 @@ def test_the_asset_says_which_date_is_in(bigquery_client: bigquery.Client) -> No
 
     stage(bigquery_client, "w1", ["p"])
     run = consolidate()
-    query = select(AssetModel.name, AssetEvent.partition_key).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
+    query = select(AssetModel.name, AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id)
     with create_session(scoped=False) as session:
-        events = [tuple(event) for event in session.execute(query.where(AssetEvent.source_run_id == run.run_id))]
-    assert events == [("player_prop_predictions", TOMORROW)]
+        events = [(name, extra["game_dates"]) for name, extra in session.execute(query.where(AssetEvent.source_run_id == run.run_id))]
+    assert events == [("player_prop_predictions", [TOMORROW])]
 
 
 def test_a_batch_without_tables_is_skipped_with_that_reason_also_when_it_is_merged_already(
@@ -141,16 +137,10 @@ def test_a_malformed_batch_or_date_is_refused_before_anything_runs(conf: dict[st
         consolidate(**conf)
 
 
-def test_a_run_whose_lease_is_held_waits_deferred_and_then_merges(bigquery_client: bigquery.Client) -> None:
-    from nba_grading.airflow.context import make_leases
-
+def test_a_run_whose_lease_is_held_waits_deferred_and_then_merges(bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch) -> None:
     stage(bigquery_client, "w1", ["p"])
-    leases = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
-    lease = leases.acquire(LeaseKey("consolidation", date.fromisoformat(TOMORROW)), {"dag_id": "somebody_else", "run_id": "manual__1"})
-    timer = threading.Timer(12, lease.release)
-    timer.start()
+    release_once_awaited(settings_environment, hold_lease("consolidation", date.fromisoformat(TOMORROW)))
     run = consolidate()
-    timer.join()
     assert states(run)["validate"] == "success"
     assert recorded(bigquery_client)["lease_wait_ms"] > 0
 

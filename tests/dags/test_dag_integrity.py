@@ -221,7 +221,7 @@ def test_only_guarded_writes_take_a_slot_of_the_pool() -> None:
 def test_aggregates_follow_the_grades_one_run_at_a_time_and_daily_in_case_an_event_was_lost() -> None:
     dag = load_dags().dags["aggregate_performance"]
     assert dag.max_active_runs == 1
-    assert [asset.name for _, asset in dag.timetable.asset_condition.iter_assets()] == ["prediction_accuracy"]
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["prediction_accuracy"]
     assert dag.timetable.timetable.serialize()["expression"] == "0 13 * * *"
 
 

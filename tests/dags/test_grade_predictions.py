@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -13,12 +11,9 @@ import pytest
 from google.cloud import bigquery
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey
-from nba_grading.leases.times import LeaseTimes
 from nba_grading.warehouse.client import Warehouse
 from proofs.publishes import insert_synthetic_date
-from tests.dags.runs import messages, posted, run_in_process, states
+from tests.dags.runs import hold_lease, messages, posted, release_once_awaited, run_in_process, states
 
 DAY = date(2026, 1, 10)
 
@@ -103,22 +98,10 @@ def test_a_malformed_date_is_refused_before_anything_runs() -> None:
         run_dag(game_date="10.01.2026")
 
 
-def hold(emulators: StackConfig, seconds: float) -> threading.Timer:
-    from nba_grading.airflow.context import make_leases
-
-    assert emulators.lease_store == os.environ["LEASE_STORE"]
-    leases = LeaseManager(make_leases().store, LeaseTimes(lease_s=30, rpc_s=5))
-    lease = leases.acquire(LeaseKey("grading", date.fromisoformat(GAME_DATE)), {"dag_id": "somebody_else", "run_id": "backfill__1"})
-    timer = threading.Timer(seconds, lease.release)
-    timer.start()
-    return timer
-
-
-def test_a_run_whose_lease_is_held_waits_deferred_and_then_grades(bigquery_client: bigquery.Client, emulators: StackConfig) -> None:
+def test_a_run_whose_lease_is_held_waits_deferred_and_then_grades(bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch) -> None:
     fill(bigquery_client)
-    timer = hold(emulators, 12)
+    release_once_awaited(settings_environment, hold_lease("grading", DAY))
     run = run_dag(game_date=GAME_DATE)
-    timer.join()
     assert states(run)["validate"] == "success"
     row = recorded(bigquery_client)
     assert row["outcome"] == "graded"
@@ -133,20 +116,16 @@ def test_a_run_that_waits_too_long_fails_and_says_who_holds_the_lease(
 ) -> None:
     from nba_grading.settings import get_settings
 
-    settings_environment.setenv("LEASE_MAX_WAIT_SECONDS", "2")
+    settings_environment.setenv("LEASE_MAX_WAIT_SECONDS", "1")
     get_settings.cache_clear()
     fill(bigquery_client)
-    timer = hold(emulators, 60)
-    try:
+    with hold_lease("grading", DAY):
         run = run_dag(game_date=GAME_DATE)
-    finally:
-        timer.cancel()
-        timer.function()
     assert states(run)["grade"] == "failed"
     row = recorded(bigquery_client)
     assert row["outcome"] == "refused"
     assert "somebody_else" in row["detail"]
-    assert row["lease_wait_ms"] >= 2000
+    assert row["lease_wait_ms"] >= 1000
     [message] = posted(emulators, before)
     assert "gave up" in message
     assert "somebody_else" in message
@@ -196,12 +175,8 @@ def test_a_run_whose_lease_is_switched_off_says_so_everywhere_and_wins_over_what
     if by == "setting":
         settings_environment.setenv("GRADING_USE_LEASE", "false")
         get_settings.cache_clear()
-    timer = hold(emulators, 60)  # a lease that is held does not matter
-    try:
+    with hold_lease("grading", DAY):  # a lease that is held does not matter
         run = run_dag(game_date=GAME_DATE, **({"use_lease": "off"} if by == "parameter" else {}))
-    finally:
-        timer.cancel()
-        timer.function()
     assert states(run)["validate"] == "success"
     row = recorded(bigquery_client)
     assert (row["leased"], row["fencing_token"]) == (False, first["fencing_token"] + 1)
@@ -228,7 +203,7 @@ def test_a_write_without_a_lease_is_newer_than_what_is_stored_even_if_its_fence_
     fill(bigquery_client)
     run_dag(game_date=GAME_DATE)
     first = recorded(bigquery_client)["fencing_token"]
-    for table in ("grading_runs", "write_fences"):
+    for table in ("grading_runs", "write_fences_prediction_accuracy"):
         bigquery_client.query(f"DELETE FROM nba_predictions.{table} WHERE TRUE").result(timeout=60)
     run_dag(game_date=GAME_DATE, use_lease="off")
     assert recorded(bigquery_client)["fencing_token"] == first + 1
@@ -242,9 +217,9 @@ def break_grading(settings_environment: pytest.MonkeyPatch) -> Callable[[], None
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")
 
-    works = grading.grade_date
-    settings_environment.setattr(grading, "grade_date", fail)
-    return lambda: settings_environment.setattr(grading, "grade_date", works)
+    works = grading.grade_dates
+    settings_environment.setattr(grading, "grade_dates", fail)
+    return lambda: settings_environment.setattr(grading, "grade_dates", works)
 
 
 def outcomes(client: bigquery.Client) -> list[str]:
@@ -323,13 +298,13 @@ def intrude(settings_environment: pytest.MonkeyPatch, client: bigquery.Client) -
     """Double every grade between the publish and the look at it."""
     from nba_grading.quality import after_write as validation
 
-    look = validation.validate_date
+    look = validation.validate_dates
 
     def double_and_look(*arguments: Any) -> Any:
         client.query("INSERT INTO nba_predictions.prediction_accuracy SELECT * FROM nba_predictions.prediction_accuracy").result(timeout=60)
         return look(*arguments)
 
-    settings_environment.setattr(validation, "validate_date", double_and_look)
+    settings_environment.setattr(validation, "validate_dates", double_and_look)
 
 
 @pytest.mark.parametrize("policy", ["alert", "fail"])

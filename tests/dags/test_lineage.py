@@ -19,12 +19,13 @@ from openlineage_sql import parse
 
 from commands.stack_config import PROJECT, ROOT
 from nba_grading.airflow import lineage
-from nba_grading.airflow.operators.write_batch import GuardedBatchOperator
-from nba_grading.guarded_write import publish as fenced_write
-from nba_grading.guarded_write.claim import UnleasedClaim
-from nba_grading.guarded_write.publish import Published
+from nba_grading.airflow.operators.refresh import RefreshAggregatesOperator
+from nba_grading.guarded_write import publish
+from nba_grading.guarded_write.claim import ClaimedDates, UnleasedClaim
 from nba_grading.guarded_write.work import WriteRequest
+from nba_grading.guarded_write.write import Published, Write, Written
 from nba_grading.leases.store import LeaseKey
+from nba_grading.pipelines.aggregate import AGGREGATES
 from nba_grading.pipelines.consolidate import consolidate_date
 from nba_grading.pipelines.repair import backup_name, create_backup
 from nba_grading.warehouse.client import Warehouse
@@ -97,7 +98,7 @@ def test_every_guarded_write_reports_its_inputs_its_output_and_its_date(warehous
     warehouse.query(STAGE)
     a_date, day = [{"game_date": str(DAY)}], {"game_date": str(DAY)}
     span = {"from_date": str(DAY), "to_date": str(DAY)}
-    run_dags(receiver.transport, ("grade_predictions", day), ("aggregate_performance", day), ("consolidate_predictions", {**day, "batch_id": "b1"}))
+    run_dags(receiver.transport, ("grade_predictions", day), ("aggregate_performance", {}), ("consolidate_predictions", {**day, "batch_id": "b1"}))
     [grade] = receiver.of("grade_predictions.grade", "COMPLETE")
     grades = "nba_predictions.prediction_accuracy"
     check(grade, full("nba_box_scores.player_game_summary", "nba_predictions.player_prop_predictions"), grades, a_date, ROWS)
@@ -117,14 +118,16 @@ def test_every_guarded_write_reports_its_inputs_its_output_and_its_date(warehous
     check(started, [], grades, a_date, None)
     assert started["run"]["runId"] == grade["run"]["runId"]
 
-    [by_day] = receiver.of("aggregate_performance.aggregate_day", "COMPLETE")
-    daily = "nba_predictions.system_daily_performance"
-    check(by_day, full("nba_box_scores.player_game_summary", "nba_predictions.player_prop_predictions", grades), daily, a_date, None)
-    [by_period] = receiver.of("aggregate_performance.aggregate_periods", "COMPLETE")
-    ends = sorted({write["gameDate"] for write in facet(by_period)})
-    assert ends == ["2026-01-10", "2026-01-31", "2026-09-30"]
-    summary = "nba_predictions.prediction_performance_summary"
-    check(by_period, full(grades), summary, [{"period_end_date": end} for end in ends], sum(write["rows"] for write in facet(by_period)))
+    [refreshed] = receiver.of("aggregate_performance.refresh", "COMPLETE")
+    days, players, summary = (f"nba_predictions.{table.name}" for table in AGGREGATES)
+    assert names(refreshed["outputs"]) == full(days, players, summary)
+    ends = ["2026-01-10", "2026-01-31", "2026-09-30"]
+    written = {output["name"]: output for output in refreshed["outputs"]}
+    assert [partitions(written[f"{PROJECT}.{table}"]) for table in (days, players)] == [a_date, a_date]
+    assert partitions(written[f"{PROJECT}.{summary}"]) == [{"period_end_date": end} for end in ends]
+    rows_of_summary = sum(write["rows"] for write in facet(refreshed) if write["operation"] == "performance_summary")
+    assert written[f"{PROJECT}.{summary}"]["outputFacets"]["outputStatistics"]["rowCount"] == rows_of_summary
+    assert set(full(grades, players)) <= set(names(refreshed["inputs"]))
 
     [merged] = receiver.of("consolidate_predictions.consolidate", "COMPLETE")
     predictions = "nba_predictions.player_prop_predictions"
@@ -168,16 +171,16 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
     warehouse.query(STAGE)
     seen: list[str] = []
 
-    def remember(warehouse: Warehouse, claim: Any, write: fenced_write.Write, audit: Any) -> fenced_write.Published:
+    def remember(warehouse: Warehouse, claimed: ClaimedDates, write: Write) -> Written:
         seen.append(write.rows)
-        return fenced_write.write_date(warehouse, claim, write, audit)
+        return publish.write_dates(warehouse, claimed, write)
 
-    monkeypatch.setattr("nba_grading.pipelines.consolidate.write_date", remember)
-    claim = UnleasedClaim(LeaseKey("consolidation", DAY), "test")
-    consolidate_date(warehouse, claim, WriteRequest("test", max_shrink=0.2, params={"batch_id": "b1"}))
-    for name in ("grading/grade_predictions", "aggregates/aggregate_day"):
+    monkeypatch.setattr("nba_grading.pipelines.consolidate.write_dates", remember)
+    claimed = ClaimedDates((UnleasedClaim(LeaseKey("consolidation", DAY), "test"),))
+    consolidate_date(warehouse, claimed, WriteRequest("test", max_shrink=0.2, params={"batch_id": "b1"}))
+    for name in ("grading/grade_predictions", "aggregates/aggregate_days", "aggregates/aggregate_players"):
         seen.append((ROOT / "include" / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
-    assert len(seen) == 3
+    assert len(seen) == 4
     for text in seen:
         parsed = parse([text], dialect="bigquery")
         assert parsed is not None
@@ -185,29 +188,22 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
         assert sorted(table.qualified_name for table in parsed.in_tables) == list(tables_named(text, DATASETS))
 
 
-def publish(day: date, *, rows: int = 10) -> None:
+def trace_write(day: date, *, rows: int = 10) -> None:
     """A write of the summary, as the operator traces it."""
     read = ("nba_predictions.prediction_accuracy",)
-    lineage.trace.append(lineage.TracedWrite(f"run-{day}", Published(TABLES["performance_summary"], day, 7, rows, 0, 5, read)))
+    lineage.trace.append(lineage.TracedWrite(f"run-{day}", Published(TABLES["performance_summary"], day, 7, rows, 0, {}, read)))
 
 
-def a_batch() -> GuardedBatchOperator:
-    return GuardedBatchOperator(
-        task_id="aggregate_periods",
-        operation="performance_summary",
-        find_dates="nba_grading.pipelines.aggregate:find_stale_periods",
-        work="nba_grading.pipelines.aggregate:aggregate_periods",
-        success="aggregated",
-        game_date=str(DAY),
-    )
+def a_refresh() -> RefreshAggregatesOperator:
+    return RefreshAggregatesOperator(task_id="refresh")
 
 
 def test_a_task_that_writes_several_dates_has_one_output_with_all_of_them() -> None:
-    operator = a_batch()
+    operator = a_refresh()
     operator.pre_execute({})  # type: ignore[arg-type]
     assert operator.get_openlineage_facets_on_start() is None, "which dates it writes is not known yet"
     for day in (date(2026, 1, 31), DAY):
-        publish(day)
+        trace_write(day)
     reported = operator.get_openlineage_facets_on_complete(None)
     assert reported is not None
     [output] = reported.outputs
@@ -217,8 +213,8 @@ def test_a_task_that_writes_several_dates_has_one_output_with_all_of_them() -> N
 
 
 def test_the_writes_of_one_task_are_not_reported_by_the_next_one_of_the_process() -> None:
-    publish(DAY)
-    operator = a_batch()
+    trace_write(DAY)
+    operator = a_refresh()
     operator.pre_execute({})  # type: ignore[arg-type]
     assert operator.get_openlineage_facets_on_complete(None) is None
 

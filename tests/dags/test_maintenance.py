@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from datetime import date
 from typing import Any
@@ -11,16 +10,13 @@ from unittest.mock import Mock
 import pytest
 
 from commands.stack_config import StackConfig
-from nba_grading.leases.manager import LeaseManager
-from nba_grading.leases.store import LeaseKey
-from nba_grading.leases.times import LeaseTimes
 from nba_grading.pipelines import repair as repairs
 from nba_grading.pipelines.repair import plan_repair
 from nba_grading.quality.after_write import record_duplicates
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 from proofs.publishes import insert_synthetic_date
-from tests.dags.runs import posted, run_in_process, states
+from tests.dags.runs import hold_lease, posted, release_once_awaited, result, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
 
@@ -39,10 +35,6 @@ def dirty(warehouse: Warehouse) -> Warehouse:
         warehouse.dml(COPY.format(table="prediction_accuracy", day=day, count=SURPLUS))
     warehouse.dml(COPY.format(table="player_prop_predictions", day=DAY, count=3))
     return warehouse
-
-
-def result(run: Any, task_id: str) -> Any:
-    return next(iter(run.get_task_instances())).xcom_pull(task_ids=task_id)
 
 
 def surplus(warehouse: Warehouse) -> tuple[int, int]:
@@ -115,22 +107,17 @@ def test_a_rejected_repair_leaves_no_backup(dirty: Warehouse, monkeypatch: pytes
     assert not [table for table in dirty.client.list_tables("nba_predictions") if table.table_id.startswith("_backup")]
 
 
-def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(dirty: Warehouse) -> None:
-    from nba_grading.airflow.context import make_leases
-
+def test_a_restore_that_waits_for_a_date_is_deferred_and_writes_each_date_once(dirty: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     backup = result(run_in_process("remove_duplicates", **RANGE, dry_run=False, auto_approve=True), "repair")["backup"]
     before = len(recorded(dirty))
-    lease = LeaseManager(make_leases().store, LeaseTimes()).acquire(LeaseKey("grading", LATER), {"dag_id": "somebody_else"})
-    timer = threading.Timer(12, lease.release)
-    timer.start()
+    release_once_awaited(monkeypatch, hold_lease("grading", LATER))
     run = run_in_process("restore_from_backup", **RANGE, backup=backup, dry_run=False)
-    timer.join()
     assert states(run) == {"restore": "success"}
     assert surplus(dirty) == (2 * SURPLUS, 3)
     restored = recorded(dirty)
     assert len(restored) == before + 2
     waits = {row["game_date"]: row["lease_wait_ms"] for row in restored if row["written"] == ROWS + SURPLUS}
-    assert waits[DAY] == 0 < 1000 < waits[LATER]
+    assert waits[DAY] == 0 < waits[LATER]
 
 
 def findings(warehouse: Warehouse) -> list[tuple[date, bool]]:
@@ -161,7 +148,7 @@ def test_a_killed_repair_is_finished_by_its_task_again_from_what_the_tasks_befor
     reported = RemoveDuplicatesOperator(task_id="repair").execute(context)
     assert (reported["removed"], reported["backup"]) == (2 * SURPLUS, result(killed_repair, "back_up")["backup"])
     [event] = events.values()
-    event.add_partitions.assert_called_once_with([str(DAY), str(LATER)])
+    assert event.extra == {"game_dates": [str(DAY), str(LATER)]}
     assert (surplus(dirty), findings(dirty)) == ((0, 3), [(DAY, True), (LATER, True)])
 
 
@@ -187,7 +174,7 @@ def test_a_range_that_is_right_is_a_skip(dirty: Warehouse) -> None:
 
 def test_an_unknown_table_is_refused_before_anything_runs() -> None:
     with pytest.raises(Exception, match="is not one of"):
-        run_in_process("remove_duplicates", **RANGE, table="write_fences")
+        run_in_process("remove_duplicates", **RANGE, table="write_fences_prediction_accuracy")
 
 
 def test_an_unknown_backup_is_refused_with_a_sentence_and_opens_no_incident(warehouse: Warehouse, emulators: StackConfig, before: int) -> None:
@@ -221,7 +208,7 @@ def test_dates_that_fail_each_time_do_not_keep_healing_from_the_others(dirty: Wa
     from datetime import UTC, datetime
 
     from nba_grading.airflow.tasks.regrade import find_dates_to_heal
-    from nba_grading.runs.record import record_run
+    from nba_grading.runs.record import record_runs
     from nba_grading.settings import get_settings
 
     settings_environment.setenv("GRADING_HEAL_DAYS", "100000")
@@ -231,7 +218,7 @@ def test_dates_that_fail_each_time_do_not_keep_healing_from_the_others(dirty: Wa
     for day in (refused, other):
         insert_synthetic_date(dirty, day, ROWS)
     row = {"grading_run_id": "x", "operation": "grading", "game_date": refused, "started_at": datetime.now(tz=UTC), "outcome": "refused"}
-    record_run(dirty, row)
+    record_runs(dirty, [row])
 
     class Run:
         run_after = None
@@ -241,7 +228,7 @@ def test_dates_that_fail_each_time_do_not_keep_healing_from_the_others(dirty: Wa
         dag_id, run_id, task_id = "heal_grading", "manual__1", "find"
 
     found = find_dates_to_heal({"dag_run": Run(), "ti": Task()})  # type: ignore[typeddict-item]
-    assert found == [{"game_date": str(other)}]
+    assert found == [{"from_date": str(other), "to_date": str(other), "dates": [str(other)], "regrade": True}]
 
 
 def test_healing_finds_ungraded_and_outdated_dates_and_lists_them_once_a_run(
@@ -264,7 +251,7 @@ def test_healing_finds_ungraded_and_outdated_dates_and_lists_them_once_a_run(
         dag_id, run_id, task_id = "heal_grading", "manual__1", "find"
 
     found = find_dates_to_heal({"dag_run": Run(), "ti": Task()})  # type: ignore[typeddict-item]
-    assert found == [{"game_date": str(DAY)}]
+    assert found == [{"from_date": str(DAY), "to_date": str(DAY), "dates": [str(DAY)], "regrade": True}]
     [message] = posted(emulators, before)
     assert "2 date(s)" in message
     assert f"2026-01-12: {ROWS} ungraded, 0 outdated; not in this run" in message

@@ -28,7 +28,7 @@ stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=Fa
 
 from nba_grading.airflow.metrics import start_metrics
 from nba_grading.events import get_logger
-from nba_grading.guarded_write.claim import claim_date
+from nba_grading.guarded_write.claim import claim_dates
 from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
@@ -48,7 +48,7 @@ with leases.try_acquire(key, {}, waited_s=1.5) as lease:
         lease.renew()
     except LeaseLost:
         pass
-claim_date(lambda: leases, key, {}, "degrade", switched_off="by the test")
+claim_dates(lambda: leases, key.operation, [key.game_date], {}, "degrade", switched_off="by the test")
 log.error("fenced_out", operation="consolidation")
 log.info("date_published", operation="consolidation", ms=90_000)
 for rows in (0, 7):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from nba_grading.guarded_write.claim import writing_under
-from nba_grading.guarded_write.publish import Published
+from nba_grading.guarded_write.claim import ClaimedDates, writing_under
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
+from nba_grading.guarded_write.write import Published, Written
 from nba_grading.leases.lease import Lease
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.times import LeaseTimes
@@ -38,10 +38,12 @@ class Warehouse:
 DOING: dict[str, Callable[[Warehouse, Lease], None]] = {}
 
 
-def work(warehouse: Any, claim: Lease, request: WriteRequest) -> WriteReport:
-    with writing_under(warehouse, claim):
-        DOING["now"](warehouse, claim)
-    return WriteReport(Published(PREDICTION_ACCURACY, claim.key.game_date, 7, 1, 0, 5, ()), {"graded": 1})
+def work(warehouse: Any, claimed: ClaimedDates, request: WriteRequest) -> WriteReport:
+    with writing_under(warehouse, claimed):
+        for claim in claimed.claims:
+            DOING["now"](warehouse, cast("Lease", claim))
+    published = tuple(Published(PREDICTION_ACCURACY, day, 7, 1, 0, {"graded": 1}, ()) for day in claimed.dates)
+    return WriteReport(Written(published, {}, 5))
 
 
 @pytest.fixture
@@ -125,6 +127,6 @@ def test_the_lease_is_given_back_however_the_work_ends(
         with pytest.raises(error):
             operator.execute(context)
     else:
-        assert operator.execute(context)["graded"] == 1
+        assert [(facts["game_date"], facts["graded"]) for facts in operator.execute(context)] == [(str(DAY), 1)]
     assert store.list("grading") == []
     assert warehouse.cancelled == []

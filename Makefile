@@ -13,7 +13,7 @@ INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill test test-full dirty repair stress incident bench bench-lease check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill test test-full dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -73,8 +73,14 @@ incident: setup ## Replay the incident at its true size: the old recipe's duplic
 bench: setup ## Measure grading, repair, consolidation and aggregates against DuckDB itself and row by row; SIZES=--quick, PLOT=file.svg; fails when a target is missed, but for NO_CHECK=1.
 	@$(PYTHON) -m proofs.bench $(SIZES) $(if $(NO_CHECK),--no-check) $(if $(PLOT),--plot "$(PLOT)")
 
+bench-season: setup ## Measure backfills of 10, 40, 92 and 160 dates through a whole Airflow, beside DAGs without work; part of bench.
+	@$(PYTHON) -m proofs.season $(if $(NO_CHECK),--no-check)
+
 bench-lease: setup ## Measure the lease against one raw call to Firestore, and its waiters; writes .local/bench-lease.json; fails as bench does.
 	@$(PYTHON) -m proofs.bench_lease $(if $(NO_CHECK),--no-check)
+
+simulate: setup ## Predict a backfill on BigQuery's documented rules: DATES=900 ROWS=10000 WRITERS=16; TABLES=1 for all of docs/scale.md, PLOT=file.svg; LOCAL=file.json for the local stack; ARGS="…" for more.
+	@$(PYTHON) -m proofs.simulate $(if $(DATES),--dates $(DATES)) $(if $(ROWS),--rows $(ROWS)) $(if $(WRITERS),--writers $(WRITERS)) $(if $(TABLES),--tables) $(if $(PLOT),--plot "$(PLOT)") $(if $(LOCAL),--local "$(LOCAL)") $(ARGS)
 
 check: setup ## Lint, format, types, SQL, generated docs: what CI and pre-commit run.
 	ruff check .

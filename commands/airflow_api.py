@@ -76,6 +76,11 @@ class AirflowApi:
         state: str | None = self._get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}").json()["state"]
         return state
 
+    def task_seconds(self, dag_id: str, run_id: str) -> dict[str, float]:
+        """How long the process of each task of a run took, in seconds; 0 for one that had none."""
+        entries = self._pages(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", "task_instances")
+        return {entry["task_id"]: float(entry["duration"] or 0) for entry in entries}
+
     def active_runs(self, dag_id: str) -> int:
         """Runs of a DAG that are queued or running."""
         return int(self._get(f"/api/v2/dags/{dag_id}/dagRuns", params={"state": ["queued", "running"], "limit": 1}).json()["total_entries"])

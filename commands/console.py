@@ -22,7 +22,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from commands.airflow_api import AirflowApiError
 from commands.stack_config import StackError
 from nba_grading.settings import SettingsError, get_settings
-from nba_grading.warehouse.client import LOST_CONNECTION, RowsStillStreaming, StatementFailed, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.errors import LOST_CONNECTION, RowsStillStreaming, StatementFailed
 
 # A file or a pipe has no width: wide enough there that no table breaks its words.
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 160)

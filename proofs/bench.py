@@ -4,8 +4,9 @@ Usage: python -m proofs.bench [--quick] [--repeats 3] [--no-check] [--out FILE.j
 
 No cloud and no Airflow: BigQuery emulators of its own, with their tables on disk, hold synthetic rows; the project's own functions run
 on them through REST. The floor is DuckDB with the same functions, statements and rows, on a file of its own (duckdb_floor.py). After
-each operation the rows of both are compared. Takes about ten minutes. Prints every value, each target met or missed, and ends with
-``bench: grade=…x regrade_in_3m=…x dedup=…x consolidate=…x season=…x row_by_row=…x``. Exit code 1 when rows
+each operation the rows of both are compared. Then backfills are measured through a whole Airflow (season.py), but not with --quick. Takes about
+ten minutes. Prints every value, each target met or missed, and ends with
+``bench: grade=…x regrade_in_3m=…x dedup=…x consolidate=…x season=…x row_by_row=…x`` and the line of the season. Exit code 1 when rows
 differ or a target is missed; with --no-check or --quick, whose ratios mean nothing, only when rows differ.
 """
 
@@ -31,6 +32,7 @@ from proofs.backends import preload
 from proofs.bench_figures import BenchFigures, RowByRow, targets
 from proofs.bench_runs import FULL, QUICK, measure
 from proofs.figures import Target, exit_code
+from proofs.season import PREDICTIONS, SIZES, SeasonFigures, measure_season, print_season
 
 STATE = ROOT / ".local" / "bench"
 LIBRARIES = ("google-cloud-bigquery", "duckdb", "sqlglot", "pyarrow")
@@ -71,7 +73,7 @@ def _old_way(old: RowByRow) -> str:
     return f"row by row: {old.total:.1f} s for {old.rows:,} rows ({parts}); ours {old.ours_s:.2f} s, {old.ratio:.1f}x faster"
 
 
-def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Sequence[float]) -> dict[str, Any]:
+def report_of(figures: BenchFigures, season: SeasonFigures | None, results: Sequence[Target], load_before: Sequence[float]) -> dict[str, Any]:
     """The JSON report: all samples, ratios and targets, and the machine."""
     return {
         "measured_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
@@ -88,6 +90,7 @@ def report_of(figures: BenchFigures, results: Sequence[Target], load_before: Seq
         "measurements": [{**asdict(each), "ratio": each.ratio, "cpu_ratio": each.cpu_ratio} for each in figures.measurements],
         "row_by_row": [{**asdict(each), "ratio": each.ratio} for each in figures.row_by_row],
         "targets": [asdict(target) for target in results],
+        "season_backfill": asdict(season) if season else None,
         "line": figures.line(),
     }
 
@@ -110,14 +113,17 @@ def main(
     with progress_bar() as progress:
         task = progress.add_task("measuring", total=sizes.steps)
         figures = measure(STATE, sizes, lambda: progress.advance(task))
-    results = targets(figures)
+    season = None if quick else measure_season(SIZES, PREDICTIONS)
+    results = [*targets(figures), *(season.targets() if season else [])]
     console.print(figures_table(figures))
+    if season:
+        print_season(season)
     for remark in remarks(figures):
         console.print(remark, markup=False)
     for target in results:
         console.print(str(target), style="green" if target.met else "red", markup=False)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report_of(figures, results, load_before), indent=2) + "\n", encoding="utf-8")
+    out.write_text(json.dumps(report_of(figures, season, results, load_before), indent=2) + "\n", encoding="utf-8")
     console.print(f"written: {out}", style="dim", markup=False)
     if plot:
         from proofs.bench_plot import draw
@@ -125,6 +131,8 @@ def main(
         draw(figures, plot)
         console.print(f"written: {plot}", style="dim", markup=False)
     console.print(figures.line(), markup=False)
+    if season:
+        console.print(season.line(), markup=False)
     return 1 if figures.different_rows else exit_code(results, no_check=no_check or quick)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ import duckdb
 import sqlglot
 from sqlglot import exp
 
-from nba_grading.warehouse.client import BeforeSubmit, Params, Row, TypedParam, Warehouse
+from nba_grading.warehouse.client import BeforeSubmit, Row, Warehouse
+from nba_grading.warehouse.params import Params, TypedParam
 from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
 from nba_grading.warehouse.tables import GUARDED
 from proofs import PROOFS_SQL
@@ -69,6 +70,20 @@ class DuckdbWarehouse(Warehouse):
         del job_name
         before_submit("")
         return self._run_all(text, params or {}).num_dml_affected_rows
+
+    def list_tables(self, dataset: str, prefix: str) -> list[str]:
+        """See Warehouse. Raises duckdb.Error."""
+        text = "SELECT table_name FROM information_schema.tables WHERE table_schema = $dataset AND starts_with(table_name, $prefix) ORDER BY 1"
+        return [row["table_name"] for row in self._execute(text, {"dataset": dataset, "prefix": prefix}).rows]
+
+    def read_columns(self, names: Sequence[str]) -> list[dict[str, str]]:
+        """See Warehouse. Raises duckdb.Error."""
+        text = "SELECT table_schema || '.' || table_name AS name, column_name, data_type FROM information_schema.columns ORDER BY ordinal_position"
+        found: dict[str, dict[str, str]] = {name: {} for name in names}
+        for row in self._execute(text, {}).rows:
+            if row["name"] in found:
+                found[row["name"]][row["column_name"]] = row["data_type"]
+        return list(found.values())
 
     def drop_table(self, name: str) -> None:
         """See Warehouse. Raises duckdb.Error."""

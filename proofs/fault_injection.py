@@ -20,7 +20,8 @@ from google.cloud import bigquery
 
 from nba_grading.leases.store import LeaseKey, WriteResult
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
-from nba_grading.warehouse.client import BeforeSubmit, Params, Warehouse
+from nba_grading.warehouse.client import BeforeSubmit, Warehouse
+from nba_grading.warehouse.params import Params
 
 When = Literal["before", "after", "inside", "stop", "leased"]
 

@@ -1,6 +1,6 @@
-"""Rounds of two to eight writers on one date of the BigQuery emulator: with and without a lease, killed, or stopped past it.
+"""Rounds of two to eight writers on three dates of the BigQuery emulator, each on some of them: with and without leases, killed, or stopped.
 
-After each round the date must hold one whole write, no key twice, and the newest token; then a last writer must succeed.
+After each round every date must hold one whole write, no key twice, and the newest token; then a last writer must succeed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -30,7 +30,8 @@ from proofs.fault_injection import Fault
 from proofs.writer import Recipe, write
 
 PREDICTIONS = 120
-STATEMENTS = 7  # of a write: seed fence, create staging, insert, audit, count outcomes, publish, drop staging
+DATES = 3  # of a round; a writer takes one to three of them
+STATEMENTS = 5  # of a write: stage, audit, seed the fences, publish, drop staging
 SHORT_LEASE = {"LEASE_SECONDS": "3", "LEASE_GRACE_SECONDS": "0.2", "LEASE_RPC_SECONDS": "0.9", "LEASE_MAX_WAIT_SECONDS": "120"}
 STOPPED_SECONDS = 4.0
 ROUND_SECONDS = 180.0
@@ -55,6 +56,7 @@ class Entrant:
     recipe: Recipe
     run_id: str
     fault: Fault | None
+    dates: tuple[date, ...]
 
 
 def insert_synthetic_date(warehouse: Warehouse, game_date: date, predictions: int) -> None:
@@ -70,35 +72,38 @@ def describe_date(warehouse: Warehouse, game_date: date) -> Mapping[str, Any]:
 
 
 def run_publishes(warehouse: Warehouse, environment: Mapping[str, str], rounds: int, advance: Callable[[int], None]) -> PublishVerdict:
-    """Two rounds on every date: the first finds it empty, the second filled."""
+    """Two rounds on every three dates: the first finds them empty, the second filled. The sets of the writers overlap."""
     verdict = PublishVerdict()
     for number in range(rounds):
-        game_date = date(2026, 3, 1) + timedelta(days=number // 2)
+        dates = [date(2026, 3, 1) + timedelta(days=DATES * (number // 2) + offset) for offset in range(DATES)]
         if number % 2 == 0:
-            insert_synthetic_date(warehouse, game_date, PREDICTIONS)
-        entrants = [_entrant(f"round{number}-{writer}") for writer in range(random.randint(2, 8))]
-        outcomes = _race(game_date, entrants, environment)
-        _judge(verdict, describe_date(warehouse, game_date), outcomes)
-        heir = _race(game_date, [Entrant("leased", f"round{number}-heir", None)], environment)
+            for day in dates:
+                insert_synthetic_date(warehouse, day, PREDICTIONS)
+        entrants = [_entrant(dates, f"round{number}-{writer}") for writer in range(random.randint(2, 8))]
+        outcomes = _race(entrants, environment)
+        verdict.ended.update(one["ended"] for one in outcomes)
+        _judge(verdict, warehouse, dates, outcomes)
+        heir = _race([Entrant("leased", f"round{number}-heir", None, tuple(dates))], environment)
         verdict.stuck += [one.get("ended") for one in heir] != ["published"]
-        _judge(verdict, describe_date(warehouse, game_date), heir)
+        _judge(verdict, warehouse, dates, heir)
         verdict.rounds += 1
         advance(1)
     return verdict
 
 
-def _entrant(run_id: str) -> Entrant:
+def _entrant(dates: Sequence[date], run_id: str) -> Entrant:
     chance, fault = random.random(), None
     if chance < 0.3:
         fault = Fault(random.choice(["before", "after", "inside"]), random.randint(1, STATEMENTS))
     elif chance < 0.5:
         fault = Fault("stop", random.randint(1, STATEMENTS))
-    return Entrant("leased" if random.random() < 0.7 else "unleased", run_id, fault)
+    chosen = tuple(sorted(random.sample(dates, random.randint(1, len(dates)))))
+    return Entrant("leased" if random.random() < 0.7 else "unleased", run_id, fault, chosen)
 
 
-def _race(game_date: date, entrants: list[Entrant], environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
+def _race(entrants: list[Entrant], environment: Mapping[str, str]) -> list[Mapping[str, Any]]:
     """How each writer ended; only ``ended: killed`` for one that died."""
-    racing = [start_writer(game_date, entrant, environment) for entrant in entrants]
+    racing = [start_writer(entrant, environment) for entrant in entrants]
     outcomes: list[Mapping[str, Any]] = []
     deadline = time.monotonic() + ROUND_SECONDS
     stopped_at: dict[int, float] = {}
@@ -106,30 +111,30 @@ def _race(game_date: date, entrants: list[Entrant], environment: Mapping[str, st
         for process, _ in racing:
             wake_after(process.pid, stopped_at, STOPPED_SECONDS)
         if time.monotonic() > deadline:
-            raise CommandError(f"A round of {len(entrants)} writers on {game_date} was not over after {ROUND_SECONDS:.0f} s.")
+            raise CommandError(f"A round of {len(entrants)} writers on {entrants[0].dates[0]} was not over after {ROUND_SECONDS:.0f} s.")
         time.sleep(0.05)
     for process, connection in racing:
         if process.exitcode > 0:
-            raise CommandError(f"A writer of {game_date} ended with an error of its own (exit code {process.exitcode}).")
-        outcomes.append(connection.recv() if process.exitcode == 0 else {"ended": "killed"})
+            raise CommandError(f"A writer of {entrants[0].dates[0]} ended with an error of its own (exit code {process.exitcode}).")
+        outcomes.append(connection.recv() if process.exitcode == 0 else {"ended": "killed", "tokens": {}})
         connection.close()
     return outcomes
 
 
-def start_writer(game_date: date, entrant: Entrant, environment: Mapping[str, str]) -> tuple[Any, Connection]:
+def start_writer(entrant: Entrant, environment: Mapping[str, str]) -> tuple[Any, Connection]:
     """The process of a writer, and the connection on which it sends its result."""
     ours, theirs = CONTEXT.Pipe(duplex=False)
-    process = CONTEXT.Process(target=_write, args=(theirs, game_date, entrant, {**SHORT_LEASE, **environment}), daemon=True)
+    process = CONTEXT.Process(target=_write, args=(theirs, entrant, {**SHORT_LEASE, **environment}), daemon=True)
     process.start()
     theirs.close()
     return process, ours
 
 
-def _write(parent: Connection, game_date: date, entrant: Entrant, environment: Mapping[str, str]) -> None:
+def _write(parent: Connection, entrant: Entrant, environment: Mapping[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     hide_lease_warnings()
     with patch.dict(os.environ, environment):
-        parent.send(write(entrant.recipe, game_date, entrant.run_id, entrant.fault, read_settings(environment)))
+        parent.send(write(entrant.recipe, entrant.dates, entrant.run_id, entrant.fault, read_settings(environment)))
 
 
 def wake_after(pid: int, stopped_at: dict[int, float], seconds: float) -> bool:
@@ -144,11 +149,12 @@ def wake_after(pid: int, stopped_at: dict[int, float], seconds: float) -> bool:
     return False
 
 
-def _judge(verdict: PublishVerdict, held: Mapping[str, Any], outcomes: list[Mapping[str, Any]]) -> None:
-    published = [one["fencing_token"] for one in outcomes if one["ended"] == "published"]
-    verdict.ended.update(one["ended"] for one in outcomes)
-    verdict.duplicates += held["stored_rows"] > held["stored_keys"]
-    # A killed writer may have published before it died, so the date may be newer than every reported token.
-    whole = held["stored_rows"] in ({PREDICTIONS} if published else {0, PREDICTIONS})
-    verdict.mixed_dates += held["runs"] > 1 or not whole
-    verdict.stale_wins += bool(held["stored_rows"]) and (held["token"] != held["fence"] or held["fence"] < max(published, default=0))
+def _judge(verdict: PublishVerdict, warehouse: Warehouse, dates: Sequence[date], outcomes: list[Mapping[str, Any]]) -> None:
+    for day in dates:
+        held = describe_date(warehouse, day)
+        published = [one["tokens"][str(day)] for one in outcomes if str(day) in one["tokens"]]
+        verdict.duplicates += held["stored_rows"] > held["stored_keys"]
+        # A killed writer may have published before it died, so the date may be newer than every reported token.
+        whole = held["stored_rows"] in ({PREDICTIONS} if published else {0, PREDICTIONS})
+        verdict.mixed_dates += held["runs"] > 1 or not whole
+        verdict.stale_wins += bool(held["stored_rows"]) and (held["token"] != held["fence"] or held["fence"] < max(published, default=0))

@@ -15,7 +15,8 @@ from datetime import date
 from commands.clients import make_bigquery_client
 from commands.console import command, console, progress_bar, warehouse_of
 from nba_grading.settings import get_settings
-from nba_grading.warehouse.client import Params, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import identifier, literal
 from nba_grading.warehouse.tables import DATASET
 from proofs import PROOFS_SQL

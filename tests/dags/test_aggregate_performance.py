@@ -15,7 +15,8 @@ from nba_grading.airflow.triggers import LeaseFreeTrigger
 from nba_grading.guarded_write.write import FencedOut
 from nba_grading.pipelines import aggregate as aggregates
 from nba_grading.pipelines.aggregate import AGGREGATES, find_stale
-from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.errors import StatementFailed
 from tests.dags.runs import hold_lease, posted, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")

@@ -19,7 +19,8 @@ from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.incidents import list_incidents, open_incident
 from nba_grading.runs import backfill
 from nba_grading.runs.record import record_runs
-from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.errors import StatementFailed
 from tests.alert_examples import RUN, all_alerts
 from tests.dags.runs import hold_lease, insert_box_scores, insert_predictions, posted, result, run_in_process, states
 

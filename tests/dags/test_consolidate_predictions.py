@@ -212,7 +212,7 @@ def test_three_failed_runs_open_the_breaker_of_consolidation_alone_and_a_success
     bigquery_client: bigquery.Client, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
     from nba_grading.pipelines import consolidate as consolidation
-    from nba_grading.warehouse.client import StatementFailed
+    from nba_grading.warehouse.errors import StatementFailed
 
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")

@@ -212,7 +212,7 @@ def test_a_write_without_a_lease_is_newer_than_what_is_stored_even_if_its_fence_
 def break_grading(settings_environment: pytest.MonkeyPatch) -> Callable[[], None]:
     """Make every write fail as BigQuery would refuse it; returns what repairs it."""
     from nba_grading.pipelines import grade as grading
-    from nba_grading.warehouse.client import StatementFailed
+    from nba_grading.warehouse.errors import StatementFailed
 
     def fail(*_arguments: Any, **_keywords: Any) -> None:
         raise StatementFailed("BigQuery refused the statement: no such column")

@@ -15,7 +15,8 @@ from nba_grading.airflow.params import range_of, run_scope
 from nba_grading.alerts.incidents import list_incidents, open_incident
 from nba_grading.pipelines import repair
 from nba_grading.reviews import systems
-from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.errors import StatementFailed
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.alert_examples import all_alerts
 from tests.dags.runs import run_in_process, states

@@ -2,45 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, datetime
-from datetime import time as time_of_day
+from datetime import date
 
 from google.cloud import bigquery
 
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi
+from commands.stack import Stack
 from commands.statements import COMMANDS_SQL
-from nba_grading.game_dates import NEW_YORK
 from nba_grading.warehouse.client import Warehouse
 from tests.conftest import BYTES
 
 Start = Callable[..., "subprocess.Popen[str]"]
-DAG_ID = "grade_predictions"
+DAG_ID, DAILY_DAG = "backfill_grades", "grade_predictions"
 
 
-def window(dates: list[date]) -> tuple[datetime, datetime]:
-    return datetime.combine(dates[0], time_of_day.min, NEW_YORK), datetime.combine(dates[-1], time_of_day.max, NEW_YORK)
-
-
-def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_every_run(
+def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_every_write(
     start_command: Start, api: AirflowApi, client: bigquery.Client, dates: list[date]
 ) -> None:
     span = ("--from", str(dates[0]), "--to", str(dates[-1]))
     first = start_command("backfill", *span)
     deadline = time.monotonic() + 60
-    while not api.runs_between(DAG_ID, *window(dates)):
+    while not api.runs(DAG_ID):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     second = start_command("backfill", *span, "--regrade")
-    triggered = [api.trigger(DAG_ID, {"game_date": str(dates[1])}) for _ in range(2)]
+    triggered = [api.trigger(DAILY_DAG, {"game_date": str(dates[1])}) for _ in range(2)]
     ends = [process.communicate(timeout=280) for process in (first, second)]
     assert [first.returncode, second.returncode] == [0, 0], ends
     deadline = time.monotonic() + 120
-    while any(api.run(DAG_ID, run_id).state not in FINISHED for run_id in triggered):
+    while any(api.run(DAILY_DAG, run_id).state not in FINISHED for run_id in triggered):
         assert time.monotonic() < deadline
         time.sleep(0.5)
 
@@ -51,9 +48,9 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
         assert row["duplicates"] == 0
 
     runs = [dict(row.items()) for row in client.query("SELECT * FROM nba_predictions.grading_runs WHERE operation = 'grading'").result(timeout=60)]
-    rows = Counter(run["run_id"] for run in runs if run["run_id"].startswith("backfill"))
-    assert len(rows) == len(dates)
-    assert set(rows.values()) == {2}, "the second backfill graded every date again, and says so"
+    rows = Counter((run["run_id"], run["game_date"]) for run in runs if run["dag_id"] == DAG_ID)
+    assert set(rows.values()) == {1}, "each date once for each write"
+    assert len({run_id for run_id, _ in rows}) == 2
     assert [sum(run["run_id"] == run_id for run in runs) for run_id in triggered] == [1, 1]
     assert [run for run in runs if run["game_date"] in dates[:-1] and run["outcome"] != "graded"] == []
     assert {run["outcome"] for run in runs if run["game_date"] == dates[-1]} == {"no_box_scores"}
@@ -65,17 +62,33 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
             assert any(str(day) in line and "graded" in line for line in out.splitlines()), out
 
 
-def test_what_was_graded_is_aggregated_without_being_asked(api: AirflowApi, client: bigquery.Client, dates: list[date]) -> None:
+def test_what_was_graded_is_aggregated_without_being_asked(api: AirflowApi, client: bigquery.Client) -> None:
     warehouse = Warehouse(client, maximum_bytes_billed=BYTES, retry_seconds=30)
-    assert wait_for_aggregates(api, warehouse, dates) == []
+    assert wait_for_aggregates(api, warehouse) == []
     days = client.query("SELECT game_date, SUM(graded + voided) AS n FROM nba_predictions.system_daily_performance GROUP BY game_date").result(
         timeout=60
     )
     graded = client.query("SELECT game_date, COUNT(*) AS n FROM nba_predictions.prediction_accuracy GROUP BY game_date").result(timeout=60)
     assert {row["game_date"]: row["n"] for row in days} == {row["game_date"]: row["n"] for row in graded} != {}
-    runs = api.runs("aggregate_performance")
-    assert {run.run_type for run in runs} <= {"asset_triggered", "asset"}
-    assert len(runs) >= len(dates) - 1, "a run for each date that was graded"
+
+
+def test_a_range_of_the_airflow_command_is_graded_by_the_same_code(stack: Stack, api: AirflowApi, client: bigquery.Client, dates: list[date]) -> None:
+    command = ["backfill", "create", "--dag-id", DAILY_DAG, "--from-date", str(dates[0]), "--to-date", f"{dates[0]}T23:59:59"]
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", *command, "--reprocess-behavior", "completed"],
+        env=stack.config.environment(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    query = f"SELECT outcome FROM nba_predictions.grading_runs WHERE dag_id = '{DAILY_DAG}' AND run_type = 'backfill'"
+    deadline = time.monotonic() + 120
+    while not (found := [row["outcome"] for row in client.query(query).result(timeout=60)]):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert found == ["graded"]
 
 
 def test_a_finished_date_is_left_alone_unless_a_regrade_is_asked_for(start_command: Start, client: bigquery.Client, dates: list[date]) -> None:

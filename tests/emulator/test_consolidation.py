@@ -16,7 +16,8 @@ from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.consolidate import BatchRefused, consolidate_date, read_batch, staging_prefix
 from nba_grading.quality.after_write import find_duplicates
-from nba_grading.warehouse.client import StatementFailed, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.errors import StatementFailed
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS
 from tests.conftest import BYTES
 

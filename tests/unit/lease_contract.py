@@ -213,6 +213,22 @@ class LeaseStoreContract(ABC):
         store.create(own, claim_of(operation))
         assert _stored(store, own).holder_id == operation
 
+    @pytest.mark.parametrize("operation", OPERATIONS)
+    def test_the_turn_to_publish_of_an_operation_is_a_lease_beside_those_of_its_dates(self, store: LeaseStore, key: LeaseKey, operation: str) -> None:
+        turn, dated = LeaseKey(operation), LeaseKey(operation, key.game_date)
+        _clear(store, turn)
+        store.create(turn, claim_of("publisher"))
+        store.create(dated, claim_of("writer"))
+        with pytest.raises(AlreadyExists):
+            store.create(turn, claim_of("another"))
+        listed = {record.key: record.holder_id for record in store.list(operation)}
+        assert (listed[turn], listed[dated]) == ("publisher", "writer")
+        record = _stored(store, turn)
+        assert (record.key, record.key.game_date, record.holder_id) == (turn, None, "publisher")
+        store.delete(turn, store.replace(turn, record.version, {}).version)
+        assert store.read(turn) is None
+        assert _stored(store, dated).holder_id == "writer"
+
 
 class LeasesContract(ABC):
     """The algorithm, on a store whose clock is the real one."""
@@ -275,6 +291,16 @@ class LeasesContract(ABC):
         first = leases.try_acquire(key, OWNER)
         assert first.release() is True
         with leases.try_acquire(key, OWNER) as second:
+            assert second.fencing_token > first.fencing_token
+
+    def test_the_turn_to_publish_is_acquired_renewed_and_handed_over_as_a_date_is(self, store: LeaseStore) -> None:
+        turn, leases = LeaseKey("grading"), LeaseManager(store, LONG)
+        _clear(store, turn)
+        with leases.try_acquire(turn, OWNER) as first:
+            first.renew()
+            with pytest.raises(LeaseHeld, match="grading_publish"):
+                leases.try_acquire(turn, OWNER)
+        with leases.acquire(turn, OWNER) as second:
             assert second.fencing_token > first.fencing_token
 
     def test_a_release_never_removes_the_lease_of_another(self, store: LeaseStore, key: LeaseKey) -> None:
@@ -350,6 +376,13 @@ def _stored(store: LeaseStore, key: LeaseKey) -> LeaseRecord:
     record = store.read(key)
     assert record is not None
     return record
+
+
+def _clear(store: LeaseStore, turn: LeaseKey) -> None:
+    """There is one turn for each operation, and the emulator's documents outlive a test."""
+    record = store.read(turn)
+    if record:
+        store.delete(turn, record.version)
 
 
 def _evict(store: LeaseStore, key: LeaseKey) -> None:

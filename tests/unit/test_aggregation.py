@@ -10,10 +10,13 @@ import pytest
 from commands import aggregation
 from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import DagRun
-from commands.statements import COMMANDS_SQL
+from nba_grading.pipelines.aggregate import AGGREGATES
 from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import load_sql, render_sql
 
-DATES = [date(2026, 1, 30), date(2026, 1, 31), date(2026, 2, 1)]
+Stale = list[tuple[str, date]]
+DAYS: Stale = [("system_daily_performance", date(2026, 1, 30)), ("system_daily_performance", date(2026, 1, 31))]
+PERIOD: Stale = [("prediction_performance_summary", date(2026, 9, 30))]
 
 
 def runs(*states: str) -> list[DagRun]:
@@ -23,7 +26,7 @@ def runs(*states: str) -> list[DagRun]:
 class Playing:
     """An Airflow and a BigQuery whose answers follow each other, the last one again and again."""
 
-    def __init__(self, *steps: tuple[list[DagRun], list[date]]) -> None:
+    def __init__(self, *steps: tuple[list[DagRun], Stale]) -> None:
         self.steps = list(steps)
 
     def runs(self, dag_id: str) -> list[DagRun]:
@@ -31,47 +34,68 @@ class Playing:
         return self.steps[0][0]
 
     def query(self, text: str) -> list[dict[str, Any]]:
-        assert text == COMMANDS_SQL.load("list_unaggregated_dates")
-        missing = self.steps[0][1]
+        assert text == render_sql("aggregates/find_stale", periods=load_sql("aggregates/periods_fragment"))
+        stale = self.steps[0][1]
         if len(self.steps) > 1:
             self.steps.pop(0)
-        return [{"game_date": day} for day in missing]
+        return [{"target": table, "partition_date": day, "version": 7} for table, day in stale]
 
 
-def wait(playing: Playing) -> list[str]:
-    return wait_for_aggregates(playing, cast(Warehouse, playing), DATES, poll_s=0, stalled_s=0.05)
+class Clock:
+    """Moves by as much as is slept."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 @pytest.fixture(autouse=True)
-def probed(monkeypatch: pytest.MonkeyPatch) -> list[date]:
-    """The dates whose periods were looked at; none is stale."""
-    probed: list[date] = []
-    monkeypatch.setattr(aggregation, "find_stale_periods", lambda _warehouse, day: probed.append(day) or [])
-    return probed
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(aggregation, "time", clock)
+    return clock
 
 
-def test_it_ends_when_every_date_is_aggregated_and_no_run_is_active(probed: list[date]) -> None:
-    playing = Playing((runs(), DATES), (runs("queued", "running"), DATES), (runs("success", "running"), []), (runs("success", "success"), []))
-    assert wait(playing) == []
-    assert probed == [date(2026, 1, 30), date(2026, 2, 1)], "one date of each month covers all its periods"
+def wait(playing: Playing) -> list[str]:
+    return wait_for_aggregates(playing, cast(Warehouse, playing), poll_s=1, stalled_s=10)
+
+
+def test_it_ends_when_nothing_is_stale_and_no_run_is_active(clock: Clock) -> None:
+    steps = (runs(), DAYS + PERIOD), (runs("queued"), DAYS + PERIOD), (runs("running"), PERIOD), (runs("running"), []), (runs("success"), [])
+    assert wait(Playing(*steps)) == []
+    assert clock.now == 4, "the runs and what is stale are asked for at every poll"
+
+
+def test_nothing_to_wait_for_is_no_wait(clock: Clock) -> None:
+    assert wait(Playing((runs(), []))) == []
+    assert clock.now == 0
+
+
+def test_the_wait_lasts_as_long_as_partitions_become_fresh(clock: Clock) -> None:
+    days = [(AGGREGATES[0].name, date(2026, 1, number)) for number in range(1, 31)]
+    slowly = [(runs("running"), days[number // 8 :]) for number in range(8 * len(days))]
+    assert wait(Playing(*slowly, (runs("success"), []))) == []
+    assert clock.now > 10 * 20, "much longer than nothing may change"
 
 
 def test_a_failed_run_is_reported() -> None:
     assert wait(Playing((runs("success", "failed"), []))) == ["aggregate_performance: run run1 failed"]
 
 
-def test_dates_whose_run_never_comes_end_the_wait_after_a_while() -> None:
-    [problem] = wait(Playing((runs("success"), DATES[1:])))
-    assert "nothing changed for" in problem
-    assert "2 graded dates not aggregated: 2026-01-31, 2026-02-01" in problem
+def test_partitions_whose_run_never_comes_end_the_wait_after_a_while(clock: Clock) -> None:
+    [problem] = wait(Playing((runs("success"), [*DAYS, *PERIOD])))
+    assert problem == (
+        "aggregate_performance: nothing changed for 10 s, and 3 partitions stale: "
+        "system_daily_performance 2026-01-30, system_daily_performance 2026-01-31, prediction_performance_summary 2026-09-30"
+    )
+    assert 10 < clock.now <= 12
 
 
 def test_a_run_that_does_not_end_is_named() -> None:
     [problem] = wait(Playing((runs("success", "running"), [])))
     assert "1 run not finished: run1" in problem
-
-
-def test_periods_that_are_stale_after_all_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aggregation, "find_stale_periods", lambda _warehouse, day: [date(2026, 9, 30)])
-    [problem] = wait(Playing((runs("success"), [])))
-    assert "periods that end on 2026-09-30 differ from the grades" in problem

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from nba_grading.warehouse.sql import load_sql
+from nba_grading.warehouse.sql import render_sql
 from proofs import bench
 from proofs.bench import figures_table, main, remarks, report_of
 from proofs.bench_figures import BenchFigures, Copy, Measurement, RowByRow, Sample, targets
 from proofs.bench_plot import draw
 from proofs.duckdb_floor import DuckdbWarehouse, translate
 from proofs.row_by_row import grade_rows
+from proofs.season import Measured, OneDate, SeasonFigures
 from tests.reference_grader import grade
 
 ROWS = 263_274
@@ -67,6 +68,10 @@ def test_figures_within_their_bounds_meet_every_target() -> None:
     assert len(targets(FIGURES)) == 7
 
 
+SEASON = SeasonFigures(530, [Measured(10, 3.0, 5.0, 2.0, 0.1), Measured(92, 20.0, 8.0, 10.0, 0.5)], OneDate(6.0, 4.0, 1.0, 9, 4.0, 3.0))
+SLOW_SEASON = SeasonFigures(530, [Measured(92, 80.0, 11.0, 10.0, 0.5)], OneDate(6.4, 4.0, 1.0, 9, 4.0, 3.0))
+
+
 @pytest.mark.parametrize(
     ("figures", "promise", "expected"),
     [
@@ -86,21 +91,36 @@ def test_a_figure_beyond_its_bound_misses_its_target_and_says_by_how_much(figure
 
 
 @pytest.mark.parametrize(
-    ("figures", "options", "code"),
+    ("figures", "season", "options", "code"),
     [
-        (FIGURES, [], 0),
-        (changed("grade", ours_samples=samples(3.5)), [], 1),
-        (changed("grade", ours_samples=samples(3.5)), ["--no-check"], 0),
-        (changed("grade", ours_samples=samples(3.5)), ["--quick"], 0),
-        (changed("season", different_rows=2), ["--no-check"], 1),
+        (FIGURES, SEASON, [], 0),
+        (changed("grade", ours_samples=samples(3.5)), SEASON, [], 1),
+        (FIGURES, SLOW_SEASON, [], 1),
+        (FIGURES, SLOW_SEASON, ["--no-check"], 0),
+        (changed("grade", ours_samples=samples(3.5)), SEASON, ["--no-check"], 0),
+        (changed("grade", ours_samples=samples(3.5)), SLOW_SEASON, ["--quick"], 0),
+        (changed("season", different_rows=2), SEASON, ["--no-check"], 1),
     ],
 )
 def test_a_missed_target_fails_the_command_unless_it_is_not_checked_and_different_rows_always_do(
-    figures: BenchFigures, options: list[str], code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    figures: BenchFigures, season: SeasonFigures, options: list[str], code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(bench, "measure", lambda *_arguments: figures)
+    monkeypatch.setattr(bench, "measure_season", lambda *_arguments: season)
     monkeypatch.setattr(bench, "preload", lambda: None)
     assert main([*options, "--out", str(tmp_path / "bench.json")]) == code
+
+
+def test_a_season_names_what_is_too_slow_and_where_the_seconds_of_one_date_go() -> None:
+    assert [target.met for target in SEASON.targets()] == [True, True, True]
+    assert [(target.promise[:10], target.figure) for target in SLOW_SEASON.targets() if not target.met] == [
+        ("92 dates g", "91.0 s"),
+        ("aggregates", "11.0 s"),
+        ("one date i", "1.28x"),
+    ]
+    assert SEASON.line() == ("season_backfill: dates=92 seconds=20.0 aggregates=8.0 seconds_a_date=0.30 empty_dag=2.00x duckdb=40x one_date=1.20x")
+    assert SEASON.one_date is not None
+    assert sum(ours for _, ours, _ in SEASON.one_date.parts) == SEASON.one_date.ours_s
 
 
 def test_small_dates_have_no_promised_ratio() -> None:
@@ -109,10 +129,11 @@ def test_small_dates_have_no_promised_ratio() -> None:
 
 
 def test_the_report_holds_every_sample_and_the_table_every_measurement() -> None:
-    report = report_of(FIGURES, targets(FIGURES), (0.5, 0.4, 0.3))
+    report = report_of(FIGURES, SEASON, targets(FIGURES), (0.5, 0.4, 0.3))
     assert report["measurements"][1]["ours_samples"][2] == {"clock_s": 9.0, "cpu_s": 4.5}
     assert report["measurements"][1]["ratio"] == 2.0
     assert report["line"] == FIGURES.line()
+    assert report["season_backfill"]["backfills"][1]["graded_s"] == 20.0
     assert figures_table(FIGURES).row_count == len(FIGURES.measurements)
     assert remarks(FIGURES)[1] == "row by row: 50.0 s for 263,274 rows (fetch 30.0 s, grade 6.0 s, load 14.0 s); ours 2.00 s, 25.0x faster"
 
@@ -135,15 +156,20 @@ def test_arguments_that_cannot_work_are_refused_with_a_sentence(
     assert sentence in capsys.readouterr().err
 
 
-def test_every_statement_of_the_publish_is_translated_with_its_variables_filled_in() -> None:
-    text = load_sql("guarded_write/publish_staging").format(
-        target="t", date_column="game_date", columns="a", key="a", staging="s", token_column="", token_value="",
-        game_date="DATE '2026-01-10'", fencing_token="0", seen_token="-1", audited_rows="3", audited_keys="3", table_name="'t'", holder_id="'h'",
+def test_every_statement_of_the_publish_is_translated() -> None:
+    claim = render_sql(
+        "guarded_write/claim_fragment",
+        game_date="DATE '2026-01-10'", fencing_token="5", seen_token="-1", published_rows="3", published_keys="3", source_version="1",
+        holder_id="'h'",
     )  # fmt: skip
-    statements = [statement for statement, names in translate(text, lambda query: 7)]
-    assert [statement.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "SELECT", "DELETE", "INSERT", "SELECT", "COMMIT", "SELECT"]
-    assert not any("v_" in statement for statement in statements)
-    assert statements[-1] == "SELECT 7 AS fencing_token, 7 AS replaced_rows"
+    text = render_sql(
+        "guarded_write/publish_staging",
+        claims=claim, game_dates="DATE '2026-01-10'", write_id="'w'", grading_run_id="'r'", fences="f", staging="s", target="t",
+        date_column="game_date", columns="a", token_column="",
+    )  # fmt: skip
+    statements = list(translate(text))
+    assert [statement.split()[0] for statement, _ in statements] == ["BEGIN", "UPDATE", "DELETE", "INSERT", "COMMIT", "SELECT"]
+    assert not any(names for _, names in statements), "a script takes no parameters"
 
 
 def test_the_floor_counts_its_seconds_and_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

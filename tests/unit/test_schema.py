@@ -13,7 +13,14 @@ from commands.load import SCHEMA_TYPES
 from commands.schema import read_columns
 from nba_grading.runs.record import COLUMN_TYPES
 from nba_grading.warehouse.sql import SQL_DIR, load_sql
-from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY, PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
+from nba_grading.warehouse.tables import (
+    PLAYER_DAILY_PERFORMANCE,
+    PLAYER_PROP_PREDICTIONS,
+    PREDICTION_ACCURACY,
+    PREDICTION_PERFORMANCE_SUMMARY,
+    SYSTEM_DAILY_PERFORMANCE,
+    Table,
+)
 
 COLUMN = re.compile(r"^    (\w+) ([A-Z0-9]+(?:\(38, 9\))?)( NOT NULL)? OPTIONS", re.MULTILINE)
 # A load job's schema has the older names of two types, and no precision.
@@ -30,17 +37,25 @@ def required_columns_of(table: str) -> set[str]:
 
 
 def selected_columns(query: str) -> list[str]:
-    """Names of the last SELECT of a query, which begins a line, with each column indented by four spaces."""
-    select = query.rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0]
+    """Names of the last SELECT of a query, which begins a line, with each column indented by four spaces; those of a WITH for its ``.*``."""
+    names = names_of(query.rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0], indent=4)
+    if names[0] != "*":
+        return names
+    source = query.rsplit("\nFROM ", 1)[1].split()[0]
+    return names_of(query.split(f"{source} AS (\n    SELECT\n", 1)[1].split("\n    FROM ", 1)[0], indent=8) + names[1:]
+
+
+def names_of(select: str, indent: int) -> list[str]:
     lines = [line for line in select.splitlines() if not line.strip().startswith("--")]
-    columns = re.split(r",\n(?=    \S)", "\n".join(lines))
+    columns = re.split(rf",\n(?= {{{indent}}}\S)", "\n".join(lines))
     return [re.split(r"[\s.]", column.strip())[-1] for column in columns]
 
 
 # Table → the query whose rows a guarded write puts into it.
 WRITTEN = {
     PREDICTION_ACCURACY: "grading/grade_predictions",
-    SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_day",
+    SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_days",
+    PLAYER_DAILY_PERFORMANCE: "aggregates/aggregate_players",
     PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
 }
 
@@ -153,17 +168,32 @@ def test_a_recorded_run_has_the_columns_and_types_of_grading_runs() -> None:
     assert list(COLUMN_TYPES.items()) == list(columns_of("grading_runs").items())
 
 
-def test_the_merge_of_a_run_names_every_column_of_grading_runs_in_order() -> None:
-    text = load_sql("records/merge_grading_run")
+def test_the_merge_of_runs_names_every_column_of_grading_runs_in_order() -> None:
+    text = load_sql("records/merge_grading_runs")
     names = list(COLUMN_TYPES)
     assert re.findall(r"\w+", text.split("INSERT (", 1)[1].split(")", 1)[0]) == names
     assert re.findall(r"fresh\.(\w+)", text.split("VALUES", 1)[1]) == names
-    assert re.findall(r"^ +(\w+) = fresh\.\1,?$", text, re.MULTILINE) == names[1:]
-    assert selected_parameters() == names
+    of_the_key = {"grading_run_id", "game_date"}
+    assert re.findall(r"^ +(\w+) = fresh\.\1,?$", text, re.MULTILINE) == [name for name in names if name not in of_the_key]
 
 
-def selected_parameters() -> list[str]:
-    text = load_sql("records/merge_grading_run")
-    pairs = re.findall(r"^ +@(\w+) AS (\w+),?$", text, re.MULTILINE)
-    assert all(parameter == column for parameter, column in pairs)
-    return [column for _, column in pairs]
+def test_the_merge_of_runs_reads_every_column_from_its_json_with_its_type() -> None:
+    text = load_sql("records/merge_grading_runs").split("FROM UNNEST", 1)[0]
+    read = re.findall(r"^ +(?:CAST\()?JSON_VALUE\(run, '\$\.(\w+)'\)(?: AS (\w+)\))? AS (\w+),?$", text, re.MULTILINE)
+    assert all(name == column for name, _, column in read)
+    assert {column: type_ or "STRING" for _, type_, column in read} == COLUMN_TYPES
+
+
+FENCE_COLUMNS = [name for name, _, _ in COLUMN.findall(load_sql("guarded_write/create_fences"))]
+
+
+def test_a_publish_sets_every_column_of_a_fence_but_its_date() -> None:
+    update = load_sql("guarded_write/publish_staging").split("SET\n", 1)[1].split("\nFROM (", 1)[0]
+    assert re.findall(r"^    (\w+) = ", update, re.MULTILINE) == FENCE_COLUMNS[1:]
+
+
+def test_a_seed_selects_the_columns_of_a_fence_in_the_order_they_are_inserted() -> None:
+    text = load_sql("guarded_write/seed_fences")
+    inserted = re.findall(r"\w+", text.split("INSERT INTO {fences} (", 1)[1].split(")", 1)[0])
+    assert set(inserted) <= set(FENCE_COLUMNS)
+    assert selected_columns(text) == ["unfenced_date", *inserted[1:]]

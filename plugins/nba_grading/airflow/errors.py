@@ -37,7 +37,7 @@ def outcome_of(error: Exception) -> dict[str, str]:
 def fail_for_good() -> Iterator[None]:
     """Turn errors that a retry cannot fix into a failure without retries; Airflow retries the others."""
     from nba_grading.guarded_write.write import AuditFailed
-    from nba_grading.warehouse.client import StatementFailed
+    from nba_grading.warehouse.errors import StatementFailed
 
     try:
         yield

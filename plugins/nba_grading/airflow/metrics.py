@@ -1,6 +1,6 @@
 """Metrics of leases and writes, made from log events and sent through Airflow's stats, to StatsD or OTLP as configured.
 
-Each has the tag ``operation``. docs/metrics.md says what to watch; monitoring/ has a dashboard and alert policies for Cloud Monitoring.
+Each has the tag ``operation``; that of a lease for the turn to publish ends with ``_publish``. docs/metrics.md says what to watch; monitoring/ has a dashboard and alert policies for Cloud Monitoring.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ METRICS = (
 
 def send_metric(event: str, facts: Mapping[str, Any]) -> None:
     """Send the metrics of an event, if it has any."""
-    tags = {"operation": str(facts.get("operation", "unknown"))}
+    operation = str(facts.get("operation", "unknown"))
+    # The turn to publish is a lease without a date: apart from those that a run waits for.
+    is_turn = event.startswith("lease_") and facts.get("game_date", "") is None
+    tags = {"operation": f"{operation}_publish" if is_turn else operation}
     for metric in METRICS:
         if event not in metric.events:
             continue

@@ -1,7 +1,9 @@
-"""The page's sources in Airflow's API server: BigQuery and the lease store through an Airflow connection, waiting runs from its database."""
+"""The page's sources in Airflow's API server: BigQuery and the lease store through an Airflow connection, runs from its database."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any
@@ -13,6 +15,8 @@ from nba_grading.airflow.triggers import LEASE_FREE_TRIGGER
 from nba_grading.page.sources import Sources
 
 MOST_WAITING = 200
+MOST_BACKFILLS = 20
+BACKFILL_DAG, PROGRESS_KEY = "backfill_grades", "progress"
 # Clients are made again after ten minutes, so that a changed connection takes effect.
 CLIENT_SECONDS = 600.0
 
@@ -20,7 +24,7 @@ CLIENT_SECONDS = 600.0
 def make_sources() -> Sources:
     """The page's sources; their clients are made when they are first used."""
     warehouse, leases = (cached(TTLCache[Any, Any](1, CLIENT_SECONDS), lock=Lock()) for _ in range(2))
-    return Sources(warehouse=warehouse(make_page_warehouse), leases=leases(make_leases), waiting=list_waiting_runs)
+    return Sources(warehouse=warehouse(make_page_warehouse), leases=leases(make_leases), waiting=list_waiting_runs, backfills=list_backfills)
 
 
 def list_waiting_runs() -> list[dict[str, Any]]:
@@ -54,3 +58,48 @@ def list_waiting_runs() -> list[dict[str, Any]]:
         for dag_id, run_id, task_id, kwargs in found
     ]
     return sorted(waiting, key=lambda each: each["since"])
+
+
+def list_backfills() -> list[dict[str, Any]]:
+    """The active runs of backfill_grades, from Airflow's database: range, dates planned, and how many have which outcome so far."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from sqlalchemy import and_, or_, select
+
+    active = select(DagRun.run_id, DagRun.conf, DagRun.start_date).where(
+        DagRun.dag_id == BACKFILL_DAG, DagRun.state.in_((DagRunState.QUEUED, DagRunState.RUNNING))
+    )
+    with create_session(scoped=False) as session:
+        runs = session.execute(active.order_by(DagRun.id).limit(MOST_BACKFILLS)).all()
+        left = select(XComModel.run_id, XComModel.task_id, XComModel.value).where(
+            XComModel.dag_id == BACKFILL_DAG,
+            XComModel.run_id.in_([run.run_id for run in runs]),
+            or_(
+                and_(XComModel.task_id == "plan", XComModel.key == "return_value"),
+                and_(XComModel.task_id == "grade", XComModel.key == PROGRESS_KEY),
+            ),
+        )
+        found = [(row.run_id, row.task_id, _value(row.value)) for row in session.execute(left)]
+    return [_backfill(run, [(task_id, value) for run_id, task_id, value in found if run_id == run.run_id]) for run in runs]
+
+
+def _backfill(run: Any, left: list[tuple[str, Any]]) -> dict[str, Any]:
+    planned = [chunk for task_id, chunks in left if task_id == "plan" for chunk in chunks]
+    outcomes = Counter(outcome for task_id, progress in left if task_id == "grade" for outcome in progress.values())
+    conf = run.conf or {}
+    return {
+        "dag_id": BACKFILL_DAG,
+        "run_id": run.run_id,
+        "from_date": conf.get("from_date"),
+        "to_date": conf.get("to_date"),
+        "since": run.start_date,
+        "planned": sum(map(len, planned)),
+        "done": sum(outcomes.values()),
+        "outcomes": dict(outcomes),
+    }
+
+
+def _value(stored: Any) -> Any:
+    return json.loads(stored) if isinstance(stored, str) else stored

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from nba_grading.alerts.model import Alert, Thread, Timeline
-from nba_grading.warehouse.client import Params, Row, TypedParam, Value, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.params import Params, TypedParam, Value
 from nba_grading.warehouse.sql import load_sql
 
 DETAIL_CHARACTERS = 1000

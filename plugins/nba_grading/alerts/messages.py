@@ -148,7 +148,6 @@ def lease_long_held(
 
 def lease_removed(run: RunLink, *, lease: str, holder: str, silent_s: float, by_hand: bool) -> Alert:
     """A one-off event: a sweep removed a dead lease, or a person released one by its holder's id."""
-    game_date = _date_of(lease)
     return Alert(
         kind=LEASE_STUCK,
         severity="WARNING" if by_hand else "INFO",
@@ -158,8 +157,8 @@ def lease_removed(run: RunLink, *, lease: str, holder: str, silent_s: float, by_
         impact="The lease is free. If its holder still runs, it stops at its next step, and the fence refuses a late write.",
         next_step="Check whether the date is graded, and run it if it is not.",
         run=run,
-        game_date=game_date,
-        command=_backfill(game_date) if game_date and lease.startswith("grading_") else None,
+        game_date=_date_of(lease),
+        command=_backfill(day) if lease.startswith("grading_") and (day := _date_of(lease)) else None,
     )
 
 
@@ -328,9 +327,9 @@ def _day(game_date: Day | None) -> str | None:
 
 
 def _date_of(lease: str) -> str | None:
-    """The date of a lease by its name; None for the turn to publish, which is of a whole table."""
-    end = lease.rpartition("_")[2]
-    return None if end == "publish" else end
+    """The date of a lease's id; the turn to publish has none."""
+    last = lease.rpartition("_")[2]
+    return None if last == "publish" else last
 
 
 def _grade(run: RunLink, game_date: Day | None, *, again: bool = False) -> str | None:

@@ -28,7 +28,9 @@ class Audited:
     counts: Row
 
 
-def audit_staging(warehouse: Warehouse, claimed: ClaimedDates, write: Write, staging: str, refused: dict[date, Refusal]) -> dict[date, Audited]:
+def audit_staging(
+    warehouse: Warehouse, claimed: ClaimedDates, write: Write, staging: str, refused: dict[date, Refusal], job_name: str
+) -> dict[date, Audited]:
     """The dates with nothing wrong; the others go to ``refused``."""
     table = write.table
     counts = write.counts.replace("{staging}", identifier(staging)) if write.counts else load_sql("guarded_write/no_counts_fragment")
@@ -42,7 +44,8 @@ def audit_staging(warehouse: Warehouse, claimed: ClaimedDates, write: Write, sta
         null_key=" OR ".join(f"{identifier(name)} IS NULL" for name in table.required_key),
         counts=counts.rstrip().rstrip(";"),
     )
-    found = {row.pop("claimed_date"): row for row in warehouse.query(text, {**write.params, "game_dates": claimed.dates})}
+    rows = warehouse.query(text, {**write.params, "game_dates": claimed.dates}, job_name=job_name)
+    found = {row.pop("claimed_date"): row for row in rows}
     unfenced = [day for day in claimed.dates if found[day]["fencing_token"] is None]
     if unfenced:
         seed_fences(warehouse, table, unfenced)

@@ -29,6 +29,8 @@ log = get_logger(__name__)
 OnUnavailable = Literal["degrade", "fail"]
 # Leases are taken, and their documents changed, by so many calls at once.
 CALLS_AT_ONCE = 8
+# The longest wait for the turn to publish. With many writers of large dates a turn takes ten minutes to come; see docs/scale.md.
+TURN_SECONDS = 1800.0
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -115,7 +117,7 @@ class ClaimedDates:
         turn: Lease | None = None
         if self.leases and self.unleased is None:
             try:
-                turn = self.leases.acquire(LeaseKey(self.operation), self.owner)
+                turn = self.leases.acquire(LeaseKey(self.operation), self.owner, TURN_SECONDS)
             except (LeaseHeld, LeaseStoreUnavailable) as error:
                 log.warning("publish_without_turn", operation=self.operation, reason=str(error), next="the publish goes on behind the fence")
         try:
@@ -159,12 +161,17 @@ def claim_dates(
             raise
         return _without_leases(keys, str(error)), {}
 
-    found = _at_once(lambda key: _try_acquire(leases, key, owner, (waited_s or {}).get(key.game_date, 0.0)), keys)
+    acquired: list[Lease] = []
+    try:
+        found = _at_once(lambda key: _try_acquire(leases, key, owner, (waited_s or {}).get(key.game_date, 0.0), acquired), keys)
+    except BaseException:
+        _at_once(lambda claim: claim.release(), acquired)
+        raise
     held = {day: each for day, each in zip(days, found, strict=True) if isinstance(each, LeaseHeld)}
     down = [each for each in found if isinstance(each, LeaseStoreUnavailable)]
-    claims: list[Claim] = [each for each in found if isinstance(each, Lease)]
+    claims: list[Claim] = [*acquired]
     if down and on_unavailable == "fail":
-        _at_once(lambda claim: claim.release(), claims)
+        _at_once(lambda claim: claim.release(), acquired)
         raise down[0]
     unleased = [key for key, each in zip(keys, found, strict=True) if isinstance(each, LeaseStoreUnavailable)]
     if unleased:
@@ -199,9 +206,13 @@ def _at_once(call: Callable[[T], R], each: Sequence[T]) -> list[R]:
         return list(pool.map(call, each))
 
 
-def _try_acquire(leases: LeaseManager, key: LeaseKey, owner: Mapping[str, Any], waited_s: float) -> Lease | LeaseHeld | LeaseStoreUnavailable:
+def _try_acquire(
+    leases: LeaseManager, key: LeaseKey, owner: Mapping[str, Any], waited_s: float, acquired: list[Lease]
+) -> Lease | LeaseHeld | LeaseStoreUnavailable:
+    """The lease, which is also added to ``acquired``, or why there is none."""
     try:
-        return leases.try_acquire(key, owner, waited_s)
+        acquired.append(lease := leases.try_acquire(key, owner, waited_s))
+        return lease
     except (LeaseHeld, LeaseStoreUnavailable) as error:
         return error
 

@@ -25,7 +25,8 @@ from nba_grading.guarded_write.audit import Audited, audit_staging
 from nba_grading.guarded_write.claim import ClaimedDates, writing_under
 from nba_grading.guarded_write.fences import read_fences
 from nba_grading.guarded_write.write import AuditFailed, FencedOut, Published, Refusal, Write, Written
-from nba_grading.warehouse.client import Params, Row, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
 from nba_grading.warehouse.tables import Table, source_tables
 
@@ -55,7 +56,7 @@ def write_dates(warehouse: Warehouse, claimed: ClaimedDates, write: Write) -> Wr
         with writing_under(warehouse, claimed):
             seen_tokens = read_fences(warehouse, table, claimed.dates) if write.reads_target else {}
             _stage(warehouse, claimed, write, staging)
-            audited = audit_staging(warehouse, claimed, write, staging, refused)
+            audited = audit_staging(warehouse, claimed, write, staging, refused, _job_name("audit", claimed, staging))
             tokens = _publish(warehouse, claimed, write, staging, audited, seen_tokens, write_id, refused)
     finally:
         _drop(warehouse, staging)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from nba_grading.warehouse.client import Params, Row
+from nba_grading.warehouse.client import Row
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.tables import Table
 
 

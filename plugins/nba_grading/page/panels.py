@@ -15,7 +15,7 @@ from nba_grading.page import date_status, findings, orphans, time_series
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
 from nba_grading.settings import Settings
-from nba_grading.warehouse.client import Params
+from nba_grading.warehouse.params import Params
 
 # No gradable data is older.
 EARLIEST = date(2015, 10, 1)
@@ -41,6 +41,7 @@ class Panels:
             "duplicates": partial(self._since, "page/list_duplicate_keys", DETECTION_DAYS),
             "leases": self._leases,
             "waiting": sources.waiting,
+            "backfills": sources.backfills,
             "runs": self._runs,
             "quality": lambda: time_series.quality(self._since("page/list_quality", TREND_DAYS)),
             "orphans": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),

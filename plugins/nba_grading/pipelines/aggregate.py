@@ -17,7 +17,8 @@ from nba_grading.guarded_write.claim import ClaimedDates
 from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
 from nba_grading.guarded_write.write import Write
-from nba_grading.warehouse.client import Params, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import load_sql, render_sql
 from nba_grading.warehouse.tables import PLAYER_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
 

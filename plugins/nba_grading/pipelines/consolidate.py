@@ -24,7 +24,8 @@ from nba_grading.guarded_write.work import WriteReport, WriteRequest
 from nba_grading.guarded_write.write import AuditFailed, Published, Write
 from nba_grading.pipelines.merged import count_unmerged_rows
 from nba_grading.quality.after_write import Finding, find_duplicates, log_findings
-from nba_grading.warehouse.client import Row, StatementFailed, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.errors import StatementFailed
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
 from nba_grading.warehouse.tables import BATCH_ID_PATTERN, DATASET, PLAYER_PROP_PREDICTIONS
 
@@ -51,7 +52,7 @@ class BatchTable:
     """A staging table of a batch and the columns it has."""
 
     name: str
-    columns: frozenset[str]
+    columns: tuple[str, ...]
 
     @property
     def full_name(self) -> str:
@@ -60,7 +61,9 @@ class BatchTable:
 
     def select(self, columns: tuple[str, ...]) -> str:
         """A SELECT of its rows with these columns, NULL for those it lacks."""
-        selected = ", ".join(identifier(name) if name in self.columns else f"NULL AS {identifier(name)}" for name in columns)
+        # A statement of a hundred tables is long enough without every column of each.
+        listed = ", ".join(identifier(name) if name in self.columns else f"NULL AS {identifier(name)}" for name in columns)
+        selected = "*" if columns == self.columns else listed
         return render_sql(
             "consolidation/staging_rows_fragment", columns=selected, staging=identifier(self.full_name), staging_name=literal(self.name)
         )
@@ -91,7 +94,13 @@ def staging_prefix(batch_id: str) -> str:
 
 
 def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
-    """The staging tables of a batch, none when it has none; two queries. Raises BatchRefused if they cannot be merged whole."""
+    """The staging tables of a batch with the number of their rows, none when it has none. Raises BatchRefused if they cannot be merged whole."""
+    batch = _read_tables(warehouse, batch_id)
+    return replace(batch, rows=_check_rows(warehouse, batch, game_date)) if batch.tables else batch
+
+
+def _read_tables(warehouse: Warehouse, batch_id: str) -> Batch:
+    """The staging tables of a batch, by their columns. Raises BatchRefused if those cannot be merged."""
     prefix = staging_prefix(batch_id)
     types = _read_columns(warehouse, prefix)
     target = types.pop(PLAYER_PROP_PREDICTIONS.name)
@@ -100,14 +109,16 @@ def read_batch(warehouse: Warehouse, batch_id: str, game_date: date) -> Batch:
         problems += _problems_of(name, prefix, columns, target)
     if problems:
         raise BatchRefused(problems)
-    batch = Batch(batch_id, tuple(BatchTable(name, frozenset(columns)) for name, columns in types.items()))
-    if not batch.tables:
-        return batch
+    return Batch(batch_id, tuple(BatchTable(name, tuple(columns)) for name, columns in types.items()))
+
+
+def _check_rows(warehouse: Warehouse, batch: Batch, game_date: date) -> int:
+    """The number of rows of the batch. Raises BatchRefused if some cannot be merged."""
     described = warehouse.query(render_sql("consolidation/describe_staging", candidates=batch.candidates()), {"game_date": game_date})
     problems = [problem for row in described for problem in _problems_of_rows(row, game_date)]
     if problems:
         raise BatchRefused(problems)
-    return replace(batch, rows=sum(int(row["staged_rows"]) for row in described))
+    return sum(int(row["staged_rows"]) for row in described)
 
 
 def consolidate_date(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) -> WriteReport:
@@ -117,7 +128,7 @@ def consolidate_date(warehouse: Warehouse, claimed: ClaimedDates, request: Write
     ``write_dates`` raises.
     """
     [game_date], batch_id = claimed.dates, str(request.params["batch_id"])
-    batch = read_batch(warehouse, batch_id, game_date)
+    batch = _read_tables(warehouse, batch_id)
     write = Write(
         table=PLAYER_PROP_PREDICTIONS,
         rows=render_sql("consolidation/merge_batch", candidates=batch.candidates(PLAYER_PROP_PREDICTIONS.columns)),
@@ -126,10 +137,12 @@ def consolidate_date(warehouse: Warehouse, claimed: ClaimedDates, request: Write
         max_shrink=request.max_shrink,
         allow_shrink=request.allow_shrink,
         reads_target=True,
-        counts=render_sql("consolidation/count_merge", candidates=batch.candidates(), staging="{staging}"),
+        counts=render_sql("consolidation/count_merge", candidates=batch.candidates(PLAYER_PROP_PREDICTIONS.key), staging="{staging}"),
         check=partial(_check_keys, batch),
     )
     written = write_dates(warehouse, claimed, write)
+    if written.refused and batch.tables:
+        _check_rows(warehouse, batch, game_date)  # names the tables and their dates
     facts = {each.game_date: _finish(warehouse, claimed, batch, each, request.grading_run_id) for each in written.published}
     return WriteReport(written, facts)
 
@@ -158,11 +171,9 @@ def validate_consolidation(warehouse: Warehouse, game_date: date, reported: Mapp
 
 
 def _read_columns(warehouse: Warehouse, prefix: str) -> dict[str, dict[str, str]]:
-    """Table → column → type, of the batch's tables and of the target; types without their precision."""
-    tables: dict[str, dict[str, str]] = {PLAYER_PROP_PREDICTIONS.name: {}}
-    for row in warehouse.query_file("staging/list_columns", {"prefix": prefix, "target": PLAYER_PROP_PREDICTIONS.name}):
-        tables.setdefault(row["table_name"], {})[row["column_name"]] = row["data_type"].partition("(")[0]
-    return tables
+    """Table → column → type, of the batch's tables and of the target."""
+    names = [PLAYER_PROP_PREDICTIONS.name, *warehouse.list_tables(DATASET, prefix)]
+    return {name: columns for name, columns in zip(names, warehouse.read_columns([f"{DATASET}.{name}" for name in names]), strict=True) if columns}
 
 
 def _problems_of_target(columns: Mapping[str, str]) -> list[str]:

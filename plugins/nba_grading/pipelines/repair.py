@@ -19,7 +19,9 @@ from nba_grading.guarded_write.claim import ClaimedDates
 from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
 from nba_grading.guarded_write.write import AuditFailed, Write
-from nba_grading.warehouse.client import Params, Row, StatementFailed, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.errors import StatementFailed
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import identifier, identifiers, load_sql, render_sql
 from nba_grading.warehouse.tables import DATASET, TABLES, Table
 

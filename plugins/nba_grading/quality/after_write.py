@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any
 
 from nba_grading.events import get_logger
-from nba_grading.warehouse.client import Row, TypedParam, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.params import TypedParam
 from nba_grading.warehouse.sql import identifier, render_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY, Table
 

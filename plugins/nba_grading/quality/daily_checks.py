@@ -24,7 +24,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nba_grading.events import get_logger
 from nba_grading.settings import Limit
-from nba_grading.warehouse.client import Params, Warehouse
+from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import SQL_DIR, SqlFolder, load_sql, render_sql
 
 log = get_logger(__name__)

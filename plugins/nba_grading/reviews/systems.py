@@ -13,7 +13,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
-from nba_grading.warehouse.client import Params, Row, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import load_sql, render_sql
 
 WEEK = timedelta(days=7)

@@ -8,7 +8,8 @@ from datetime import date, datetime, timedelta
 
 from nba_grading.events import get_logger
 from nba_grading.guarded_write.publish import MOST_DATES
-from nba_grading.warehouse.client import Params, Row, Warehouse
+from nba_grading.warehouse.client import Row, Warehouse
+from nba_grading.warehouse.params import Params
 
 log = get_logger(__name__)
 

@@ -3,101 +3,54 @@
 Each attempt has its own job id, ``<name>_<attempt>``. When the response to a submit is lost, or the id exists already, the job with
 that id is adopted, so that a lost response never runs a statement twice. Transient errors and transaction conflicts are retried with
 backoff and jitter; all other errors are raised at once. When a statement is given up, its job is cancelled unless it has ended.
-Source of the retryable reasons: https://cloud.google.com/bigquery/docs/error-messages
 """
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-import requests
 import tenacity
 from google.api_core import exceptions as api
 from google.cloud import bigquery
 
 from nba_grading.events import get_logger
+from nba_grading.warehouse.errors import (
+    LOST_CONNECTION,
+    DeadlinePassed,
+    StatementCancelled,
+    final_error,
+    is_conflict,
+    is_transient,
+    reasons_of,
+)
+from nba_grading.warehouse.params import Params, query_parameter
 from nba_grading.warehouse.sql import load_sql
 
 log = get_logger(__name__)
 
-Value = date | datetime | int | str | bool | Decimal | None
 Row = dict[str, Any]
+BeforeSubmit = Callable[[str], None]
 
 STATEMENT_SECONDS = 3600.0
-TRANSIENT_REASONS = {"backendError", "internalError", "jobBackendError", "jobInternalError", "rateLimitExceeded", "jobRateLimitExceeded"}
-CONFLICTS = re.compile(r"aborted due to concurrent update|could not serialize access|concurrent transaction", re.IGNORECASE)
-# Of the DML statements of a table two run and twenty wait.
-DML_QUEUE = re.compile(r"too many DML statements outstanding|DML statement has been queued for too long", re.IGNORECASE)
-STREAMING_BUFFER = re.compile(r"would affect rows in the streaming buffer", re.IGNORECASE)
-LOST_CONNECTION = (requests.ConnectionError, requests.Timeout, api.RetryError)
-UNAVAILABLE = (api.ServiceUnavailable, api.BadGateway, api.GatewayTimeout, api.InternalServerError, api.TooManyRequests)
 # The client's own retries are off, as they hide how often a statement ran. Its type annotations do not allow None, the code does.
 NO_RETRY: Any = None
 # One call to BigQuery: a connection that died is noticed after this.
 CALL_SECONDS = 60.0
 CANCEL_SECONDS = 5.0
-
-
-class StatementFailed(RuntimeError):
-    """BigQuery refused a statement, and a retry would not help; the message has the job id and the first error."""
-
-
-class StatementCancelled(RuntimeError):
-    """A statement was stopped by a lost lease, a killed task or a person. It is safe to run it again."""
-
-
-class DeadlinePassed(RuntimeError):
-    """The warehouse's deadline left no time for a statement."""
-
-
-class RowsStillStreaming(RuntimeError):
-    """The statement would change rows that were streamed into the table less than about 90 minutes ago: BigQuery refuses it until later."""
-
-
-@dataclass(frozen=True)
-class TypedParam:
-    """A parameter whose value does not show its type, such as NULL."""
-
-    type_: str
-    value: Value
-
-
-Params = Mapping[str, "Value | TypedParam | list[str] | list[date]"]
-BeforeSubmit = Callable[[str], None]
+CALLS_AT_ONCE = 8
+PAGE_SIZE = 1000
+# The names of types in the API's schemas that GoogleSQL does not have.
+STANDARD_TYPES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL", "RECORD": "STRUCT"}
 
 
 def _nothing(_job_id: str) -> None:
     pass
-
-
-def is_conflict(error: BaseException) -> bool:
-    """Whether BigQuery cancelled a transaction because another one changed the same table."""
-    return isinstance(error, api.GoogleAPICallError) and bool(CONFLICTS.search(str(error)))
-
-
-def is_transient(error: BaseException) -> bool:
-    """Whether the same statement may succeed after a short time."""
-    if isinstance(error, LOST_CONNECTION):
-        return True
-    if not isinstance(error, api.GoogleAPICallError):
-        return False
-    reasons = _reasons(error)
-    # The reasons decide where there are any: the client raises InternalServerError for every reason that it does not know.
-    if is_conflict(error) or DML_QUEUE.search(str(error)):
-        return True
-    return bool(reasons & TRANSIENT_REASONS) if reasons else isinstance(error, UNAVAILABLE)
-
-
-def _reasons(error: api.GoogleAPICallError) -> set[str]:
-    return {str(entry["reason"]) for entry in error.errors if isinstance(entry, Mapping) and entry.get("reason")}
 
 
 @dataclass
@@ -146,7 +99,27 @@ class Warehouse:
         except api.GoogleAPICallError as error:
             if is_transient(error):
                 raise
-            raise _final(error) from error
+            raise final_error(error) from error
+
+    def list_tables(self, dataset: str, prefix: str) -> list[str]:
+        """The names of the tables of a dataset that begin with ``prefix``, in order, without a job."""
+        self._check()
+        found = self.client.list_tables(dataset, page_size=PAGE_SIZE, timeout=self._at_most(CALL_SECONDS))
+        return sorted(table.table_id for table in found if table.table_id.startswith(prefix))
+
+    def read_columns(self, names: Sequence[str]) -> list[dict[str, str]]:
+        """Column → type of each ``dataset.table``, several calls at once and without a job; empty for a table that is gone."""
+
+        def columns_of(name: str) -> dict[str, str]:
+            try:
+                schema = self.client.get_table(name, timeout=self._at_most(CALL_SECONDS)).schema
+            except api.NotFound:
+                return {}
+            return {field.name: STANDARD_TYPES.get(field.field_type, field.field_type) for field in schema}
+
+        self._check()
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
+            return list(pool.map(columns_of, names))
 
     def cancel_running(self) -> None:
         """Cancel all running jobs and submit no more; errors are logged, not raised."""
@@ -169,7 +142,7 @@ class Warehouse:
     ) -> tuple[bigquery.QueryJob, Sequence[Any]]:
         name = job_name or f"nba_grading_{uuid.uuid4().hex}"
         config = bigquery.QueryJobConfig(
-            query_parameters=[_parameter(key, value) for key, value in (params or {}).items()],
+            query_parameters=[query_parameter(key, value) for key, value in (params or {}).items()],
             labels=dict(self.labels),
             maximum_bytes_billed=self.maximum_bytes_billed,
             # The cap above is of a query; the statements of a script have this one.
@@ -198,10 +171,10 @@ class Warehouse:
         except api.GoogleAPICallError as error:
             if is_transient(error):
                 raise
-            if "stopped" in _reasons(error):
+            if "stopped" in reasons_of(error):
                 self._check()
                 raise StatementCancelled(f"a statement was stopped: {error.message or error}") from error
-            raise _final(error) from error
+            raise final_error(error) from error
         finally:
             # Still running after a lost lease, a task timeout, or too many failed requests for the result.
             if self._note_ended(job_id):
@@ -307,31 +280,3 @@ class _StopAfterFailingFor(tenacity.stop.stop_base):
 def _log_retry(name: str, state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     log.warning("statement_retried", job=name, attempt=state.attempt_number, error=error)
-
-
-def _final(error: api.GoogleAPICallError) -> StatementFailed | RowsStillStreaming:
-    if STREAMING_BUFFER.search(str(error)):
-        return RowsStillStreaming(f"BigQuery refused the statement for now: {error.message or error}")
-    return StatementFailed(f"BigQuery refused the statement: {error.message or error}")
-
-
-def _parameter(name: str, value: Value | TypedParam | list[str] | list[date]) -> bigquery.ScalarQueryParameter | bigquery.ArrayQueryParameter:
-    if isinstance(value, list):
-        return bigquery.ArrayQueryParameter(name, "DATE" if value and isinstance(value[0], date) else "STRING", value)
-    if isinstance(value, TypedParam):
-        return bigquery.ScalarQueryParameter(name, value.type_, value.value)
-    for python_type, type_ in _TYPES:
-        if isinstance(value, python_type):
-            return bigquery.ScalarQueryParameter(name, type_, value)
-    raise TypeError(f"parameter {name}: {value!r} needs TypedParam(type, value)")
-
-
-# In this order: a bool is an int, and a datetime is a date.
-_TYPES: tuple[tuple[type, str], ...] = (
-    (bool, "BOOL"),
-    (int, "INT64"),
-    (datetime, "TIMESTAMP"),
-    (date, "DATE"),
-    (Decimal, "NUMERIC"),
-    (str, "STRING"),
-)

@@ -109,6 +109,23 @@ export function waiting(_section, body, data) {
   );
 }
 
+export function backfills(section, body, data) {
+  section.hidden = data.length === 0;
+  body.replaceChildren(
+    table(
+      "Backfills",
+      ["Run", "Range", "Dates done", "Outcomes", "Since"],
+      data.map((run) => [
+        runLink(run.dag_id, run.run_id),
+        `${run.from_date} to ${run.to_date}`,
+        run.planned ? [el("progress", { max: run.planned, value: run.done }), ` ${number(run.done)} of ${number(run.planned)}`] : "being planned",
+        Object.entries(run.outcomes).map(([name, count]) => [outcome(name), ` ${number(count)} `]).flat(),
+        run.since ? ago(run.since) : "queued",
+      ]),
+    ),
+  );
+}
+
 export function runs(_section, body, data) {
   if (!data.length) return body.replaceChildren(nothing("None in the last 30 days."));
   body.replaceChildren(

@@ -1,6 +1,7 @@
 """Metrics of leases and writes, made from log events and sent through Airflow's stats, to StatsD or OTLP as configured.
 
-Each has the tag ``operation``; that of a lease for the turn to publish ends with ``_publish``. docs/metrics.md says what to watch; monitoring/ has a dashboard and alert policies for Cloud Monitoring.
+Each has the tag ``operation``; that of a lease for the turn to publish ends with ``_publish``. docs/metrics.md says what to watch; monitoring/ has a
+dashboard and alert policies for Cloud Monitoring.
 """
 
 from __future__ import annotations

@@ -100,6 +100,21 @@ def release_once_awaited(patch: pytest.MonkeyPatch, lease: Lease) -> None:
     patch.setattr(GuardedWriteOperator, "_wait_for_lease", wait_and_release)
 
 
+def remember_jobs(patch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The jobs that any warehouse submits from now on, by their ids: DAG, task, and the statement cut to a line."""
+    submitted: dict[str, str] = {}
+    submit = Warehouse._submit_or_adopt
+
+    def remember(warehouse: Warehouse, text: str, config: Any, job_id: str) -> Any:
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+        task = f"{warehouse.labels.get('airflow-dag')}.{warehouse.labels.get('airflow-task')}"
+        submitted[job_id] = f"{task}: {' '.join(lines)[:110]}"
+        return submit(warehouse, text, config, job_id)
+
+    patch.setattr(Warehouse, "_submit_or_adopt", remember)
+    return submitted
+
+
 def posted(emulators: StackConfig, since: int = 0) -> list[str]:
     """The messages Slack's stand-in got, from the given one on."""
     return [text_of(message) for message in messages(emulators, since)]

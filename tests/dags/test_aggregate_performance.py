@@ -137,6 +137,13 @@ def test_a_regrade_refreshes_the_day_and_every_period_that_contains_it_and_no_ot
     assert predictions_by_period(warehouse)["rolling_7d", "2026-01-10"] == 2
 
 
+def test_a_month_that_is_shorter_than_the_longest_rolling_period_is_fresh_after_one_run(warehouse: Warehouse, refresh: Refresh) -> None:
+    """28 February has no games here: its partition holds the month alone, and 30 January is of no concern to it."""
+    publish_grades(warehouse, date(2026, 1, 30), date(2026, 2, 1))
+    refresh()
+    assert stale(warehouse) == []
+
+
 @pytest.mark.parametrize("told", [[], ["2026-01-01"], [str(SECOND), "2019-01-01"]])
 def test_what_is_stale_is_refreshed_whatever_the_event_says(told: list[str], warehouse: Warehouse, refresh: Refresh) -> None:
     from nba_grading.airflow.assets import GRADES

@@ -14,7 +14,7 @@ from nba_grading.alerts.delivery import AlertDelivery
 from nba_grading.alerts.model import Alert
 from nba_grading.warehouse.client import Warehouse
 from tests.alert_examples import all_alerts
-from tests.dags.runs import messages, posted
+from tests.dags.runs import messages, posted, remember_jobs
 
 TIMES = ("opened_at", "resolved_at", "last_seen_at", "changed_at", "delivered_at", "delivery_claimed_at", "escalated_at")
 Messages = Callable[[], list[dict[str, Any]]]
@@ -135,6 +135,16 @@ def test_a_delivery_whose_process_died_is_claimed_by_another(warehouse: Warehous
     hours_pass(warehouse, 0.1)
     assert deliver(warehouse).deliver_pending()["sent"] == 1
     assert len(sent()) == 1
+
+
+def test_a_look_that_finds_nothing_to_deliver_is_one_job_which_changes_nothing(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    deliver(warehouse).raise_alert(alert())
+    deliver(warehouse).raise_alert(alert(subject="over"))
+    deliver(warehouse).resolve([alert(subject="over").name], "it ended")
+    submitted = remember_jobs(monkeypatch)
+    assert set(deliver(warehouse).deliver_pending().values()) == {0}
+    [job] = submitted.values()
+    assert "SELECT COUNTIF(" in job
 
 
 def test_an_event_is_one_message_each_time(warehouse: Warehouse, sent: Messages) -> None:

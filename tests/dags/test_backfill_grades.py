@@ -161,13 +161,15 @@ def test_a_chunk_that_fails_without_a_record_gets_one_for_each_date_and_counts_a
 ) -> None:
     insert_predictions(warehouse, [GRADED, READY])
     insert_box_scores(warehouse, [GRADED, READY])
-    break_grading(settings_environment, GRADING_BREAKER_FAILURES="1")
+    break_grading(settings_environment, GRADING_BREAKER_FAILURES="2")
     run = run_in_process("backfill_grades", **RANGE)
     assert states(run)["grade"] == "failed"
     rows = recorded(warehouse, run.run_id)
     assert {rows[day]["outcome"] for day in (GRADED, READY)} == {"failed"}
     assert "its task failed, or was killed" in rows[GRADED]["detail"]
     assert result(run, "report", "dates")[0]["detail"] == rows[GRADED]["detail"]
+    assert "breaker-opened/grading" not in open_names(warehouse), "one failure, whatever the number of its dates"
+    run_in_process("backfill_grades", **RANGE)
     assert "breaker-opened/grading" in open_names(warehouse)
 
 
@@ -270,6 +272,16 @@ def test_a_chunk_writes_what_it_can_waits_deferred_for_a_held_date_and_gives_tha
     assert "somebody_else" in rows[READY]["detail"]
     assert resumed.announced == [str(GRADED), str(LATER)]
     assert stored_dates(warehouse) == [GRADED, LATER]
+
+
+def test_a_repair_of_what_was_written_before_a_wait_is_not_lost(warehouse: Warehouse, settings_environment: pytest.MonkeyPatch) -> None:
+    set_settings(settings_environment, GRADING_AUTO_REPAIR_ROWS="4")
+    insert_predictions(warehouse, [LATER])
+    insert_box_scores(warehouse, [LATER])
+    record_graded(warehouse, READY, "manual__1", duplicates=4)
+    record_graded(warehouse, GRADED, "manual__1", duplicates=5)
+    [repair] = Chunk([GRADED, READY, LATER]).execute()
+    assert (repair["from_date"], repair["to_date"]) == (str(READY), str(READY))
 
 
 def test_a_held_date_that_is_free_again_is_graded_with_the_time_it_waited(warehouse: Warehouse) -> None:

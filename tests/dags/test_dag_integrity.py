@@ -253,6 +253,15 @@ def test_what_looks_for_work_again_and_again_costs_at_most_150_jobs_a_day() -> N
     assert 100 < runs <= 150, "each looks with one job when there is nothing to do"
 
 
+def test_healing_starts_a_backfill_with_params_that_it_takes() -> None:
+    dags = load_dags().dags
+    assert dags["heal_grading"].get_task("regrade").partial_kwargs["trigger_dag_id"] == "backfill_grades"
+    days = ["2026-01-10", "2026-01-12"]
+    params = {name: copy.copy(dags["backfill_grades"].params.get_param(name)) for name in dags["backfill_grades"].params}
+    for name, value in {"from_date": days[0], "to_date": days[1], "dates": days, "regrade": True}.items():
+        assert params[name].resolve(value) == value
+
+
 def test_one_write_takes_as_many_dates_as_the_guarded_write_allows() -> None:
     from nba_grading.airflow.operators.write import DATES_A_WRITE
     from nba_grading.guarded_write.publish import MOST_DATES

@@ -215,6 +215,12 @@ def test_a_lease_has_its_holder_age_and_time_left(client: TestClient, leases: Le
     assert client.get("/api/waiting").json()["data"][0]["run_id"] == "w1"
 
 
+def test_the_lease_of_a_turn_to_publish_is_listed_without_a_date(client: TestClient, leases: LeaseManager) -> None:
+    with leases.try_acquire(LeaseKey("grading"), {"run_id": "r7"}):
+        [row] = client.get("/api/leases").json()["data"]
+    assert (row["lease"], row["operation"], row["game_date"], row["run_id"]) == ("grading_publish", "grading", None, "r7")
+
+
 def test_a_deferred_task_is_a_waiting_run(metadata_database: None) -> None:
     from airflow.models.trigger import Trigger
     from airflow.utils.session import create_session

@@ -14,7 +14,7 @@ from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import OPERATIONS, LeaseKey, LeaseStore
 from nba_grading.leases.store_sqlite import SqliteLeaseStore
 from nba_grading.leases.times import LeaseTimes
-from tests.dags.runs import posted, run_in_process, states
+from tests.dags.runs import posted, remember_jobs, run_in_process, states
 from tests.unit.lease_contract import any_key, claim_of
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "bigquery_client")
@@ -50,13 +50,17 @@ def set_thresholds(environment: pytest.MonkeyPatch, **seconds: str) -> None:
     get_settings.cache_clear()
 
 
-def test_live_leases_of_every_operation_are_left_alone_in_silence(store: LeaseStore, emulators: StackConfig, before: int) -> None:
-    keys = [any_key(operation) for operation in OPERATIONS]
+def test_live_leases_of_every_operation_are_left_alone_in_silence_with_one_job(
+    store: LeaseStore, monkeypatch: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    keys = [*(any_key(operation) for operation in OPERATIONS), *map(LeaseKey, OPERATIONS)]
     for key in keys:
         store.create(key, claim_of("a" * 32))
+    submitted = remember_jobs(monkeypatch)
     _, counts = sweep()
-    assert counts == {"leases": len(OPERATIONS), "live": len(OPERATIONS), "released_holder": None}
+    assert counts == {"leases": len(keys), "live": len(keys), "released_holder": None}
     assert all(store.read(key) for key in keys)
+    assert len([job for job in submitted.values() if job.startswith("release_stuck_leases")]) == 1
     assert posted(emulators, before) == []
 
 
@@ -112,6 +116,23 @@ def test_a_lease_that_is_stuck_and_dead_is_reported_removed_and_resolved_by_one_
     assert "RESOLVED" in resolution
     sweep()
     assert len(posted(emulators, before)) == 2
+
+
+@pytest.mark.parametrize(("stuck_s", "messages"), [("0.001", 2), ("600", 1)], ids=["stuck", "dead"])
+def test_a_turn_to_publish_that_its_holder_left_is_removed_and_reported_without_a_date(
+    stuck_s: str, messages: int, store: LeaseStore, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
+) -> None:
+    set_thresholds(settings_environment, LEASE_GRACE_SECONDS="0", LEASE_STUCK_SECONDS=stuck_s)
+    turn = LeaseKey("grading")
+    store.create(turn, claim_of("c" * 32, lease_s=0.001))
+    run, counts = sweep()
+    assert (states(run)["sweep"], counts["removed"]) == ("success", 1)
+    assert store.read(turn) is None
+    sent = posted(emulators, before)
+    assert len(sent) == messages
+    assert "grading_publish" in sent[0]
+    assert "*Date*" not in sent[0]
+    assert "make backfill" not in sent[0]
 
 
 def test_what_was_removed_before_the_store_failed_is_reported(

@@ -97,6 +97,8 @@ def test_a_skip_of_the_weekly_review_leaves_a_failed_milestone_open(warehouse: W
     ("dag_id", "params"),
     [
         ("grade_predictions", {"game_date": "2999-01-01"}),
+        ("backfill_grades", {"from_date": "2026-01-11", "to_date": "2026-01-10"}),
+        ("backfill_grades", {"from_date": DAY, "to_date": DAY, "dates": ["10.01.2026"]}),
         ("consolidate_predictions", {"game_date": "2999-01-01", "batch_id": "b1"}),
         ("check_data_quality", {"day": "2999-01-01"}),
         ("review_models", {"day": "2999-01-01"}),

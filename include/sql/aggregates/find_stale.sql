@@ -38,7 +38,7 @@ days AS (
     GROUP BY game_date
 ),
 
--- Each graded date ends its rolling periods, and is in a month and a season. A partition that still has rows is looked at as well.
+-- Each graded date ends its rolling periods, and is in a month and a season. So did a date whose grades are gone, while its partition has rows.
 candidates AS (
     SELECT
         game_date AS period_end_date,
@@ -57,10 +57,11 @@ candidates AS (
     FROM grades
     UNION ALL
     SELECT
-        period_end_date,
+        summaries.period_end_date,
         TRUE AS is_graded
     FROM summaries
-    WHERE published_rows > 0
+    INNER JOIN grades ON summaries.period_end_date = grades.game_date
+    WHERE summaries.published_rows > 0
 ),
 
 ends AS (

@@ -16,12 +16,13 @@ from nba_grading.airflow.operators.check import DEFERRAL_GRACE_SECONDS
 from nba_grading.airflow.operators.write import GuardedWriteOperator
 from nba_grading.airflow.run_record import store_records
 from nba_grading.airflow.tasks.record_run import count_failure
-from nba_grading.airflow.tasks.validate import Settled, settle_grades
+from nba_grading.airflow.tasks.validate import Settled, settle_grades, small_repairs
 from nba_grading.alerts import messages
 from nba_grading.alerts.model import incident_name
 from nba_grading.events import get_logger
 from nba_grading.game_dates import parse_game_date
 from nba_grading.settings import get_settings
+from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -67,7 +68,10 @@ class GradeDatesOperator(GuardedWriteOperator):
 
         warehouse, ti, began = make_warehouse(context), context["ti"], datetime.now(tz=UTC)
         recorded = list_dates_of_run(warehouse, ti.dag_id, ti.run_id, context["dag_run"].start_date or began)
-        self._progress = {day: str(recorded[parse_game_date(day)]["outcome"]) for day in self.game_dates if parse_game_date(day) in recorded}
+        settled = {day: recorded[day] for day in map(parse_game_date, self.game_dates) if day in recorded}
+        self._progress = {str(day): str(row["outcome"]) for day, row in settled.items()}
+        # Those of an earlier try, or from before a wait: only the last one returns them.
+        self._repairs = small_repairs(PREDICTION_ACCURACY, {day: int(row["duplicates"] or 0) for day, row in settled.items()})
         left = [parse_game_date(day) for day in self.game_dates if day not in self._progress]
         inputs = count_inputs(warehouse, left) if left else {}
         for day, found in inputs.items():

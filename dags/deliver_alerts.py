@@ -29,6 +29,7 @@ from nba_grading.airflow.notify import deliver_pending_alerts
 
 @grading_dag(
     __doc__,
+    recorded=True,
     schedule=CronTriggerTimetable("5-59/15 * * * *", timezone="UTC"),
     dagrun_timeout=timedelta(hours=1),
     tags=["grading", "maintenance"],

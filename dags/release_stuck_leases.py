@@ -30,6 +30,7 @@ from nba_grading.airflow.tasks.sweep_leases import sweep_and_alert
 
 @grading_dag(
     __doc__,
+    recorded=True,
     schedule=CronTriggerTimetable("*/30 * * * *", timezone="UTC"),
     dagrun_timeout=timedelta(hours=1),
     tags=["grading", "maintenance"],

@@ -338,27 +338,30 @@ def test_a_chunk_that_overrides_the_breaker_does_not_wait_for_it(warehouse: Ware
     assert outcomes(warehouse, "manual__1") == {READY: "graded"}
 
 
-def test_a_date_that_is_fenced_out_fails_alone_and_is_counted_by_the_breaker(warehouse: Warehouse, settings_environment: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("others", "counts"), [([READY], False), ([], True)], ids=["beside a success", "alone"])
+def test_a_date_that_is_fenced_out_fails_alone_and_counts_for_the_breaker_where_nothing_was_graded(
+    others: list[date], counts: bool, warehouse: Warehouse, settings_environment: pytest.MonkeyPatch
+) -> None:
     from nba_grading.guarded_write import publish
 
     set_settings(settings_environment, GRADING_BREAKER_FAILURES="1")
-    insert_predictions(warehouse, [READY, LATER])
-    insert_box_scores(warehouse, [READY, LATER])
+    days = [*others, LATER]
+    insert_predictions(warehouse, days)
+    insert_box_scores(warehouse, days)
+    fence = "INSERT INTO nba_predictions.write_fences_prediction_accuracy (game_date, fencing_token, version, published_rows) VALUES "
     stage = publish._stage
 
-    def stage_and_overtake(*arguments: Any) -> None:
+    def stage_and_be_overtaken(*arguments: Any) -> None:
         stage(*arguments)
-        publish.read_fences(warehouse, arguments[2].table, [LATER])
-        warehouse.dml(
-            f"UPDATE nba_predictions.write_fences_prediction_accuracy SET fencing_token = 9000000000000000000 WHERE game_date = DATE '{LATER}'"
-        )
+        warehouse.dml(f"{fence} (DATE '{LATER}', 9000000000000000000, 1, 0)")
 
-    settings_environment.setattr(publish, "_stage", stage_and_overtake)
-    chunk = Chunk([READY, LATER])
+    settings_environment.setattr(publish, "_stage", stage_and_be_overtaken)
+    chunk = Chunk(days)
     chunk.execute()
-    assert chunk.left["progress"] == {str(READY): "graded", str(LATER): "failed"}
+    assert chunk.left["progress"] == {**{str(day): "graded" for day in others}, str(LATER): "failed"}
     assert "FencedOut" in recorded(warehouse, "manual__1")[LATER]["detail"]
-    assert chunk.announced == [str(READY)]
+    assert chunk.announced == [str(day) for day in others]
+    assert ("breaker-opened/grading" in open_names(warehouse)) == counts
 
 
 class Counts:

@@ -1,4 +1,4 @@
--- One row: how many incidents are to be escalated, have changes to deliver, or are to be deleted. Asked before anything is changed, as each
+-- One row: how many incidents are to be escalated, have changes to deliver, are to be deleted, or are open. Asked before anything is changed, as each
 -- of those is a statement that BigQuery queues.
 -- Params: open_seconds INT64, claim_seconds INT64, keep_seconds INT64: as in escalate_incidents, list_undelivered and prune_incidents
 SELECT
@@ -16,5 +16,6 @@ SELECT
     COUNTIF(
         resolved_at <= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL @keep_seconds SECOND)
         AND delivered_at >= changed_at
-    ) AS to_prune
+    ) AS to_prune,
+    COUNTIF(opened_at IS NOT NULL AND resolved_at IS NULL) AS are_open
 FROM nba_predictions.incidents;

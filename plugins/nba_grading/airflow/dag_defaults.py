@@ -38,7 +38,8 @@ def grading_dag(
     """Airflow's ``@dag`` with the defaults of this project; ``options`` are further options of ``@dag``.
 
     ``doc`` is the module's docstring: the DAG's documentation, and its first line the description. ``dagrun_timeout`` ends a run with a
-    task that hangs before ``execute()``, where the task's own timeout does not apply yet. ``recorded``: the DAG ends with ``record_run``.
+    task that hangs before ``execute()``, where the task's own timeout does not apply yet. ``recorded``: a run
+    of the DAG resolves the incidents of its tasks itself, as ``record_run`` does.
     """
     return dag(
         schedule=schedule,
@@ -56,7 +57,7 @@ def grading_dag(
 
 
 def default_args(*, recorded: bool = False) -> dict[str, Any]:
-    """default_args of every DAG; transient errors are retried with a growing delay. ``recorded``: the DAG ends with ``record_run``."""
+    """default_args of every DAG; transient errors are retried with a growing delay. ``recorded``: see ``grading_dag``."""
     settings = get_settings()
     return {
         "owner": OWNER,

@@ -55,7 +55,10 @@ def deliver_pending_alerts(context: Context) -> dict[str, int]:
     from nba_grading.airflow.slack import SlackMessenger
     from nba_grading.alerts.delivery import AlertDelivery
 
-    return AlertDelivery(lambda: make_warehouse(context), SlackMessenger()).deliver_pending()
+    counts = AlertDelivery(lambda: make_warehouse(context), SlackMessenger()).deliver_pending()
+    if counts["open"]:
+        resolve(context, task_incidents(context, [context["ti"].task_id]), "The alerts were delivered.")
+    return counts
 
 
 def _delivery(context: Context) -> AlertDelivery:

@@ -91,7 +91,7 @@ class AlertDelivery:
         return resolved
 
     def deliver_pending(self) -> dict[str, int]:
-        """Send what is pending, escalate what lasts too long, delete what was resolved long ago; returns how many. Raises for BigQuery."""
+        """Send what is pending, escalate what lasts too long, delete what was resolved long ago; returns how many, and how many were open. Raises for BigQuery."""
         settings, warehouse = get_settings(), self.make_warehouse()
         escalate_s, keep_days = 3600 * settings.grading_alert_escalate_hours, settings.grading_alert_keep_days
         pending = count_pending(warehouse, escalate_after_s=escalate_s, prune_after_days=keep_days)
@@ -100,6 +100,7 @@ class AlertDelivery:
         sent = [self._send_claimed(warehouse, name) for name in undelivered if claim_delivery(warehouse, name)]
         counts = {"escalated": escalated, "sent": sum(sent), "not_sent": len(sent) - sum(sent)}
         counts["pruned"] = prune_incidents(warehouse, after_days=keep_days) if pending.to_prune else 0
+        counts["open"] = pending.are_open
         log.info("alerts_delivered", **counts)
         return counts
 

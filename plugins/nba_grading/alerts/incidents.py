@@ -114,11 +114,12 @@ def mark_delivered(warehouse: Warehouse, incident: Incident, thread: Thread) -> 
 
 @dataclass(frozen=True)
 class Pending:
-    """How many incidents wait for something."""
+    """How many incidents wait for something, and how many are open."""
 
     to_escalate: int
     to_deliver: int
     to_prune: int
+    are_open: int
 
 
 def count_pending(warehouse: Warehouse, escalate_after_s: float, prune_after_days: float) -> Pending:

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nba_grading.airflow.context import make_leases, make_warehouse, run_link
 from nba_grading.airflow.errors import AlreadyAlerted, fail_for_good
-from nba_grading.airflow.notify import alert_lease_store_down, notify_once, raise_alert, resolve
+from nba_grading.airflow.notify import alert_lease_store_down, notify_once, raise_alert, resolve, task_incidents
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import incident_name
 from nba_grading.events import get_logger
@@ -40,8 +40,8 @@ def sweep_and_alert(context: Context) -> dict[str, Any]:
     from nba_grading.leases.errors import LeaseStoreUnavailable
     from nba_grading.leases.sweep import sweep_leases
 
-    settings = get_settings()
-    opened = _open_incidents(context)
+    settings, everything = get_settings(), _open_incidents(context)
+    opened = {name for name in everything if name.startswith("lease-")}
     try:
         leases = make_leases()
         released = _release_by_hand(context, leases.store)
@@ -57,6 +57,9 @@ def sweep_and_alert(context: Context) -> dict[str, Any]:
     _report_leases(context, judged, opened)
     if problem:
         _fail_for_store(context, problem)
+    own = sorted(everything & set(task_incidents(context, [context["ti"].task_id])))
+    if own:
+        resolve(context, own, "A sweep has succeeded.")
     counts = Counter(one.label for one in judged)
     log.info("leases_swept", **counts)
     return {"leases": len(judged), **dict(counts.items()), "released_holder": released}
@@ -68,11 +71,11 @@ def _fail_for_store(context: Context, error: Exception) -> NoReturn:
 
 
 def _open_incidents(context: Context) -> set[str]:
-    """Names of the open incidents of leases."""
+    """Names of the open incidents, read once for all that the sweep may resolve."""
     from nba_grading.alerts.incidents import list_incidents
 
     with fail_for_good():
-        return {found.name for found in list_incidents(make_warehouse(context), "lease-")}
+        return {found.name for found in list_incidents(make_warehouse(context))}
 
 
 def _takes_leases(leases: LeaseManager) -> bool:

@@ -91,7 +91,10 @@ class AlertDelivery:
         return resolved
 
     def deliver_pending(self) -> dict[str, int]:
-        """Send what is pending, escalate what lasts too long, delete what was resolved long ago; returns how many, and how many were open. Raises for BigQuery."""
+        """Send what is pending, escalate what lasts too long, delete what was resolved long ago; returns how many, and how many were open.
+
+        Raises for BigQuery.
+        """
         settings, warehouse = get_settings(), self.make_warehouse()
         escalate_s, keep_days = 3600 * settings.grading_alert_escalate_hours, settings.grading_alert_keep_days
         pending = count_pending(warehouse, escalate_after_s=escalate_s, prune_after_days=keep_days)

@@ -1,4 +1,4 @@
--- One row per date of a range that has predictions, or grades: how many predictions, and whether a run has graded it.
+-- One row per date of a range that has predictions, or grades: how many predictions, and whether its newest run has graded it.
 -- A date cannot be graded before it is played, which bounds the runs to read.
 -- Params: first_date DATE, last_date DATE
 WITH predicted AS (
@@ -16,21 +16,23 @@ stored AS (
     WHERE game_date BETWEEN @first_date AND @last_date AND published_rows > 0
 ),
 
-graded AS (
-    SELECT DISTINCT game_date
+newest AS (
+    SELECT
+        game_date,
+        outcome
     FROM nba_predictions.grading_runs
     WHERE
         started_at >= TIMESTAMP(@first_date)
         AND operation = 'grading'
-        AND outcome = 'graded'
         AND game_date BETWEEN @first_date AND @last_date
+    QUALIFY ROW_NUMBER() OVER (PARTITION BY game_date ORDER BY finished_at DESC, grading_run_id ASC) = 1
 )
 
 SELECT
     game_date,
     COALESCE(predicted.predictions, 0) AS predictions,
-    graded.game_date IS NOT NULL AS is_graded
+    COALESCE(newest.outcome = 'graded', FALSE) AS is_graded
 FROM predicted
 FULL JOIN stored USING (game_date)
-LEFT JOIN graded USING (game_date)
+LEFT JOIN newest USING (game_date)
 ORDER BY game_date;

@@ -47,7 +47,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
     "Changes incidents, with times of the server's clock: tests/emulator/test_incidents.py compares the table before and after.": (
         *("incidents/claim_probe", "incidents/claim_delivery", "incidents/resolve_incident", "incidents/escalate_incidents"),
         *("incidents/mark_delivered", "incidents/prune_incidents", "incidents/open_incident", "incidents/record_event"),
-        *("incidents/record_occurrence", "incidents/seed_incident"),
+        *("incidents/record_occurrence", "incidents/seed_incident", "incidents/count_pending"),
     ),
     "A step of the guarded write, which makes sense with the others alone: tests/emulator/test_write_dates.py, test_fence.py, test_kills_*.py.": (
         *("guarded_write/stage_rows", "guarded_write/audit_staging", "guarded_write/publish_staging", "guarded_write/seed_fences"),
@@ -80,6 +80,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("schema_change/add_column", "schema_change/copy_conditions", "schema_change/delete_outdated_incidents"),
         *(
             "schema_change/copy_fences",
+            "schema_change/require_filter",
             "schema_change/list_uncopied_conditions",
             "schema_change/list_uncopied_fences",
             "schema_change/rename_figure",

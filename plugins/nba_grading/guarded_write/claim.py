@@ -140,7 +140,7 @@ def claim_dates(
     owner: Mapping[str, Any],
     on_unavailable: OnUnavailable,
     *,
-    waited_s: Mapping[date | None, float] | None = None,
+    waited_s: Mapping[date, float] | None = None,
     switched_off: str | None = None,
 ) -> tuple[ClaimedDates | None, dict[date, LeaseHeld]]:
     """Claim each of the dates that can be had now, without waiting; None for none. The others come with who holds them.
@@ -163,7 +163,9 @@ def claim_dates(
 
     acquired: list[Lease] = []
     try:
-        found = _at_once(lambda key: _try_acquire(leases, key, owner, (waited_s or {}).get(key.game_date, 0.0), acquired), keys)
+        found = _at_once(
+            lambda key: _try_acquire(leases, key, owner, (waited_s or {}).get(key.game_date, 0.0) if key.game_date else 0.0, acquired), keys
+        )
     except BaseException:
         _at_once(lambda claim: claim.release(), acquired)
         raise

@@ -96,10 +96,12 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
         facts: list[dict[str, Any]] = []
         held: dict[date, LeaseHeld] = {}
         for start in range(0, len(left), DATES_A_WRITE):
-            claimed, held_now = self._claim(context, left[start : start + DATES_A_WRITE], event)
+            batch = left[start : start + DATES_A_WRITE]
+            waits_s = {day: self._waited_s(day, event) for day in batch}
+            claimed, held_now = self._claim(context, waits_s)
             held |= held_now
             if claimed:
-                facts += self._write(context, claimed, event)
+                facts += self._write(context, claimed, waits_s)
                 written += map(str, claimed.dates)
                 log.info("dates_written", task=self.task_id, operation=self.operation, done=len(written), of=len(dates), held=len(held))
         while held:
@@ -137,8 +139,11 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
         """Stop the running query when the task is killed; the leases are released by their context, or expire."""
         getattr(self, "_cancel", lambda: None)()
 
-    def _claim(self, context: Context, dates: Sequence[date], event: Mapping[str, Any]) -> tuple[ClaimedDates | None, dict[date, LeaseHeld]]:
-        """The claims on those dates that can be had, and who holds the others; raises LeaseStoreUnavailable."""
+    def _claim(self, context: Context, waits_s: Mapping[date, float]) -> tuple[ClaimedDates | None, dict[date, LeaseHeld]]:
+        """The claims on those dates that can be had, and who holds the others. ``waits_s`` is how long the run has waited for each.
+
+        Raises LeaseStoreUnavailable.
+        """
         from nba_grading.guarded_write.claim import claim_dates
         from nba_grading.leases.errors import LeaseStoreUnavailable
 
@@ -146,22 +151,22 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
             return claim_dates(
                 make_leases,
                 self.operation,
-                dates,
+                list(waits_s),
                 lease_owner(context),
                 get_settings().lease_on_unavailable,
-                waited_s={day: self._waited_s(day, event) for day in dates},
+                waited_s=waits_s,
                 switched_off=switched_off(context),
             )
         except LeaseStoreUnavailable as error:
             self._leave_facts(context, detail=str(error))
             raise
 
-    def _write(self, context: Context, claimed: ClaimedDates, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _write(self, context: Context, claimed: ClaimedDates, waits_s: Mapping[date, float]) -> list[dict[str, Any]]:
         """Do the work for the claimed dates, alert if one has no lease, and release the claims; returns the facts of each date."""
         with claimed:
             if claimed.unleased and not self._has_alerted_unleased:
                 self._alert_unleased(context, claimed)
-            return self._work(context, claimed, event)
+            return self._work(context, claimed, waits_s)
 
     def _alert_unleased(self, context: Context, claimed: ClaimedDates) -> None:
         """One alert for all dates of the task."""
@@ -173,7 +178,7 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
         else:
             alert_lease_store_down(context, claim.reason)
 
-    def _work(self, context: Context, claimed: ClaimedDates, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _work(self, context: Context, claimed: ClaimedDates, waits_s: Mapping[date, float]) -> list[dict[str, Any]]:
         from nba_grading.guarded_write.claim import UnleasedClaim
 
         grading_run_id = uuid.uuid4().hex
@@ -184,7 +189,7 @@ class GuardedWriteOperator(LineageMixin, BaseOperator):
                 "fencing_token": claim.fencing_token,
                 "leased": claim.leased,
                 "unleased_reason": claim.reason if isinstance(claim, UnleasedClaim) else None,
-                "lease_wait_ms": round(self._waited_s(day, event) * 1000),
+                "lease_wait_ms": round(waits_s[day] * 1000),
             }
             for day, claim in claimed.by_date.items()
         }

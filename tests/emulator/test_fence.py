@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from google.cloud import bigquery
 
+from nba_grading.guarded_write import claim as claim_module
 from nba_grading.guarded_write.claim import claim_dates
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.guarded_write.write import AuditFailed, FencedOut
@@ -150,8 +151,9 @@ def test_a_writer_waits_for_its_turn_to_publish(warehouse: Warehouse, small_date
 
 
 def test_a_writer_that_is_not_given_its_turn_publishes_behind_the_fence(
-    warehouse: Warehouse, small_date: date, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    warehouse: Warehouse, small_date: date, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(claim_module, "TURN_SECONDS", 0.1)
     ours, others = managers(tmp_path, max_wait_s=0.1)
     claimed, _ = claim_dates(lambda: ours, "grading", [small_date], {}, "fail")
     assert claimed

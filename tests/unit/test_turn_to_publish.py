@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from nba_grading.guarded_write import claim
+from nba_grading.guarded_write import claim as claim_module
 from nba_grading.guarded_write.claim import ClaimedDates, UnleasedClaim, claim_dates
 from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.write import AuditFailed, Write
@@ -87,7 +87,7 @@ def test_an_error_of_the_publish_is_not_taken_for_one_of_the_turn(claimed: Claim
 def test_a_turn_that_another_holds_for_too_long_is_not_waited_for_any_longer(
     store: FakeStore, leases: LeaseManager, claimed: ClaimedDates, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim, "TURN_SECONDS", 0.1)
+    monkeypatch.setattr(claim_module, "TURN_SECONDS", 0.1)
     with leases.try_acquire(TURN, {"run_id": "another"}) as another, claimed:
         begun = time.monotonic()
         with claimed.turn_to_publish():

@@ -103,20 +103,22 @@ def test_a_firestore_that_dies_in_the_middle_of_a_backfill_costs_no_date_and_one
     # All dates are one write, which begins when the plan is made.
     until(lambda: bool(api.runs("backfill_grades", "queued", "running")))
     stack.stop("firestore")
-    out, errors = process.communicate(timeout=400)
-    assert process.returncode == 0, out + errors
+    try:
+        out, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, out + errors
 
-    runs = grading_runs(warehouse, FIRST, last)
-    assert [run["game_date"] for run in runs] == [FIRST + timedelta(days=number) for number in range(DATES)]
-    assert {run["outcome"] for run in runs} == {"graded"}, [run["detail"] for run in runs]
-    unleased = [run for run in runs if not run["leased"]]
-    assert unleased, "the outage met no run: it proves nothing"
-    assert all(run["unleased_reason"] for run in unleased)
-    assert surplus_rows(warehouse, FIRST, last) == 0
-    assert [text.startswith("CRITICAL: The lease store does not answer") for text in slack_messages(stack)[before:]] == [True]
-    assert any(line.startswith("airflow.grading.lease_degraded,operation=grading:1|c") for line in statsd.lines)
+        runs = grading_runs(warehouse, FIRST, last)
+        assert [run["game_date"] for run in runs] == [FIRST + timedelta(days=number) for number in range(DATES)]
+        assert {run["outcome"] for run in runs} == {"graded"}, [run["detail"] for run in runs]
+        unleased = [run for run in runs if not run["leased"]]
+        assert unleased, "the outage met no run: it proves nothing"
+        assert all(run["unleased_reason"] for run in unleased)
+        assert surplus_rows(warehouse, FIRST, last) == 0
+        assert [text.startswith("CRITICAL: The lease store does not answer") for text in slack_messages(stack)[before:]] == [True]
+        assert any(line.startswith("airflow.grading.lease_degraded,operation=grading:1|c") for line in statsd.lines)
+    finally:  # the tests after this one need it
+        stack.start("firestore")
 
-    stack.start("firestore")
     run_id = api.trigger("release_stuck_leases", {})
     until(lambda: api.run("release_stuck_leases", run_id).state in FINISHED)
     assert "The lease store answers" in slack_messages(stack)[-1]

@@ -94,7 +94,7 @@ def test_an_error_that_lasts_is_escalated_once_to_the_channel_of_critical_alerts
     hours_pass(warehouse, 3.9)
     assert deliver(warehouse).deliver_pending()["escalated"] == 0
     hours_pass(warehouse, 0.2)
-    assert deliver(warehouse).deliver_pending() == {"escalated": 1, "sent": 1, "not_sent": 0, "pruned": 0}
+    assert deliver(warehouse).deliver_pending() == {"escalated": 1, "sent": 1, "not_sent": 0, "pruned": 0, "open": 2}
     assert deliver(warehouse).deliver_pending()["sent"] == 0
     first, _, reply, call = sent()
     assert (reply["thread_ts"], reply["reply_broadcast"], call["channel"]) == (first["ts"], True, "#on-call")

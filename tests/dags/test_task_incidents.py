@@ -151,7 +151,8 @@ def test_every_task_resolves_its_own_incident_unless_its_dag_records_the_run() -
 
     bag = BundleDagBag(dag_folder=str(ROOT / "dags"), bundle_path=ROOT / "dags", bundle_name="dags-folder")
     for dag in bag.dags.values():
-        expected = callbacks.resolve_after_retry if "record_run" in dag.task_ids else callbacks.resolve_on_success
+        resolves_itself = {"record_run", "report", "deliver", "sweep"} & set(dag.task_ids)
+        expected = callbacks.resolve_after_retry if resolves_itself else callbacks.resolve_on_success
         for task in dag.tasks:
             callback: Any = task.partial_kwargs["on_success_callback"] if task.is_mapped else task.on_success_callback
             assert list(callback) == [expected] if isinstance(callback, (list, tuple)) else callback is expected, task.task_id

@@ -222,7 +222,7 @@ def test_aggregates_follow_the_grades_one_run_at_a_time_and_daily_in_case_an_eve
     dag = load_dags().dags["aggregate_performance"]
     assert dag.max_active_runs == 1
     assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["prediction_accuracy"]
-    assert dag.timetable.timetable.serialize()["expression"] == "0 13 * * *"
+    assert dag.timetable.timetable.expression == "0 13 * * *"
 
 
 def test_every_task_that_changes_grades_announces_them_and_only_those_do() -> None:

@@ -24,7 +24,7 @@ def test_racing_writers_leave_one_whole_write_and_no_duplicates(
         grade_unleased(warehouse, small_date, "before")
     writers = [start_writer(recipe, str(small_date), f"run{n}") for n in range(WRITERS)]
     ended = [writer.communicate(timeout=180) for writer in writers]
-    tokens = [json.loads(out)["fencing_token"] for (out, _), writer in zip(ended, writers, strict=True) if writer.returncode == 0]
+    tokens = [json.loads(out)["tokens"][str(small_date)] for (out, _), writer in zip(ended, writers, strict=True) if writer.returncode == 0]
     rows, keys, runs = stored(bigquery_client, small_date)
     assert (rows, keys) == (ROWS, ROWS)
     assert len(runs) == 1

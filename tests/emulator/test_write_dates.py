@@ -281,6 +281,7 @@ def test_a_write_is_three_jobs_for_one_date_and_for_eight_and_a_refresh_one_more
     for some in (days[:1], days):
         jobs = jobs_of(warehouse, lambda some=some: grade(warehouse, *some).raise_refused())
         assert [re.sub(r"_(prediction_accuracy)_.*", r"_\1", job) for job in jobs if "_prediction_accuracy_" in job] == [
+            "nba_grading_audit_prediction_accuracy",
             "nba_grading_publish_prediction_accuracy",
             "nba_grading_stage_prediction_accuracy",
         ]

@@ -144,12 +144,12 @@ def test_a_month_that_is_shorter_than_the_longest_rolling_period_is_fresh_after_
     assert stale(warehouse) == []
 
 
-@pytest.mark.parametrize("told", [[], ["2026-01-01"], [str(SECOND), "2019-01-01"]])
-def test_what_is_stale_is_refreshed_whatever_the_event_says(told: list[str], warehouse: Warehouse, refresh: Refresh) -> None:
+@pytest.mark.parametrize("said", [[], ["2026-01-01"], [str(SECOND), "2019-01-01"]])
+def test_what_is_stale_is_refreshed_whatever_the_event_says(said: list[str], warehouse: Warehouse, refresh: Refresh) -> None:
     from nba_grading.airflow.assets import GRADES
 
     publish_grades(warehouse, FIRST)
-    events = {GRADES: [SimpleNamespace(extra={"game_dates": told})]}
+    events = {GRADES: [SimpleNamespace(extra={"game_dates": said})]}
     refresh(triggering_asset_events=events)
     assert refresh.written[0] == (OPERATIONS[0], [FIRST])
     assert stale(warehouse) == []

@@ -76,7 +76,7 @@ periods AS (
     {periods}
 ),
 
--- Always the days of a rolling period as well: whether one ends on a date is told by rows of the partition, and writing those must not
+-- Always the days of a rolling period as well: whether one ends on a date depends on rows of the partition, and writing those must not
 -- change the version that makes it fresh. It matters for February, the one month that is shorter. The cast is for the emulator.
 longest AS (
     SELECT

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from multiprocessing.managers import BaseManager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from commands.console import warehouse_of
 from commands.schema import create_schema
 from commands.statements import COMMANDS_SQL
 from nba_grading.guarded_write.claim import ClaimedDates, UnleasedClaim
+from nba_grading.guarded_write.publish import MOST_DATES
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.leases.store import LeaseKey
 from nba_grading.pipelines.aggregate import refresh
@@ -83,9 +84,16 @@ class Backend:
         return self._timed(lambda: consolidate_date(self.warehouse, claimed, REQUEST).raise_refused())
 
     def aggregate_season(self) -> Sample:
-        """Aggregate a season and its last month, which share a partition of the summary."""
-        request = WriteRequest("bench", params={"versions": {SEASON_LAST: 1}})
-        return self._timed(lambda: refresh(self.warehouse, _claimed("performance_summary", SEASON_LAST), request).raise_refused())
+        """Aggregate the days of players of a season, set after set, and from them the season and its last month, which share a partition."""
+        days = [SEASON_FIRST + timedelta(days=number) for number in range((SEASON_LAST - SEASON_FIRST).days + 1)]
+        request = WriteRequest("bench", params={"versions": dict.fromkeys(days, 1)})
+        sets = [("player_performance", days[first : first + MOST_DATES]) for first in range(0, len(days), MOST_DATES)]
+
+        def aggregate() -> None:
+            for operation, some in [*sets, ("performance_summary", [SEASON_LAST])]:
+                refresh(self.warehouse, _claimed(operation, *some), request).raise_refused()
+
+        return self._timed(aggregate)
 
     def copy_grades(self) -> Sample:
         """Copy the whole of prediction_accuracy, as the emulator does before a transaction changes it."""

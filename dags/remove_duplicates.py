@@ -2,9 +2,9 @@
 Remove duplicate keys from a table, date by date, keeping the row of each key that was written first.
 
 **What.** Counts, per date of the range, rows, keys and the rows to be removed. Unless it is a dry run, it asks a person in the UI, then
-takes a snapshot of the whole table (its name is in the run's result; it expires after `GRADING_BACKUP_DAYS`), then repairs date by date
-under that date's lease: staged, audited (one row per key, no key lost), published by one fenced transaction, checked again. It announces
-the changed dates to the DAGs that follow, and marks the findings as resolved in `grading_duplicate_audit`.
+takes a snapshot of the whole table (its name is in the run's result; it expires after `GRADING_BACKUP_DAYS`), then repairs the
+dates together, each under its own lease: staged, audited (one row per key, no key lost), published by one fenced transaction, checked again.
+It announces the changed dates to the DAGs that follow, and marks the findings as resolved in `grading_duplicate_audit`.
 
 **When.** By hand, after an alert `duplicates-found`; first as a dry run, which is the default. Automatically and without approval when a
 check finds at most `GRADING_AUTO_REPAIR_ROWS` surplus rows on a date.

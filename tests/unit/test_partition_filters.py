@@ -5,6 +5,7 @@ BigQuery checks it; the emulator does not. So the SQL files are parsed here, wit
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,6 +66,12 @@ def is_constant(comparison: exp.Expression) -> bool:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_a_statement_filters_the_partitions_of_every_table_that_it_reads(path: Path) -> None:
     assert list(unfiltered(filled(path.read_text(encoding="utf-8")))) == []
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("docs/*.md"), ROOT / "README.md"], ids=lambda path: path.stem)
+def test_a_query_that_people_are_given_filters_partitions_as_well(path: Path) -> None:
+    queries = re.findall(r"`(SELECT\s[^`]+)`", path.read_text(encoding="utf-8"))
+    assert [(query, tables) for query in queries if (tables := list(unfiltered(query)))] == []
 
 
 @pytest.mark.parametrize(

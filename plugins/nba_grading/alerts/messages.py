@@ -172,7 +172,8 @@ def breaker_opened(run: RunLink, *, operation: str, failures: int, limit: int, p
         detail=shorten(error),
         impact=f"Further runs are refused at once, without a message. Every {duration(pause_s)} one may try, and its success closes the breaker.",
         next_step="Fix the cause of the last failure, then trigger one date with override_breaker. After its success, run the refused dates: "
-        "SELECT game_date FROM nba_predictions.grading_runs WHERE outcome = 'refused'.",
+        "SELECT game_date FROM nba_predictions.grading_runs "
+        "WHERE started_at > TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 7 DAY) AND outcome = 'refused'.",
         run=run,
         facts={"Failures in a row": str(failures), "Threshold": str(limit)},
         command=_trigger("grade_predictions", game_date="<date>", override_breaker=True) if operation == "grading" else None,

@@ -113,7 +113,7 @@ def start_backfill(api: AirflowApi, first: date, last: date, *, regrade: bool, s
 def summary(results: Sequence[DateResult]) -> str:
     """What the backfill did, in sentences. Raises CommandError when a date failed, or dates were to be graded and none was."""
     ran = [result for result in results if result.ran]
-    failed = [str(result.game_date) for result in results if result.failed]
+    failed = [result for result in results if result.failed]
     graded = sum(result.outcome == GRADED for result in ran)
     lines = [f"{count_of(graded, 'date')} graded." if graded or not ran else "Nothing was graded."]
     if len(ran) < len(results):
@@ -123,13 +123,19 @@ def summary(results: Sequence[DateResult]) -> str:
         if days:
             lines.append(f"{count_of(len(days), 'date')} without grades, as there are no {reason}: {', '.join(days)}.")
     if failed:
-        lines.append(
-            f"{len(failed)} of {count_of(len(results), 'date')} failed or have duplicates: {', '.join(failed)}. "
-            f"The task report of {DAG_ID} in Airflow says why."
-        )
+        names = ", ".join(str(each.game_date) for each in failed)
+        lines.append(f"{len(failed)} of {count_of(len(results), 'date')} failed or have duplicates: {names}.")
+        lines += [f"{each.game_date}: {_reason(each)}" for each in failed]
     if failed or (ran and not graded):
         raise CommandError("\n".join(lines))
     return "\n".join(lines)
+
+
+def _reason(result: DateResult) -> str:
+    """Why a date failed, as its run recorded it."""
+    if duplicates := result.recorded.get("duplicates"):
+        return f"{count_of(duplicates, 'duplicate row')} in the grades"
+    return str(result.recorded.get("detail") or f"nothing was recorded: see the run of {DAG_ID} in Airflow")
 
 
 def results_table(results: Iterable[DateResult], title: str) -> Table:

@@ -118,6 +118,13 @@ def test_the_incident_of_a_failed_task_is_named_by_its_dag_its_work_and_the_task
     assert len(names) == 4
 
 
+def test_a_backfill_that_failed_is_to_be_run_again_over_its_range() -> None:
+    about = {"scope": "2026-01-04..2026-01-06", "task_id": "report", "game_date": None}
+    alert = alerts.task_failed(replace(RUN, dag_id="backfill_grades"), **about, tries=1, error="boom")
+    assert alert.command == "make backfill FROM=2026-01-04 TO=2026-01-06"
+    assert "run the range again" in alert.next_step
+
+
 def test_a_warning_alone_is_not_an_error() -> None:
     assert after_write(Finding("invalid_confidence", "warn", "3 predictions have a confidence outside 0-100")).severity == "WARNING"
 

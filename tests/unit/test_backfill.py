@@ -203,14 +203,15 @@ def test_the_command_ends_with_a_table_by_date_and_sentences(monkeypatch: pytest
 
 
 def test_the_command_fails_with_the_table_and_the_reason(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    airflow = Airflow(ended(d04="graded", d05="refused", d06="graded"), state="failed")
+    results = ended(d04="graded", d05="refused", d06="graded")
+    results["report.dates"][1]["detail"] = "AuditRefused: 1 key is on two rows"
+    airflow = Airflow(results, state="failed")
     assert exit_code(monkeypatch, airflow, "--regrade") == 1
     assert airflow.triggered[0]["conf"]["regrade"] is True
     shown = capsys.readouterr()
     assert "refused" in shown.out
-    assert "1 of 3 dates failed or have duplicates: 2026-01-05. The task report of backfill_grades in Airflow says why." in shown.err.replace(
-        "\n", " "
-    )
+    said = " ".join(shown.err.split())
+    assert "1 of 3 dates failed or have duplicates: 2026-01-05. 2026-01-05: AuditRefused: 1 key is on two rows" in said
 
 
 def test_the_command_that_is_interrupted_exits_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

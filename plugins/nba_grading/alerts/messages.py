@@ -40,6 +40,11 @@ Day = date | str
 
 def task_failed(run: RunLink, *, scope: str, task_id: str, game_date: Day | None, tries: int, error: str) -> Alert:
     """A task failed for good. ``scope`` is what identifies the work of the run: its date, batch or range (``params.run_scope``)."""
+    step = f"Then clear task {task_id} of the run, or trigger the run again; rerunning is safe."
+    command = _grade(run, game_date)
+    if run.dag_id == "backfill_grades" and ".." in scope:
+        first, last = scope.split("..")
+        step, command = "Then run the range again: it grades only the dates that are left.", f"make backfill FROM={first} TO={last}"
     return Alert(
         kind=TASK_FAILED,
         severity="ERROR",
@@ -47,10 +52,10 @@ def task_failed(run: RunLink, *, scope: str, task_id: str, game_date: Day | None
         title=f"{run.dag_id} failed" + (f" for {scope.replace('/', ', ')}" if scope else ""),
         detail=f"Task {task_id}, try {tries}: {shorten(error)}",
         impact="This task published nothing; the date holds what it held before, or one complete write.",
-        next_step=f"Read the error and fix the cause. Then clear task {task_id} of the run, or trigger the run again; rerunning is safe.",
+        next_step=f"Read the error and fix the cause. {step}",
         run=run,
         game_date=_day(game_date),
-        command=_grade(run, game_date),
+        command=command,
     )
 
 

@@ -44,6 +44,7 @@ from commands.schema import create_schema
 from commands.stack import Stack
 from commands.stack_config import StackConfig, demo_config
 from commands.statements import COMMANDS_SQL
+from nba_grading.pipelines.grade import complete_minutes
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.sql import identifier
 
@@ -153,7 +154,7 @@ def _sample() -> Path:
 
 def _summaries(client: bigquery.Client) -> Totals:
     warehouse = warehouse_of(client)
-    rows = warehouse.query(COMMANDS_SQL.load("summarize_dates"))
+    rows = warehouse.query(COMMANDS_SQL.load("summarize_dates"), complete_minutes())
     _print_table("grades by date", rows)
     _print_table("grades by system", warehouse.query(COMMANDS_SQL.load("summarize_systems")))
     sums = {name: sum(int(row[name]) for row in rows) for name in ("gradable", "graded", "voided", "pending", "duplicates")}

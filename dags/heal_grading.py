@@ -1,11 +1,12 @@
 """
-Find dates that were left ungraded, or graded before a correction of their box score, and grade them again.
+Find dates with games that are complete and not graded, or were corrected after they were graded, and grade them again.
 
-**What.** Looks back 60 days, up to the day before yesterday, for gradable predictions without a grade whose game has a box score, and
-for grades older than the latest correction of their box score. Starts one run of `backfill_grades` for the oldest of these dates, five
-a day, and lists the others. Sends a message to Slack only if something was found.
+**What.** Looks back 60 days for gradable predictions without a grade whose game is complete, and for grades older than the latest
+correction of their box score. Starts one run of `backfill_grades` for the oldest of these dates, five a day, lists the others, and
+sends a message to Slack if something was found. Every hour it looks at yesterday alone, for games whose box score was late: from the
+time when the scheduled run of `grade_predictions` no longer waits for them.
 
-**When.** Daily at 08:00 New York.
+**When.** All dates at 08:00 New York and when triggered by hand; yesterday every hour from 09:00 to 23:00.
 
 **If it fails.** Nothing is changed; the next day's run looks again.
 
@@ -30,7 +31,7 @@ from nba_grading.airflow.tasks.regrade import find_dates_to_heal
 
 @grading_dag(
     __doc__,
-    schedule=CronTriggerTimetable("0 8 * * *", timezone="America/New_York"),
+    schedule=CronTriggerTimetable("0 8-23 * * *", timezone="America/New_York"),
     dagrun_timeout=timedelta(hours=4),
     tags=["grading", "maintenance"],
 )

@@ -12,6 +12,8 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from tests.reference_grader import COMPLETE_MINUTES, is_complete
+
 Row = dict[str, Any]
 
 # The last decimal of a NUMERIC.
@@ -20,7 +22,12 @@ NUMERIC_UNIT = Decimal("1e-9")
 
 def aggregate_day(grades: Iterable[Row], predictions: Iterable[Row], box_scores: Iterable[Row], game_date: date) -> list[Row]:
     """The rows of system_daily_performance of one date, without what tells of the write itself."""
-    played = {row["game_id"] for row in box_scores if row["game_date"] == game_date}
+    games: dict[str, list[Row]] = defaultdict(list)
+    for row in box_scores:
+        if row["game_date"] == game_date:
+            games[row["game_id"]].append(row)
+    without_minutes = {game_id for game_id, rows in games.items() if all(row.get("minutes_played") is None for row in rows)}
+    played = without_minutes | {game_id for game_id, rows in games.items() if is_complete(rows, COMPLETE_MINUTES)}
     waiting: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for row in predictions:
         gradable = row.get("is_active") is not False and row.get("invalidation_reason") is None

@@ -6,7 +6,7 @@ Figures are Decimal; a NUMERIC keeps nine digits, so a confidence in percent is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -15,6 +15,8 @@ from typing import Any
 Row = dict[str, Any]
 Key = tuple[str, str, str, Decimal | None]
 
+# A team plays 240 player-minutes.
+COMPLETE_MINUTES = 235
 NINE_DIGITS = Decimal("0.000000001")
 NEVER = datetime.min.replace(tzinfo=UTC)
 NOT_COMPARED = ("graded_at", "grading_run_id", "fencing_token")
@@ -34,27 +36,48 @@ class Graded:
     gradable: int = 0
     graded: int = 0
     voided: int = 0
-    pending: int = 0
+    no_box_score: int = 0
+    incomplete: int = 0
+    incomplete_games: set[str] = field(default_factory=set)
+    unknown_games: set[str] = field(default_factory=set)
 
     @property
     def counts(self) -> dict[str, int]:
-        return {"gradable": self.gradable, "graded": self.graded, "voided": self.voided, "pending": self.pending}
+        return {
+            "gradable": self.gradable,
+            "graded": self.graded,
+            "voided": self.voided,
+            "pending": self.no_box_score + self.incomplete,
+            "pending_no_box_score": self.no_box_score,
+            "pending_incomplete": self.incomplete,
+            "incomplete_games": len(self.incomplete_games),
+            "unknown_games": len(self.unknown_games),
+        }
 
 
-def grade(predictions: Iterable[Row], box_scores: Iterable[Row], game_date: date) -> Graded:
+def grade(
+    predictions: Iterable[Row], box_scores: Iterable[Row], game_date: date, *, bound: int = COMPLETE_MINUTES, accepted: Collection[str] = ()
+) -> Graded:
     """Grade one date; rows of other dates are not looked at. Rows are dicts of the input tables' columns, a missing one is NULL."""
     performances: dict[tuple[str, str], Row] = {}
-    games: set[str] = set()
+    games: dict[str, list[Row]] = {}
     for box_score in box_scores:
         if box_score["game_date"] == game_date:
-            games.add(box_score["game_id"])
+            games.setdefault(box_score["game_id"], []).append(box_score)
             performances[box_score["game_id"], box_score["player_lookup"]] = box_score
 
     done = Graded()
     for prediction in _standing(predictions, game_date):
         done.gradable += 1
-        if prediction["game_id"] not in games:
-            done.pending += 1
+        game_id = prediction["game_id"]
+        if game_id not in games:
+            done.no_box_score += 1
+            continue
+        if game_id not in accepted and all(row.get("minutes_played") is None for row in games[game_id]):
+            done.unknown_games.add(game_id)
+        elif game_id not in accepted and not is_complete(games[game_id], bound):
+            done.incomplete += 1
+            done.incomplete_games.add(game_id)
             continue
         performance = performances.get((prediction["game_id"], prediction["player_lookup"]))
         row = _row(prediction, performance or {})
@@ -66,6 +89,17 @@ def grade(predictions: Iterable[Row], box_scores: Iterable[Row], game_date: date
             _measure(row)
         done.rows.append(row)
     return done
+
+
+def is_complete(rows: Iterable[Row], bound: int) -> bool:
+    """Rule 3, for a game some of whose rows have minutes: rows of two teams, and each team's minutes add up to the bound; 0 switches it off."""
+    if bound == 0:
+        return True
+    minutes: dict[str, Decimal] = {}
+    for row in rows:
+        if row.get("team_abbr") is not None:
+            minutes[row["team_abbr"]] = minutes.get(row["team_abbr"], Decimal(0)) + (row.get("minutes_played") or 0)
+    return len(minutes) == 2 and min(minutes.values()) >= bound
 
 
 def _standing(predictions: Iterable[Row], game_date: date) -> list[Row]:

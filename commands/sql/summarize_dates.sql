@@ -1,5 +1,5 @@
 -- One row per game date with predictions: gradable, graded, voided, pending and duplicate rows.
--- Params: none
+-- Params: complete_minutes INT64
 WITH
 gradable AS (
     SELECT DISTINCT
@@ -12,21 +12,21 @@ gradable AS (
     WHERE game_date >= DATE '1970-01-01'
 ),
 
-played_games AS (
-    SELECT DISTINCT
+complete_games AS (
+    SELECT
         game_date,
         game_id
-    FROM nba_box_scores.player_game_summary
-    WHERE game_date >= DATE '1970-01-01'
+    FROM nba_predictions.game_completeness
+    WHERE game_date >= DATE '1970-01-01' AND complete_minutes >= @complete_minutes
 ),
 
 expected AS (
     SELECT
         game_date,
         COUNT(*) AS gradable,
-        COUNTIF(played_games.game_id IS NULL) AS pending
+        COUNTIF(complete_games.game_id IS NULL) AS pending
     FROM gradable
-    LEFT JOIN played_games USING (game_date, game_id)
+    LEFT JOIN complete_games USING (game_date, game_id)
     GROUP BY game_date
 ),
 

@@ -53,7 +53,7 @@ class Settings(BaseModel):
     grading_quality_thresholds: Json[dict[str, dict[Limit, Decimal]]] = Field(
         "{}",
         validate_default=True,
-        description='Thresholds of the daily checks that replace those of their files, as JSON: {"predictions_of_day": {"warn_above": 1000}}.',
+        description='Thresholds of the daily checks that replace those of their files, as JSON: {"predictions_per_game": {"warn_above": 1000}}.',
     )
     grading_auto_repair_rows: int = Field(
         0,
@@ -61,10 +61,16 @@ class Settings(BaseModel):
         le=1000,
         description="Up to this many duplicate rows of a date are removed by remove_duplicates without approval; 0 always asks for approval.",
     )
-    grading_box_score_wait_seconds: int = Field(
-        21_600, ge=0, description="Longest time that a scheduled run waits, deferred, for the first box score of its date."
+    grading_complete_minutes: int = Field(
+        235,
+        ge=0,
+        le=240,
+        description="A game is graded once the minutes of each of its two teams add up to this (a team plays 240); 0 grades any box score.",
     )
-    grading_box_score_poll_seconds: int = Field(600, ge=1, description="Seconds between two checks for the box score.")
+    grading_box_score_wait_seconds: int = Field(
+        21_600, ge=0, description="Longest time that a scheduled run waits, deferred, until every predicted game of its date is complete."
+    )
+    grading_box_score_poll_seconds: int = Field(600, ge=1, description="Seconds between two checks for complete box scores.")
     grading_retries: int = Field(3, ge=0, le=10, description="Task retries after a transient error.")
     grading_retry_seconds: float = Field(30, ge=0, description="Delay before the first task retry; it doubles with each further one.")
     grading_conflict_seconds: float = Field(300, gt=0, description="How long a publish is retried while it conflicts with another transaction.")

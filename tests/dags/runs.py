@@ -70,8 +70,8 @@ def insert_predictions(warehouse: Warehouse, dates: Sequence[date], *, players: 
 def insert_box_scores(warehouse: Warehouse, dates: Sequence[date], *, players: int = 4) -> None:
     """A box score of each of those players but the last, who did not play."""
     warehouse.dml(
-        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played) "
-        "SELECT CONCAT('player', CAST(n AS STRING)), CONCAT('game ', CAST(day AS STRING)), day, 25, NUMERIC '30' "
+        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, team_abbr, points, minutes_played) "
+        "SELECT CONCAT('player', CAST(n AS STRING)), CONCAT('game ', CAST(day AS STRING)), day, IF(MOD(n, 2) = 0, 'DET', 'LAC'), 25, NUMERIC '240' "
         f"FROM UNNEST(@days) AS day CROSS JOIN UNNEST(GENERATE_ARRAY(1, {players - 1})) AS n",
         {"days": list(dates)},
     )

@@ -20,14 +20,17 @@ from tests.dags.runs import messages, posted, run_in_process, states
 HEADER = "-- title: A check.\n-- unit: rows\n-- fail_above: 0\n-- next_step: Fix it.\n"
 DAY = date(2026, 1, 10)
 NOON = datetime(2026, 1, 11, 17, tzinfo=UTC)
-THRESHOLDS = {"predictions_of_day": {"warn_below": Decimal(5)}}
+THRESHOLDS = {"predictions_per_game": {"warn_below": Decimal(5)}}
 
 
 def fill(warehouse: Warehouse, *, systems: int = 6, games: int = 2, day: date = DAY) -> None:
     """A day without faults: a prediction of every system for one player of each game, graded, made in the morning."""
     predictions, grades, boxes = [], [], []
     for game in range(games):
-        boxes.append(f"('p{game}', 'g{game}', DATE '{day}', 20, 30, TIMESTAMP '{day} 12:00:00+00')")
+        boxes += [
+            f"('{player}{game}', 'g{game}', DATE '{day}', '{team}', 20, 240, TIMESTAMP '{day} 12:00:00+00')"
+            for player, team in (("p", "DET"), ("q", "LAC"))
+        ]
         for system in range(systems):
             predictions.append(f"('s{system}', 'p{game}', 'g{game}', DATE '{day}', 25.5, TIMESTAMP '{day + timedelta(days=1)} 06:00:00+00')")
             grades.append(f"('s{system}', 'p{game}', 'g{game}', DATE '{day}', 25.5, 0.7, TIMESTAMP '{day + timedelta(days=1)} 11:00:00+00')")
@@ -40,7 +43,7 @@ def fill(warehouse: Warehouse, *, systems: int = 6, games: int = 2, day: date = 
         f"(system_id, player_lookup, game_id, game_date, line_value, confidence_score, graded_at) VALUES {', '.join(grades)}"
     )
     warehouse.dml(
-        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played, updated_at) "
+        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, team_abbr, points, minutes_played, updated_at) "
         f"VALUES {', '.join(boxes)}"
     )
 
@@ -54,7 +57,7 @@ def checked(warehouse: Warehouse, day: date = DAY, as_of: datetime = NOON) -> di
 RIGHT = {
     "duplicate_grades": ("passed", 0),
     "duplicate_predictions": ("passed", 0),
-    "predictions_of_day": ("passed", 12),
+    "predictions_per_game": ("passed", 6),
     "ungraded_predictions": ("passed", 0),
     "confidence_range": ("passed", 0),
     "hours_since_prediction": ("passed", 11),
@@ -62,6 +65,8 @@ RIGHT = {
     "duplicate_rate_change": ("passed", 0),
     "outdated_grades": ("passed", 0),
     "orphaned_staging_tables": ("passed", 0),
+    "void_share_change": ("passed", None),
+    "incomplete_games": ("passed", 0),
 }
 
 
@@ -77,11 +82,11 @@ FAULTS = {
     ),
     "duplicate_predictions": (
         "INSERT INTO nba_predictions.player_prop_predictions SELECT * FROM nba_predictions.player_prop_predictions WHERE system_id = 's0'",
-        {"duplicate_predictions": ("failed", 2), "predictions_of_day": ("passed", 14)},
+        {"duplicate_predictions": ("failed", 2), "predictions_per_game": ("passed", 7)},
     ),
     "volume": (
         "UPDATE nba_predictions.player_prop_predictions SET is_active = FALSE WHERE system_id != 's0'",
-        {"predictions_of_day": ("warned", 2), "systems_predicting": ("warned", 1)},
+        {"predictions_per_game": ("warned", 1), "systems_predicting": ("warned", 1)},
     ),
     "confidence": (
         "UPDATE nba_predictions.prediction_accuracy SET confidence_score = 70 WHERE system_id = 's1'",
@@ -143,7 +148,7 @@ def test_a_staging_table_of_a_week_ago_is_orphaned_and_a_new_one_is_not(warehous
 
 def test_a_day_without_games_is_its_own_result_and_no_warning(warehouse: Warehouse) -> None:
     found = checked(warehouse)
-    needing = {"predictions_of_day", "ungraded_predictions", "hours_since_prediction", "systems_predicting"}
+    needing = {"predictions_per_game", "ungraded_predictions", "hours_since_prediction", "systems_predicting"}
     assert {name for name, (status, _) in found.items() if status == "no_games"} == needing
     assert {status for name, (status, _) in found.items() if name not in needing} == {"passed"}
 
@@ -223,8 +228,8 @@ def test_two_files_of_one_name_and_thresholds_of_no_check_are_refused(tmp_path: 
 
 
 def test_thresholds_are_a_setting() -> None:
-    thresholds = read_settings({"GRADING_QUALITY_THRESHOLDS": '{"predictions_of_day": {"warn_above": 1000}}'}).grading_quality_thresholds
-    [check] = [one for one in load_checks(thresholds) if one.name == "predictions_of_day"]
+    thresholds = read_settings({"GRADING_QUALITY_THRESHOLDS": '{"predictions_per_game": {"warn_above": 1000}}'}).grading_quality_thresholds
+    [check] = [one for one in load_checks(thresholds) if one.name == "predictions_per_game"]
     assert (check.judge(Decimal(1000)), check.judge(Decimal(1001)), check.judge(None)) == ("passed", "warned", "passed")
     assert check.limits["warn_below"] == 300, "the setting overrides only the thresholds that it names"
 
@@ -244,7 +249,7 @@ def test_results_recorded_twice_are_stored_once(warehouse: Warehouse) -> None:
     rows = warehouse.query("SELECT check_name, status, value, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
     assert {row["check_name"]: (row["status"], float(row["value"])) for row in rows} == RIGHT
     assert len(rows) == len(RIGHT)
-    [volume] = [row for row in rows if row["check_name"] == "predictions_of_day"]
+    [volume] = [row for row in rows if row["check_name"] == "predictions_per_game"]
     assert (volume["warn_below"], volume["detail"]) == (5, "of 6 systems, on 2 games")
 
 
@@ -252,7 +257,7 @@ def test_results_recorded_twice_are_stored_once(warehouse: Warehouse) -> None:
 def test_one_summary_names_each_finding_with_its_next_step_and_its_resolution_closes_the_thread(
     warehouse: Warehouse, settings_environment: pytest.MonkeyPatch, emulators: StackConfig, before: int
 ) -> None:
-    settings_environment.setenv("GRADING_QUALITY_THRESHOLDS", json.dumps({"predictions_of_day": {"warn_below": 5}}))
+    settings_environment.setenv("GRADING_QUALITY_THRESHOLDS", json.dumps({"predictions_per_game": {"warn_below": 5}}))
     fill(warehouse)
     warehouse.dml(FAULTS["duplicate_grades"][0])
     run = run_in_process("check_data_quality", day=str(DAY))

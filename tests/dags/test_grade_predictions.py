@@ -24,7 +24,9 @@ PREDICTION = (
     "INSERT INTO nba_predictions.player_prop_predictions (prediction_id, system_id, player_lookup, game_id, game_date, predicted_points, "
     "confidence_score, recommendation, current_points_line, created_at) VALUES "
 )
-BOX_SCORE = "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played) VALUES "
+BOX_SCORE = "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, team_abbr, points, minutes_played) VALUES "
+
+TEAMS = ("DET", "LAC")
 
 
 def fill(client: bigquery.Client, *, box_scores: bool = True, players: int = 4, confidence: str = "0.6") -> None:
@@ -34,7 +36,7 @@ def fill(client: bigquery.Client, *, box_scores: bool = True, players: int = 4, 
     ]
     client.query(PREDICTION + ", ".join(rows)).result(timeout=60)
     if box_scores:
-        scores = [f"('player{n}', 'game1', DATE '{GAME_DATE}', 25, NUMERIC '30')" for n in range(players - 1)]
+        scores = [f"('player{n}', 'game1', DATE '{GAME_DATE}', '{TEAMS[n % 2]}', 25, NUMERIC '240')" for n in range(players - 1)]
         client.query(BOX_SCORE + ", ".join(scores)).result(timeout=60)
 
 

@@ -67,7 +67,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver, line
         environment.setenv("GRADING_PAGE_CACHE_SECONDS", "3")
         # A lease that nobody renews is stuck after 45 s, and the sample's days are small.
         environment.setenv("LEASE_STUCK_SECONDS", "45")
-        environment.setenv("GRADING_QUALITY_THRESHOLDS", '{"predictions_of_day": {"warn_below": 100}}')
+        environment.setenv("GRADING_QUALITY_THRESHOLDS", '{"predictions_per_game": {"warn_below": 10}}')
         stack.up()
     try:
         client = bigquery_client_of(stack.config)

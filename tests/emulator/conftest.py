@@ -30,8 +30,8 @@ SELECT
 FROM UNNEST(GENERATE_ARRAY(0, {3 * PLAYERS - 1})) AS n
 """
 BOX_SCORES = f"""
-INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played)
-SELECT CONCAT('player', CAST(n AS STRING)), 'game1', DATE '{GAME_DATE}', 20 + MOD(n, 5), NUMERIC '30'
+INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, team_abbr, points, minutes_played)
+SELECT CONCAT('player', CAST(n AS STRING)), 'game1', DATE '{GAME_DATE}', IF(MOD(n, 2) = 0, 'DET', 'LAC'), 20 + MOD(n, 5), NUMERIC '30'
 FROM UNNEST(GENERATE_ARRAY(0, {PLAYERS - 5})) AS n
 """
 

@@ -38,8 +38,8 @@ FROM UNNEST([{days}]) AS game_date
 CROSS JOIN UNNEST(GENERATE_ARRAY(0, 5)) AS n
 """
 BOX_SCORES = """
-INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played)
-SELECT CONCAT('player', CAST(n AS STRING)), 'game1', game_date, 25 + n, NUMERIC '30'
+INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, team_abbr, points, minutes_played)
+SELECT CONCAT('player', CAST(n AS STRING)), 'game1', game_date, IF(MOD(n, 2) = 0, 'DET', 'LAC'), 25 + n, NUMERIC '240'
 FROM UNNEST([{days}]) AS game_date
 CROSS JOIN UNNEST(GENERATE_ARRAY(0, 1)) AS n
 """

@@ -49,7 +49,7 @@ PREDICTION_IDS = (None, "", "p1", "p10", "p2", "p9", "P9", "é")
 MADE_AT = datetime(2025, 11, 4, 12, tzinfo=UTC)
 MOMENTS = (None, MADE_AT, MADE_AT + timedelta(microseconds=1), MADE_AT + timedelta(hours=1))
 POINTS = (None, None, 0, 0, 0, 1, 15, 20, 20, 25, 26, 41)
-MINUTES = (None, "0", "0.05", "12", "31.75")
+MINUTES = (None, "0", "0.05", "12", "31.75", "48")
 FIRST_BATCH = date(2025, 11, 1)
 DAYS = count()
 
@@ -92,24 +92,36 @@ def predictions_of(rng: random.Random, game_date: date, size: int) -> list[Row]:
 
 
 def box_scores_of(rng: random.Random, game_date: date) -> list[Row]:
-    """One game in five is not played, one player in six is missing from a game that is."""
-    return [
+    """One game in five is not played, one player in six is missing from a game that is; every second game that is played is complete."""
+    return [row for game_id in GAMES if rng.random() > 0.2 for row in box_score_of(rng, game_date, game_id)]
+
+
+def box_score_of(rng: random.Random, game_date: date, game_id: str) -> list[Row]:
+    """The rows of one game: of 0 to 3 teams, with minutes that add up to less than the bound, just to it, to more, or without any."""
+    teams = rng.choice((("DET", "LAC"), ("DET", "LAC"), ("DET", "LAC"), ("DET", "LAC"), ("DET",), (None,), ("DET", "LAC", "BOS"), ("DET", "LAC", None)))
+    rows: list[Row] = [
         {
             "player_lookup": player,
             "game_id": game_id,
             "game_date": game_date,
-            "team_abbr": rng.choice(("DET", "LAC", None)),
+            "team_abbr": rng.choice(teams),
             "opponent_team_abbr": rng.choice(("BOS", None)),
             "points": rng.choice(POINTS),
             "minutes_played": number(rng, MINUTES),
             "is_dnp": rng.choice((None, False, False, True)),
             "updated_at": rng.choice(MOMENTS),
         }
-        for game_id in GAMES
-        if rng.random() > 0.2
         for player in PLAYERS
         if rng.random() > 0.17
     ]
+    # The players of the bench, of whom nothing was predicted, make up the minutes of each team.
+    target = rng.choice(("235", "235", "240", "265", "234.999999999", "120", None))
+    for team in teams if target else ():
+        played = sum((row["minutes_played"] or Decimal(0) for row in rows if row["team_abbr"] == team), Decimal(0))
+        rows.append({**rows[0], "player_lookup": f"bench {team}", "team_abbr": team, "minutes_played": Decimal(target) - played} if rows else {})
+    if rng.random() < 0.1:
+        rows = [{**row, "minutes_played": None} for row in rows]
+    return [row for row in rows if row]
 
 
 def write_files(directory: Path, predictions: Sequence[Row], box_scores: Sequence[Row]) -> None:

@@ -75,7 +75,9 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
             "schema/create_player_daily_performance",
             "schema/create_prediction_performance_summary",
             "schema/create_system_daily_performance",
+            "schema/create_accepted_games",
             "schema/view_gradable_predictions",
+            "schema/view_game_completeness",
         ),
         *("schema_change/add_column", "schema_change/copy_conditions", "schema_change/delete_outdated_incidents"),
         *(
@@ -100,6 +102,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("proofs/empty_table", "commands/export_table", "proofs/insert_duplicate_grades", "proofs/insert_synthetic_box_scores"),
         *("proofs/insert_synthetic_grades", "proofs/insert_synthetic_predictions", "proofs/select_rows_of_date"),
     ),
+    "Accepts games, once each: tests/dags/test_grade_predictions.py.": ("grading/accept_games",),
     "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates",),
     "Makes or counts what `make repair` repairs, which fails when the numbers are not those of the incident.": (
         *("proofs/count_lost_keys_of_backup", "proofs/create_orphaned_staging", "proofs/insert_duplicate_predictions"),

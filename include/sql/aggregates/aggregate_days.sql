@@ -1,6 +1,6 @@
 -- One row per date and system with a gradable prediction or a grade: how its predictions ended.
 -- Read into a staging table. A rate with nothing to divide by is NULL.
--- Params: game_dates ARRAY<DATE>, grading_run_id STRING
+-- Params: game_dates ARRAY<DATE>, complete_minutes INT64, grading_run_id STRING
 WITH
 gradable AS (
     SELECT DISTINCT
@@ -13,12 +13,12 @@ gradable AS (
     WHERE game_date IN UNNEST(@game_dates)
 ),
 
-played_games AS (
-    SELECT DISTINCT
+complete_games AS (
+    SELECT
         game_date,
         game_id
-    FROM nba_box_scores.player_game_summary
-    WHERE game_date IN UNNEST(@game_dates)
+    FROM nba_predictions.game_completeness
+    WHERE game_date IN UNNEST(@game_dates) AND complete_minutes >= @complete_minutes
 ),
 
 grades AS (
@@ -74,8 +74,8 @@ pending_systems AS (
         gradable.system_id,
         COUNT(*) AS pending
     FROM gradable
-    LEFT JOIN played_games USING (game_date, game_id)
-    WHERE played_games.game_id IS NULL
+    LEFT JOIN complete_games USING (game_date, game_id)
+    WHERE complete_games.game_id IS NULL
     GROUP BY gradable.game_date, gradable.system_id
 ),
 

@@ -1,5 +1,6 @@
--- One row per date: what there is to grade on it, and against what.
--- Params: game_dates ARRAY<DATE>
+-- One row per date: what there is to grade on it, and against what. Counts games: predicted, of these with a box score, of these complete;
+-- pending_games names the first ten that are not complete, and why.
+-- Params: game_dates ARRAY<DATE>, complete_minutes INT64
 WITH
 gradable AS (
     SELECT DISTINCT
@@ -12,11 +13,16 @@ gradable AS (
     WHERE game_date IN UNNEST(@game_dates)
 ),
 
-played_games AS (
-    SELECT DISTINCT
+box_scores AS (
+    SELECT
         game_date,
-        game_id
-    FROM nba_box_scores.player_game_summary
+        game_id,
+        complete_minutes >= @complete_minutes AS is_complete,
+        CASE
+            WHEN teams != 2 THEN CONCAT('rows of ', CAST(teams AS STRING), IF(teams = 1, ' team', ' teams'))
+            ELSE CONCAT('a team has ', FORMAT('%.1f', CAST(least_minutes AS FLOAT64)), ' minutes')
+        END AS found
+    FROM nba_predictions.game_completeness
     WHERE game_date IN UNNEST(@game_dates)
 ),
 
@@ -25,9 +31,11 @@ games AS (
         gradable.game_date,
         gradable.game_id,
         COUNT(*) AS gradable,
-        LOGICAL_OR(played_games.game_id IS NOT NULL) AS is_played
+        LOGICAL_OR(box_scores.game_id IS NOT NULL) AS has_box_score,
+        LOGICAL_OR(COALESCE(box_scores.is_complete, FALSE)) AS is_complete,
+        MAX(COALESCE(box_scores.found, 'no box score')) AS found
     FROM gradable
-    LEFT JOIN played_games USING (game_date, game_id)
+    LEFT JOIN box_scores USING (game_date, game_id)
     GROUP BY gradable.game_date, gradable.game_id
 ),
 
@@ -36,7 +44,11 @@ predicted AS (
         game_date,
         SUM(gradable) AS gradable,
         COUNT(*) AS games,
-        COUNTIF(is_played) AS games_with_box_score
+        COUNTIF(has_box_score) AS games_with_box_score,
+        COUNTIF(is_complete) AS complete_games,
+        SUM(IF(has_box_score, 0, gradable)) AS pending_no_box_score,
+        SUM(IF(has_box_score AND NOT is_complete, gradable, 0)) AS pending_incomplete,
+        STRING_AGG(IF(is_complete, NULL, CONCAT(game_id, ' (', found, ')')), ', ' ORDER BY game_id LIMIT 10) AS pending_games
     FROM games
     GROUP BY game_date
 ),
@@ -55,6 +67,10 @@ SELECT
     COALESCE(predicted.gradable, 0) AS gradable,
     COALESCE(predicted.games, 0) AS games,
     COALESCE(predicted.games_with_box_score, 0) AS games_with_box_score,
+    COALESCE(predicted.complete_games, 0) AS complete_games,
+    COALESCE(predicted.pending_no_box_score, 0) AS pending_no_box_score,
+    COALESCE(predicted.pending_incomplete, 0) AS pending_incomplete,
+    predicted.pending_games,
     COALESCE(stored.stored_rows, 0) AS stored_rows
 FROM UNNEST(@game_dates) AS counted_date
 LEFT JOIN predicted ON counted_date = predicted.game_date

@@ -1,6 +1,6 @@
--- One grade per gradable prediction of some game dates whose game has a box score; pending predictions get no row.
+-- One grade per gradable prediction of some game dates whose game has a complete box score; pending predictions get no row.
 -- Read into a staging table, never straight into prediction_accuracy. The rules are numbered as in docs/grading-rules.md.
--- Params: game_dates ARRAY<DATE>, grading_run_id STRING
+-- Params: game_dates ARRAY<DATE>, complete_minutes INT64, grading_run_id STRING
 WITH
 -- Rule 1: what is gradable, and one row per business key. The tie-breaks behind prediction_id make a rerun give the same rows.
 gradable AS (
@@ -15,15 +15,16 @@ gradable AS (
     ) = 1
 ),
 
-played_games AS (
-    SELECT DISTINCT
+-- Rule 3: the box score is there, and complete.
+complete_games AS (
+    SELECT
         game_date,
         game_id
-    FROM nba_box_scores.player_game_summary
-    WHERE game_date IN UNNEST(@game_dates)
+    FROM nba_predictions.game_completeness
+    WHERE game_date IN UNNEST(@game_dates) AND complete_minutes >= @complete_minutes
 ),
 
--- Rules 2-4: the game was played; a player who is not in its box score, or did not play, voids the prediction.
+-- Rules 2 and 4: a player who is not in its box score, or did not play, voids the prediction.
 matched AS (
     SELECT
         gradable.*,
@@ -43,7 +44,7 @@ matched AS (
                 THEN ROUND(gradable.confidence_score * NUMERIC '0.01', 9)
         END AS confidence
     FROM gradable
-    INNER JOIN played_games USING (game_date, game_id)
+    INNER JOIN complete_games USING (game_date, game_id)
     LEFT JOIN nba_box_scores.player_game_summary AS box_score
         ON
             gradable.game_date = box_score.game_date

@@ -1,7 +1,7 @@
--- One row per date of the range that should be graded (again): how many gradable predictions whose game has a box score have no grade,
+-- One row per date of the range that should be graded (again): how many gradable predictions whose game is complete have no grade,
 -- and how many grades are older than the latest correction of their box score. Dates whose grading failed or was refused least often in
 -- the last 7 days come first, then the oldest: a date that fails each time does not block the others.
--- Params: first DATE, last DATE
+-- Params: first DATE, last DATE, complete_minutes INT64
 WITH gradable AS (
     SELECT DISTINCT
         game_date,
@@ -14,12 +14,12 @@ WITH gradable AS (
         game_date BETWEEN @first AND @last
 ),
 
-played AS (
-    SELECT DISTINCT
+complete_games AS (
+    SELECT
         game_date,
         game_id
-    FROM nba_box_scores.player_game_summary
-    WHERE game_date BETWEEN @first AND @last
+    FROM nba_predictions.game_completeness
+    WHERE game_date BETWEEN @first AND @last AND complete_minutes >= @complete_minutes
 ),
 
 grades AS (
@@ -39,7 +39,7 @@ ungraded AS (
         gradable.game_date,
         COUNT(*) AS ungraded_predictions
     FROM gradable
-    INNER JOIN played USING (game_date, game_id)
+    INNER JOIN complete_games USING (game_date, game_id)
     LEFT JOIN grades
         ON
             gradable.game_date = grades.game_date

@@ -1,7 +1,7 @@
--- One row per date of the range that has gradable predictions, grades or a grading run. Counts keys: gradable, of these pending (no box
--- score yet), graded, voided. Counts games: predicted, of these pending. Counts surplus rows per key of the grades. Also the newest grading
+-- One row per date of the range that has gradable predictions, grades or a grading run. Counts keys: gradable, of these pending (no
+-- complete box score yet), graded, voided. Counts games: predicted, of these pending, of these incomplete. Counts surplus rows per key of the grades. Also the newest grading
 -- run and its outcome.
--- Params: first DATE, last DATE
+-- Params: first DATE, last DATE, complete_minutes INT64
 WITH gradable AS (
     SELECT DISTINCT
         game_date,
@@ -23,11 +23,12 @@ predicted_games AS (
     GROUP BY game_date, game_id
 ),
 
-played_games AS (
-    SELECT DISTINCT
+box_scores AS (
+    SELECT
         game_date,
-        game_id
-    FROM nba_box_scores.player_game_summary
+        game_id,
+        complete_minutes >= @complete_minutes AS is_complete
+    FROM nba_predictions.game_completeness
     WHERE game_date BETWEEN @first AND @last
 ),
 
@@ -35,12 +36,13 @@ expected AS (
     SELECT
         predicted_games.game_date,
         SUM(predicted_games.gradable) AS gradable,
-        SUM(IF(played_games.game_id IS NULL, predicted_games.gradable, 0)) AS pending,
+        SUM(IF(COALESCE(box_scores.is_complete, FALSE), 0, predicted_games.gradable)) AS pending,
         COUNT(*) AS games,
-        COUNTIF(played_games.game_id IS NULL) AS pending_games
+        COUNTIF(NOT COALESCE(box_scores.is_complete, FALSE)) AS pending_games,
+        COUNTIF(NOT box_scores.is_complete) AS incomplete_games
     FROM predicted_games
-    LEFT JOIN played_games
-        ON predicted_games.game_date = played_games.game_date AND predicted_games.game_id = played_games.game_id
+    LEFT JOIN box_scores
+        ON predicted_games.game_date = box_scores.game_date AND predicted_games.game_id = box_scores.game_id
     GROUP BY predicted_games.game_date
 ),
 
@@ -93,6 +95,7 @@ SELECT
     COALESCE(expected.pending, 0) AS pending,
     COALESCE(expected.games, 0) AS games,
     COALESCE(expected.pending_games, 0) AS pending_games,
+    COALESCE(expected.incomplete_games, 0) AS incomplete_games,
     COALESCE(stored.graded, 0) AS graded,
     COALESCE(stored.voided, 0) AS voided,
     COALESCE(stored.duplicates, 0) AS duplicates,

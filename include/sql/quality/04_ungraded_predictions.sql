@@ -2,10 +2,10 @@
 -- unit: predictions
 -- warn_above: 50
 -- needs_games: yes
--- next_step: Load the box scores of games that have none, then grade the day again; heal_grading does this automatically from the next day on.
+-- next_step: Load the box scores of games that are not complete, then grade the day again; heal_grading does this automatically, every hour.
 -- command: make backfill FROM=<day> TO=<day> REGRADE=1
 -- runbook: ungraded-predictions
--- Params: day DATE
+-- Params: day DATE, complete_minutes INT64
 WITH gradable AS (
     SELECT DISTINCT
         game_id,
@@ -27,11 +27,11 @@ grades AS (
     WHERE game_date = @day
 ),
 
-played AS (
-    SELECT DISTINCT
+box_scores AS (
+    SELECT
         game_id,
-        TRUE AS has_box_score
-    FROM nba_box_scores.player_game_summary
+        IF(complete_minutes >= @complete_minutes, ' is complete: ', ' is not complete: ') AS state
+    FROM nba_predictions.game_completeness
     WHERE game_date = @day
 ),
 
@@ -39,7 +39,7 @@ ungraded AS (
     SELECT
         gradable.game_id,
         COUNT(*) AS predictions,
-        COUNT(played.has_box_score) > 0 AS has_box_score
+        MAX(COALESCE(box_scores.state, ' has no box score: ')) AS state
     FROM gradable
     LEFT JOIN grades
         ON
@@ -47,7 +47,7 @@ ungraded AS (
             AND gradable.player_lookup = grades.player_lookup
             AND gradable.system_id = grades.system_id
             AND gradable.current_points_line IS NOT DISTINCT FROM grades.line_value
-    LEFT JOIN played ON gradable.game_id = played.game_id
+    LEFT JOIN box_scores ON gradable.game_id = box_scores.game_id
     WHERE grades.is_graded IS NULL
     GROUP BY gradable.game_id
 )
@@ -55,7 +55,7 @@ ungraded AS (
 SELECT
     COALESCE(SUM(predictions), 0) AS value,
     STRING_AGG(
-        CONCAT('game ', game_id, IF(has_box_score, ' has a box score: ', ' has no box score: '), CAST(predictions AS STRING)),
+        CONCAT('game ', game_id, state, CAST(predictions AS STRING)),
         '; ' ORDER BY predictions DESC, game_id ASC LIMIT 10
     ) AS detail
 FROM ungraded;

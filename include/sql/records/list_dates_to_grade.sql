@@ -1,4 +1,5 @@
--- One row per date of a range that has predictions, or grades: how many predictions, and whether its newest run has graded it.
+-- One row per date of a range that has predictions, or grades: how many predictions, and whether its newest run has graded all of it: a
+-- date whose newest run left predictions pending is graded again.
 -- A date cannot be graded before it is played, which bounds the runs to read.
 -- Params: first_date DATE, last_date DATE
 WITH predicted AS (
@@ -19,7 +20,7 @@ stored AS (
 newest AS (
     SELECT
         game_date,
-        outcome
+        outcome = 'graded' AND COALESCE(pending, 0) = 0 AS is_graded
     FROM nba_predictions.grading_runs
     WHERE
         started_at >= TIMESTAMP(@first_date)
@@ -31,7 +32,7 @@ newest AS (
 SELECT
     game_date,
     COALESCE(predicted.predictions, 0) AS predictions,
-    COALESCE(newest.outcome = 'graded', FALSE) AS is_graded
+    COALESCE(newest.is_graded, FALSE) AS is_graded
 FROM predicted
 FULL JOIN stored USING (game_date)
 LEFT JOIN newest USING (game_date)

@@ -19,6 +19,9 @@ USING (
         CAST(JSON_VALUE(run, '$.graded') AS INT64) AS graded,
         CAST(JSON_VALUE(run, '$.voided') AS INT64) AS voided,
         CAST(JSON_VALUE(run, '$.pending') AS INT64) AS pending,
+        CAST(JSON_VALUE(run, '$.pending_no_box_score') AS INT64) AS pending_no_box_score,
+        CAST(JSON_VALUE(run, '$.pending_incomplete') AS INT64) AS pending_incomplete,
+        CAST(JSON_VALUE(run, '$.incomplete_games') AS INT64) AS incomplete_games,
         CAST(JSON_VALUE(run, '$.written') AS INT64) AS written,
         CAST(JSON_VALUE(run, '$.replaced') AS INT64) AS replaced,
         CAST(JSON_VALUE(run, '$.duplicates') AS INT64) AS duplicates,
@@ -48,6 +51,9 @@ WHEN MATCHED THEN
         graded = fresh.graded,
         voided = fresh.voided,
         pending = fresh.pending,
+        pending_no_box_score = fresh.pending_no_box_score,
+        pending_incomplete = fresh.pending_incomplete,
+        incomplete_games = fresh.incomplete_games,
         written = fresh.written,
         replaced = fresh.replaced,
         duplicates = fresh.duplicates,
@@ -57,5 +63,5 @@ WHEN MATCHED THEN
         outcome = fresh.outcome,
         detail = fresh.detail
 WHEN NOT MATCHED THEN
-    INSERT (grading_run_id, operation, game_date, dag_id, run_id, run_type, holder_id, fencing_token, leased, unleased_reason, lease_wait_ms, gradable, graded, voided, pending, written, replaced, duplicates, started_at, finished_at, duration_ms, outcome, detail)
-    VALUES (fresh.grading_run_id, fresh.operation, fresh.game_date, fresh.dag_id, fresh.run_id, fresh.run_type, fresh.holder_id, fresh.fencing_token, fresh.leased, fresh.unleased_reason, fresh.lease_wait_ms, fresh.gradable, fresh.graded, fresh.voided, fresh.pending, fresh.written, fresh.replaced, fresh.duplicates, fresh.started_at, fresh.finished_at, fresh.duration_ms, fresh.outcome, fresh.detail);
+    INSERT (grading_run_id, operation, game_date, dag_id, run_id, run_type, holder_id, fencing_token, leased, unleased_reason, lease_wait_ms, gradable, graded, voided, pending, pending_no_box_score, pending_incomplete, incomplete_games, written, replaced, duplicates, started_at, finished_at, duration_ms, outcome, detail)
+    VALUES (fresh.grading_run_id, fresh.operation, fresh.game_date, fresh.dag_id, fresh.run_id, fresh.run_type, fresh.holder_id, fresh.fencing_token, fresh.leased, fresh.unleased_reason, fresh.lease_wait_ms, fresh.gradable, fresh.graded, fresh.voided, fresh.pending, fresh.pending_no_box_score, fresh.pending_incomplete, fresh.incomplete_games, fresh.written, fresh.replaced, fresh.duplicates, fresh.started_at, fresh.finished_at, fresh.duration_ms, fresh.outcome, fresh.detail);

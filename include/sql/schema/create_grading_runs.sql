@@ -14,14 +14,17 @@ CREATE TABLE IF NOT EXISTS nba_predictions.grading_runs (
     gradable INT64 OPTIONS (description = 'Gradable predictions'),
     graded INT64 OPTIONS (description = 'Rows graded'),
     voided INT64 OPTIONS (description = 'Rows voided'),
-    pending INT64 OPTIONS (description = 'Predictions whose game has no box score'),
+    pending INT64 OPTIONS (description = 'Predictions whose game has no complete box score'),
+    pending_no_box_score INT64 OPTIONS (description = 'Of these, those whose game has no box score'),
+    pending_incomplete INT64 OPTIONS (description = 'Of these, those whose game has a box score that is not complete'),
+    incomplete_games INT64 OPTIONS (description = 'Predicted games with a box score that is not complete'),
     written INT64 OPTIONS (description = 'Rows the date holds after the write'),
     replaced INT64 OPTIONS (description = 'Rows the date held before'),
     duplicates INT64 OPTIONS (description = 'Surplus rows found by the validation after the write'),
     started_at TIMESTAMP NOT NULL OPTIONS (description = 'When the run began'),
     finished_at TIMESTAMP OPTIONS (description = 'When the run was recorded'),
     duration_ms INT64 OPTIONS (description = 'Milliseconds of the guarded write itself, waiting left out'),
-    outcome STRING NOT NULL OPTIONS (description = 'graded, consolidated, aggregated, repaired, no_predictions, no_box_scores, no_staging_tables, refused or failed'),
+    outcome STRING NOT NULL OPTIONS (description = 'graded, consolidated, aggregated, repaired, no_predictions, no_box_scores, incomplete_games, no_staging_tables, refused or failed'),
     detail STRING OPTIONS (description = 'Why it failed or what was found')
 )
 PARTITION BY DATE(started_at)

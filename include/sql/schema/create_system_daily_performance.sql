@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS nba_predictions.system_daily_performance (
     predictions INT64 OPTIONS (description = 'Gradable predictions: graded + voided + pending'),
     graded INT64 OPTIONS (description = 'Predictions of players who played: correct + incorrect + pushes + passes'),
     voided INT64 OPTIONS (description = 'Predictions of players who did not play'),
-    pending INT64 OPTIONS (description = 'Predictions whose game has no box score yet'),
+    pending INT64 OPTIONS (description = 'Predictions whose game has no complete box score yet'),
     recommendations INT64 OPTIONS (description = 'OVER and UNDER among the graded and voided'),
     correct INT64 OPTIONS (description = 'OVER and UNDER that were right'),
     incorrect INT64 OPTIONS (description = 'OVER and UNDER that were wrong'),

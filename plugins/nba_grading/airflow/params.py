@@ -39,6 +39,14 @@ ALLOW_SHRINK = Param(
     section=EMERGENCY,
     description="Publish even if the date loses a larger share of its keys than GRADING_MAX_SHRINK.",
 )
+ACCEPT_GAMES = Param(
+    [],
+    type="array",
+    items={"type": "string", "minLength": 1},
+    title="Accept games",
+    section=EMERGENCY,
+    description="Ids of games of the date, one a line, that count as complete from now on: a game that was stopped early.",
+)
 DRY_RUN = Param(True, type="boolean", title="Dry run", description="Change nothing; report what would change.")
 TABLE = Param(PREDICTION_ACCURACY.name, type="string", enum=list(REPAIRABLE), title="Table", description="Table to change.")
 FROM_DATE = Param(type="string", format="date", title="First date", description="First date of the range, YYYY-MM-DD.")

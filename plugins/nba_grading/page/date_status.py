@@ -38,7 +38,7 @@ STATES: dict[str, State] = {
     "pending": State(
         "P",
         "partly pending",
-        "Wait for the box scores: heal_grading grades the rest within a day, or trigger grade_predictions once they are in.",
+        "Wait for complete box scores: heal_grading looks for yesterday's games every hour, and for older ones daily at 08:00 New York.",
         "dates-to-heal",
         "grade_predictions",
         REGRADE,
@@ -71,7 +71,7 @@ def state_of(day: Day, today: date) -> str:
 
 
 def ungraded_of(day: Day) -> int:
-    """The number of predictions without a grade whose game has a box score."""
+    """The number of predictions without a grade whose game is complete."""
     return max(0, int(day["gradable"] - day["pending"] - day["graded"] - day["voided"]))
 
 
@@ -101,8 +101,8 @@ def sentence(day: Day | None, today: date, findings: int | None) -> str:
     lead = "" if day["game_date"] == yesterday else f"No games on {yesterday}. The last date with games: "
     done = f"{day['graded'] + day['voided']:,} of {day['gradable']:,} gradable predictions are graded"
     parts = [
-        f"{day['pending']:,} {_wait(day['pending'])} for {_games(day['pending_games'])} box scores" if day["pending"] else "",
-        f"{ungraded_of(day):,} with a box score {_are(ungraded_of(day))} not" if ungraded_of(day) else "",
+        f"{day['pending']:,} {_wait(day['pending'])} for {_games(day['pending_games'])} complete box scores" if day["pending"] else "",
+        f"{ungraded_of(day):,} of complete games {_are(ungraded_of(day))} not" if ungraded_of(day) else "",
         f"{day['duplicates']:,} surplus {'row repeats' if day['duplicates'] == 1 else 'rows repeat'} a key" if day["duplicates"] else "",
         f"its newest run {'failed' if day['outcome'] == 'failed' else 'was refused'}" if day["outcome"] in NOT_DONE else "",
     ]

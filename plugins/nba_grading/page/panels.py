@@ -101,7 +101,8 @@ class Panels:
     def _calendar(self, season: int) -> dict[str, Any]:
         first, last = date_status.season_range(season)
         today = self._today_there()
-        rows = self._rows("page/summarize_season", {"first": first, "last": last})
+        bound = self._settings.grading_complete_minutes
+        rows = self._rows("page/summarize_season", {"first": first, "last": last, "complete_minutes": bound})
         shown = [{**row, "state": date_status.state_of(row, today), "ungraded": date_status.ungraded_of(row)} for row in rows]
         return {"first": first, "last": max([row["game_date"] for row in rows], default=first), "today": today, "days": shown}
 

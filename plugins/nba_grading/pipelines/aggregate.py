@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import partial
 
 from nba_grading.events import get_logger
 from nba_grading.game_dates import season_of
@@ -17,6 +18,7 @@ from nba_grading.guarded_write.claim import ClaimedDates
 from nba_grading.guarded_write.publish import write_dates
 from nba_grading.guarded_write.work import WriteReport, WriteRequest
 from nba_grading.guarded_write.write import Write
+from nba_grading.pipelines.grade import complete_minutes
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import load_sql, render_sql
@@ -47,12 +49,14 @@ def refresh(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) 
     The parameter ``versions`` has, by date, the version that ``find_stale`` returned before anything of the date was read: grades that are
     published meanwhile make it stale again. Before the summary, the days that its periods cover must have been refreshed to that version.
     """
-    table, params = _AGGREGATE[claimed.operation], {"grading_run_id": request.grading_run_id}
+    table = _AGGREGATE[claimed.operation]
+    more = {SYSTEM_DAILY_PERFORMANCE.name: complete_minutes, PREDICTION_PERFORMANCE_SUMMARY.name: partial(_window, claimed.dates)}
+    params = {"grading_run_id": request.grading_run_id, **more.get(table.name, dict)()}
     versions: Versions = request.params["versions"]
     write = Write(
         table,
         _ROWS[table.name](),
-        {**params, **_window(claimed.dates)} if table is PREDICTION_PERFORMANCE_SUMMARY else params,
+        params,
         grading_run_id=request.grading_run_id,
         max_shrink=ANY_SHRINK,
         source_versions={day: versions[day] for day in claimed.dates},

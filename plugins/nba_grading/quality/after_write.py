@@ -43,6 +43,9 @@ def validate_dates(warehouse: Warehouse, reported: Mapping[date, Mapping[str, An
             count = facts["invalid_confidence"]
             sentence = f"{count} predictions have a confidence outside 0-100; they were graded without one"
             findings[day].append(Finding("invalid_confidence", "warn", sentence))
+        if facts.get("unknown_games"):
+            sentence = f"no row of {facts['unknown_games']} games has minutes, so whether their box scores are complete is unknown; they were graded"
+            findings[day].append(Finding("completeness_unknown", "warn", sentence))
         _log_count(PREDICTION_ACCURACY, day, int(row["surplus_rows"]))
         log_findings(findings[day], day)
         if not findings[day]:

@@ -1,8 +1,8 @@
 """The daily checks of the data: each is a SELECT in ``include/sql/quality`` whose value is compared with thresholds and stored.
 
 A check is one file, ``<number>_<name>.sql``. Its leading comment lines, up to ``-- Params:``, are YAML with the keys of ``Header``. The SELECT
-may use ``@day`` (DATE, the day that is checked), ``@week_start`` (DATE, six days before) and ``@as_of`` (TIMESTAMP, the moment of the
-check). A user adds a check by adding such a file; docs/quality.md shows how.
+may use ``@day`` (DATE, the day that is checked), ``@week_start`` (DATE, six days before), ``@as_of`` (TIMESTAMP, the moment of the check)
+and ``@complete_minutes`` (INT64, the setting GRADING_COMPLETE_MINUTES). A user adds a check by adding such a file; docs/quality.md shows how.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from nba_grading.events import get_logger
-from nba_grading.settings import Limit
+from nba_grading.settings import Limit, get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import SQL_DIR, SqlFolder, load_sql, render_sql
@@ -177,6 +177,7 @@ def record_results(warehouse: Warehouse, run_id: str, day: date, checked_at: dat
 def _run(warehouse: Warehouse, check: Check, day: date, as_of: datetime) -> Result:
     started = time.monotonic()
     available: Params = {"day": day, "week_start": day - timedelta(days=6), "as_of": as_of}
+    available["complete_minutes"] = get_settings().grading_complete_minutes
     text = render_sql("quality/results/count_rows", check=check.text) if check.measures == "rows" else check.text
     try:
         rows = warehouse.query(text, {name: value for name, value in available.items() if re.search(rf"@{name}\b", text)})

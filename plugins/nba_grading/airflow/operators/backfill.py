@@ -49,6 +49,7 @@ class GradeDatesOperator(GuardedWriteOperator):
         self.game_dates = game_dates
         self._progress: dict[str, str] = {}
         self._repairs: list[dict[str, Any]] = []
+        self._missing: dict[date, str | None] = {}
 
     def execute(self, context: Context, event: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Grade the chunk, or defer until its turn. ``event`` ends a wait for a lease."""
@@ -77,10 +78,11 @@ class GradeDatesOperator(GuardedWriteOperator):
         for day, found in inputs.items():
             log.info("inputs_counted", game_date=day, **vars(found), outcome=found.outcome)
         rows = [
-            {"game_date": day, "outcome": found.outcome, "gradable": found.gradable, "pending": found.gradable, "graded": 0, "voided": 0}
+            {"game_date": day, "outcome": found.outcome, "detail": found.describe(day), **found.pending}
             for day, found in inputs.items()
             if found.outcome != "ready"
         ]
+        self._missing = {day: found.describe(day) for day, found in inputs.items()}
         self._record(context, rows, began)
         return [day for day, found in inputs.items() if found.outcome == "ready"]
 
@@ -94,7 +96,7 @@ class GradeDatesOperator(GuardedWriteOperator):
                 **each,
                 "outcome": "failed" if day in settled.fatal else "graded",
                 "duplicates": settled.surplus[day],
-                "detail": settled.details[day] or None,
+                "detail": "; ".join(filter(None, (self._missing.get(day), settled.details[day]))) or None,
             }
             for day, each in reported.items()
         ]

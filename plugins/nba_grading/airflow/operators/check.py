@@ -104,29 +104,34 @@ class CheckOperator(BaseOperator):
 
 
 class CheckInputsOperator(CheckOperator):
-    """Check whether a date can be graded; returns the date and the counts of ``grade.Inputs``.
+    """Check whether a date can be graded; returns the date, the counts of ``grade.Inputs``, and in ``missing`` a sentence about
+    the games that are not complete, or None.
 
-    Without predictions the run is skipped. Without a box score a scheduled run waits, deferred, for as long as the setting says; any
-    other run is skipped.
+    Without predictions the run is skipped. While a predicted game is not complete a scheduled run waits, deferred, for as long as the
+    setting says; it then grades the games that are, as any other run does at once. Without a complete game the run is skipped. Games that
+    the parameter accept_games names count as complete from then on.
     """
 
     def look(self, context: Context, game_date: date) -> dict[str, Any]:
-        """The counts, if there are predictions and a box score."""
-        from nba_grading.pipelines.grade import count_inputs
+        """The counts, if there are predictions and a complete game."""
+        from nba_grading.pipelines.grade import UnknownGame, accept_games, count_inputs
 
-        inputs = count_inputs(make_warehouse(context), [game_date])[game_date]
+        warehouse, accepted = make_warehouse(context), context["params"].get("accept_games")
+        if accepted:
+            try:
+                accept_games(warehouse, game_date, accepted, f"{context['ti'].dag_id}/{context['ti'].run_id}")
+            except UnknownGame as error:
+                raise ParamsRefused(str(error)) from None
+        inputs = count_inputs(warehouse, [game_date])[game_date]
         log.info("inputs_counted", game_date=game_date, **vars(inputs), outcome=inputs.outcome)
+        if not inputs.are_complete and run_type(context) == "scheduled":
+            self._wait_for_games(context, inputs.describe(game_date))
         if inputs.outcome == "ready":
-            return vars(inputs)
-        if inputs.outcome == "no_box_scores" and run_type(context) == "scheduled":
-            self._wait_for_box_scores(context)
-        detail = {
-            "no_predictions": f"no gradable predictions for {game_date}: nothing to grade",
-            "no_box_scores": f"none of the {inputs.games} games predicted for {game_date} has a box score: grade the date once they are in",
-        }[inputs.outcome]
-        self.skip(context, game_date, inputs.outcome, detail, gradable=inputs.gradable, pending=inputs.gradable, graded=0, voided=0)
+            return {**vars(inputs), "missing": inputs.describe(game_date)}
+        detail = inputs.describe(game_date) or f"no gradable predictions for {game_date}: nothing to grade"
+        self.skip(context, game_date, inputs.outcome, detail, **inputs.pending)
 
-    def _wait_for_box_scores(self, context: Context) -> None:
+    def _wait_for_games(self, context: Context, missing: str | None) -> None:
         settings, dag_run = get_settings(), context["dag_run"]
         since = dag_run.start_date or dag_run.run_after
         left_s = settings.grading_box_score_wait_seconds - (datetime.now(tz=UTC) - since).total_seconds()
@@ -134,7 +139,7 @@ class CheckInputsOperator(CheckOperator):
             return
         # Not sooner than the end of this task's process is noticed: see settle_seconds.
         pause = timedelta(seconds=max(min(left_s, settings.grading_box_score_poll_seconds), settle_seconds()))
-        log.info("box_scores_awaited", left_s=round(left_s), next_check_s=pause.total_seconds())
+        log.info("games_awaited", missing=missing, left_s=round(left_s), next_check_s=pause.total_seconds())
         trigger = DateTimeTrigger(moment=datetime.now(tz=UTC) + pause)
         # A triggerer that is down must not keep the run waiting for ever.
         self.defer(trigger=trigger, method_name="resume", timeout=pause + timedelta(seconds=DEFERRAL_GRACE_SECONDS))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from nba_grading.airflow.context import make_warehouse, run_link
+from nba_grading.airflow.context import make_warehouse, run_link, run_type
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import raise_alert, resolve
 from nba_grading.alerts import messages as alerts
@@ -24,23 +24,57 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
+# When the scheduled run of grade_predictions grades yesterday, and when heal_grading looks at all dates: hours of New York.
+GRADED_AT, LOOKS_AT_ALL_AT = time(6), time(8)
+# Yesterday's games are looked for every hour; a date that keeps failing is left to the next day's look.
+MOST_FAILURES = 3
+
+
 def find_dates_to_heal(context: Context) -> list[dict[str, Any]]:
     """The params of the run of backfill_grades to start, one or none; skipped when no date needs one.
 
-    Dates that failed least often in the last week come first, then the oldest, so that dates which always fail do not block the others.
+    The first scheduled run of a day, and one that is started by hand, looks at all dates of the last GRADING_HEAL_DAYS, and raises an alert. Dates
+    that failed least often in the last week come first, then the oldest, so that dates which always fail do not block the others. The
+    scheduled runs after it look at yesterday alone. Yesterday is left out until the wait of its scheduled run is over.
     """
-    settings, run_after = get_settings(), context["dag_run"].run_after
-    # The scheduled run grades yesterday, and may still be waiting for its box scores.
-    last = (run_after.astimezone(NEW_YORK) if run_after else datetime.now(tz=NEW_YORK)).date() - timedelta(days=2)
+    now = (context["dag_run"].run_after or datetime.now(tz=UTC)).astimezone(NEW_YORK)
+    if run_type(context) == "scheduled" and now.time() >= time(LOOKS_AT_ALL_AT.hour + 1):
+        return _late_games(context, now)
+    return _all_dates(context, now)
+
+
+def _late_games(context: Context, now: datetime) -> list[dict[str, Any]]:
+    yesterday = now.date() - timedelta(days=1)
+    if _newest_day(now) < yesterday:
+        raise AirflowSkipException(f"the scheduled run of {yesterday} may still wait for its games")
+    rows = [row for row in _list_dates(context, yesterday, yesterday) if row["failed_runs"] < MOST_FAILURES]
+    if not rows:
+        raise AirflowSkipException(f"every complete game of {yesterday} is graded, or its grading has failed {MOST_FAILURES} times")
+    return [{"from_date": str(yesterday), "to_date": str(yesterday), "dates": [str(yesterday)], "regrade": True}]
+
+
+def _newest_day(now: datetime) -> date:
+    """Yesterday, or the day before while the scheduled run of yesterday may still wait for its games."""
+    wait_ends = datetime.combine(now.date(), GRADED_AT, NEW_YORK) + timedelta(seconds=get_settings().grading_box_score_wait_seconds)
+    return now.date() - timedelta(days=1 if now >= wait_ends else 2)
+
+
+def _list_dates(context: Context, first: date, last: date) -> list[dict[str, Any]]:
+    from nba_grading.pipelines.grade import complete_minutes
+
     with fail_for_good():
-        found = make_warehouse(context).query_file(
-            "healing/list_dates_to_heal", {"first": last - timedelta(days=settings.grading_heal_days), "last": last}
-        )
+        found = make_warehouse(context).query_file("healing/list_dates_to_heal", {"first": first, "last": last, **complete_minutes()})
     for row in found:
         log.info("date_to_heal", **row)
+    return found
+
+
+def _all_dates(context: Context, now: datetime) -> list[dict[str, Any]]:
+    settings, last = get_settings(), _newest_day(now)
+    found = _list_dates(context, last - timedelta(days=settings.grading_heal_days), last)
     if not found:
-        resolve(context, [incident_name(alerts.DATES_TO_HEAL)], "Every date with predictions and box scores is graded, and up to date.")
-        raise AirflowSkipException("every date with predictions and box scores is graded, and no box score was corrected since")
+        resolve(context, [incident_name(alerts.DATES_TO_HEAL)], "Every complete game with predictions is graded, and its grades are up to date.")
+        raise AirflowSkipException("every complete game with predictions is graded, and no box score was corrected since")
     dates = [_describe(row) for row in found]
     most = settings.grading_heal_dates
     raise_alert(context, alerts.dates_to_heal(run_link(context), regraded=dates[:most], listed=dates[most:], limit=most))

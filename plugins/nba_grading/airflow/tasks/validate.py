@@ -39,14 +39,17 @@ class Settled:
     fatal: frozenset[date]
 
 
-def validate_written_date(context: Context, game_date: str, reported: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Check the date that was just written, alert on findings, and announce it to consumers of the asset. ``reported`` has its facts.
+def validate_written_date(context: Context, checked: Mapping[str, Any], reported: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Check the date that was just written, alert on findings, and announce it to consumers of the asset.
+
+    ``checked`` is the result of CheckInputsOperator, ``reported`` has the facts of the write.
 
     Returns the params of the runs of remove_duplicates that repair it without approval: one, or none. Raises AirflowFailException on
     findings of severity fail; whether duplicates are among those is a setting.
     """
-    settled = settle_grades(context, make_warehouse(context), {parse_game_date(game_date): reported[0]})
-    return conclude(context, settled, parse_game_date(game_date), GRADES)
+    day = parse_game_date(checked["game_date"])
+    settled = settle_grades(context, make_warehouse(context), {day: reported[0]})
+    return conclude(context, settled, day, GRADES, checked["missing"])
 
 
 def settle_grades(context: Context, warehouse: Warehouse, reported: Mapping[date, Mapping[str, Any]]) -> Settled:

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from tests.reference_grader import COMPLETE_MINUTES, is_complete
+from tests.reference_grader import COMPLETE_MINUTES, cannot_be_judged, is_complete
 
 Row = dict[str, Any]
 
@@ -26,8 +26,7 @@ def aggregate_day(grades: Iterable[Row], predictions: Iterable[Row], box_scores:
     for row in box_scores:
         if row["game_date"] == game_date:
             games[row["game_id"]].append(row)
-    without_minutes = {game_id for game_id, rows in games.items() if all(row.get("minutes_played") is None for row in rows)}
-    played = without_minutes | {game_id for game_id, rows in games.items() if is_complete(rows, COMPLETE_MINUTES)}
+    played = {game_id for game_id, rows in games.items() if cannot_be_judged(rows) or is_complete(rows, COMPLETE_MINUTES)}
     waiting: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for row in predictions:
         gradable = row.get("is_active") is not False and row.get("invalidation_reason") is None

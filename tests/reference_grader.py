@@ -42,12 +42,16 @@ class Graded:
     unknown_games: set[str] = field(default_factory=set)
 
     @property
+    def pending(self) -> int:
+        return self.no_box_score + self.incomplete
+
+    @property
     def counts(self) -> dict[str, int]:
         return {
             "gradable": self.gradable,
             "graded": self.graded,
             "voided": self.voided,
-            "pending": self.no_box_score + self.incomplete,
+            "pending": self.pending,
             "pending_no_box_score": self.no_box_score,
             "pending_incomplete": self.incomplete,
             "incomplete_games": len(self.incomplete_games),
@@ -73,7 +77,7 @@ def grade(
         if game_id not in games:
             done.no_box_score += 1
             continue
-        if game_id not in accepted and all(row.get("minutes_played") is None for row in games[game_id]):
+        if game_id not in accepted and cannot_be_judged(games[game_id]):
             done.unknown_games.add(game_id)
         elif game_id not in accepted and not is_complete(games[game_id], bound):
             done.incomplete += 1
@@ -91,8 +95,13 @@ def grade(
     return done
 
 
+def cannot_be_judged(rows: Collection[Row]) -> bool:
+    """Rule 3: players scored, but no row has minutes."""
+    return all(row.get("minutes_played") is None for row in rows) and any((row.get("points") or 0) > 0 for row in rows)
+
+
 def is_complete(rows: Iterable[Row], bound: int) -> bool:
-    """Rule 3, for a game some of whose rows have minutes: rows of two teams, and each team's minutes add up to the bound; 0 switches it off."""
+    """Rule 3, for a game that can be judged: rows of two teams, and each team's minutes add up to the bound; 0 switches it off."""
     if bound == 0:
         return True
     minutes: dict[str, Decimal] = {}

@@ -25,11 +25,11 @@ from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable, read_inputs
 from commands.load import load_directory
 from commands.sample import FIRST_DATE, WRONG_CONFIDENCES, write_sample
 from nba_grading.guarded_write.work import WriteRequest
-from nba_grading.pipelines.grade import grade_dates
+from nba_grading.pipelines.grade import complete_minutes, grade_dates
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
 from tests.emulator.small_date import unleased
-from tests.reference_grader import NOT_COMPARED, Graded, grade
+from tests.reference_grader import COMPLETE_MINUTES, NOT_COMPARED, Graded, grade, is_complete
 from tests.sizes import examples
 
 Row = dict[str, Any]
@@ -50,6 +50,8 @@ MADE_AT = datetime(2025, 11, 4, 12, tzinfo=UTC)
 MOMENTS = (None, MADE_AT, MADE_AT + timedelta(microseconds=1), MADE_AT + timedelta(hours=1))
 POINTS = (None, None, 0, 0, 0, 1, 15, 20, 20, 25, 26, 41)
 MINUTES = (None, "0", "0.05", "12", "31.75", "48")
+TEAMS = (*4 * (("DET", "LAC"),), ("DET",), (None,), ("DET", "LAC", "BOS"), ("DET", "LAC", None))
+TARGETS = ("235", "235", "240", "265", "234.999999999", "120", None)
 FIRST_BATCH = date(2025, 11, 1)
 DAYS = count()
 
@@ -92,13 +94,18 @@ def predictions_of(rng: random.Random, game_date: date, size: int) -> list[Row]:
 
 
 def box_scores_of(rng: random.Random, game_date: date) -> list[Row]:
-    """One game in five is not played, one player in six is missing from a game that is; every second game that is played is complete."""
-    return [row for game_id in GAMES if rng.random() > 0.2 for row in box_score_of(rng, game_date, game_id)]
+    """The first game is complete; of the others one in five is not played, and half are not complete. One player in six has no row."""
+    complete, *others = GAMES
+    rows = box_score_of(rng, game_date, complete, ("DET", "LAC"), "240")
+    for game_id in others:
+        if rng.random() > 0.2:
+            made = box_score_of(rng, game_date, game_id, rng.choice(TEAMS), rng.choice(TARGETS))
+            rows += [{**row, "minutes_played": None} for row in made] if rng.random() < 0.1 else made
+    return rows
 
 
-def box_score_of(rng: random.Random, game_date: date, game_id: str) -> list[Row]:
-    """The rows of one game: of 0 to 3 teams, with minutes that add up to less than the bound, just to it, to more, or without any."""
-    teams = rng.choice((("DET", "LAC"), ("DET", "LAC"), ("DET", "LAC"), ("DET", "LAC"), ("DET",), (None,), ("DET", "LAC", "BOS"), ("DET", "LAC", None)))
+def box_score_of(rng: random.Random, game_date: date, game_id: str, teams: Sequence[str | None], target: str | None) -> list[Row]:
+    """The rows of one game, in which the minutes of each team add up to the target; without one, to what the players have."""
     rows: list[Row] = [
         {
             "player_lookup": player,
@@ -115,12 +122,9 @@ def box_score_of(rng: random.Random, game_date: date, game_id: str) -> list[Row]
         if rng.random() > 0.17
     ]
     # The players of the bench, of whom nothing was predicted, make up the minutes of each team.
-    target = rng.choice(("235", "235", "240", "265", "234.999999999", "120", None))
     for team in teams if target else ():
         played = sum((row["minutes_played"] or Decimal(0) for row in rows if row["team_abbr"] == team), Decimal(0))
         rows.append({**rows[0], "player_lookup": f"bench {team}", "team_abbr": team, "minutes_played": Decimal(target) - played} if rows else {})
-    if rng.random() < 0.1:
-        rows = [{**row, "minutes_played": None} for row in rows]
     return [row for row in rows if row]
 
 
@@ -241,3 +245,58 @@ def test_grading_twice_gives_the_same_rows_from_a_newer_write(
     assert second["fencing_token"] > first["fencing_token"]
     query = f"SELECT DISTINCT fencing_token FROM {PREDICTION_ACCURACY.full_name}"
     assert [row["fencing_token"] for row in bigquery_client.query(query).result(timeout=60)] == [second["fencing_token"]]
+
+
+def whole_games(rng: random.Random, game_date: date) -> list[Row]:
+    """Complete box scores of every game; who has points has minutes."""
+    rows = [row for game_id in GAMES for row in box_score_of(rng, game_date, game_id, ("DET", "LAC"), "240")]
+    return [{**row, "minutes_played": Decimal(0)} if row["points"] and row["minutes_played"] is None else row for row in rows]
+
+
+def damaged(rng: random.Random, box_scores: Sequence[Row], damage: str, share: float) -> list[Row]:
+    """The box scores, some games with a share of its rows gone, or with all its minutes cut to a share."""
+    hit = set(rng.sample(GAMES, k=rng.randint(1, len(GAMES))))
+    if damage == "rows":
+        return [row for row in box_scores if row["game_id"] not in hit or rng.random() > share]
+    cut = Decimal(str(round(share, 3)))
+    return [
+        {**row, "minutes_played": (row["minutes_played"] * cut).quantize(Decimal("1e-9"))} if row["game_id"] in hit and row["minutes_played"] else row
+        for row in box_scores
+    ]
+
+
+@settings(
+    max_examples=examples(8, full=60),
+    deadline=None,
+    derandomize=True,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(seed=st.integers(0, 2**32 - 1), damage=st.sampled_from(("rows", "minutes")), share=st.floats(0, 1))
+@pytest.mark.timeout(600)
+def test_a_damaged_box_score_voids_and_grades_nothing_and_heals_to_the_grades_of_the_whole_one(
+    seed: int, damage: str, share: float, bigquery_client: bigquery.Client, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    rng = random.Random(seed)
+    day = FIRST_BATCH + timedelta(days=next(DAYS))
+    predictions, box_scores = predictions_of(rng, day, 300), whole_games(rng, day)
+    whole = grade(predictions, box_scores, day)
+    scores = damaged(rng, box_scores, damage, share)
+    complete = {game_id for game_id in GAMES if is_complete([row for row in scores if row["game_id"] == game_id], COMPLETE_MINUTES)}
+
+    write_files(tmp_path, predictions, scores)
+    load_directory(bigquery_client, tmp_path)
+    [report] = grade_on_emulator(warehouse, day).values()
+    stored = stored_rows(bigquery_client, day)
+    assert_same(stored, grade(predictions, scores, day))
+    assert {row["game_id"] for row in stored} <= complete, "no grade, and so no void, of a game that is not complete"
+    assert report["pending"] == whole.gradable - len(stored)
+
+    write_files(tmp_path, predictions, box_scores)
+    load_directory(bigquery_client, tmp_path)
+    to_heal = {"first": day, "last": day, **complete_minutes()}
+    rows = warehouse.query_file("healing/list_dates_to_heal", to_heal)
+    assert sum(int(row["ungraded_predictions"]) for row in rows) == whole.gradable - len(stored)
+    grade_on_emulator(warehouse, day)
+    assert_same(stored_rows(bigquery_client, day), whole)
+    assert [row for row in warehouse.query_file("healing/list_dates_to_heal", to_heal) if row["ungraded_predictions"]] == []

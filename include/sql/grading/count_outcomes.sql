@@ -19,7 +19,7 @@ box_scores AS (
         game_date,
         game_id,
         complete_minutes >= @complete_minutes AS is_complete,
-        NOT has_minutes AND NOT is_accepted AS is_unknown
+        is_unknown AND NOT is_accepted AS is_unknown
     FROM nba_predictions.game_completeness
     WHERE game_date IN UNNEST(@game_dates)
 ),

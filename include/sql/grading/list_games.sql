@@ -5,7 +5,7 @@ SELECT
     box_score_rows,
     teams,
     least_minutes,
-    has_minutes,
+    is_unknown,
     is_accepted,
     complete_minutes >= @complete_minutes AS is_complete
 FROM nba_predictions.game_completeness

@@ -9,7 +9,8 @@ WITH teams AS (
         game_id,
         team_abbr,
         COUNT(*) AS box_score_rows,
-        SUM(minutes_played) AS minutes
+        SUM(minutes_played) AS minutes,
+        LOGICAL_OR(COALESCE(points > 0, FALSE)) AS has_points
     FROM nba_box_scores.player_game_summary
     GROUP BY game_date, game_id, team_abbr
 ),
@@ -21,7 +22,8 @@ games AS (
         SUM(box_score_rows) AS box_score_rows,
         COUNT(team_abbr) AS teams,
         MIN(IF(team_abbr IS NULL, NULL, COALESCE(minutes, 0))) AS least_minutes,
-        LOGICAL_OR(minutes IS NOT NULL) AS has_minutes
+        LOGICAL_OR(minutes IS NOT NULL) AS has_minutes,
+        LOGICAL_OR(has_points) AS has_points
     FROM teams
     GROUP BY game_date, game_id
 ),
@@ -41,10 +43,12 @@ SELECT
     games.teams,
     games.least_minutes,
     games.has_minutes,
+    -- Players scored, and no row has minutes: the source has none. Rows of players who did not play, alone, are a part of a box score.
+    games.has_points AND NOT games.has_minutes AS is_unknown,
     COALESCE(accepted.is_accepted, FALSE) AS is_accepted,
     -- Accepted, or without minutes, which cannot be judged: complete for every bound. Otherwise by the team with the fewest minutes.
     CASE
-        WHEN accepted.is_accepted OR NOT games.has_minutes THEN 1000000
+        WHEN accepted.is_accepted OR (games.has_points AND NOT games.has_minutes) THEN 1000000
         WHEN games.teams = 2 THEN GREATEST(games.least_minutes, 0)
         ELSE 0
     END AS complete_minutes

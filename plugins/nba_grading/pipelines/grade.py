@@ -74,7 +74,9 @@ class Inputs:
 def count_inputs(warehouse: Warehouse, dates: Sequence[date]) -> dict[date, Inputs]:
     """Count the inputs of each date, in one query."""
     rows = warehouse.query_file("grading/count_inputs", {"game_dates": list(dates), **complete_minutes()})
-    return {row.pop("counted_date"): Inputs(**{name: value if name == "pending_games" else int(value) for name, value in row.items()}) for row in rows}
+    return {
+        row.pop("counted_date"): Inputs(pending_games=row.pop("pending_games"), **{name: int(value) for name, value in row.items()}) for row in rows
+    }
 
 
 def complete_minutes() -> Params:

@@ -30,7 +30,7 @@ class LeaseWaitTimeout(AirflowFailException):
 
 def outcome_of(error: Exception) -> dict[str, str]:
     """The outcome and detail of an error in the record of the run; a refusal is not a failure of the operation."""
-    return {**({"outcome": "refused"} if isinstance(error, AuditRefused) else {}), "detail": f"{type(error).__name__}: {error}"}
+    return {**({"outcome": "refused"} if isinstance(error, (AuditRefused, ParamsRefused)) else {}), "detail": f"{type(error).__name__}: {error}"}
 
 
 @contextmanager

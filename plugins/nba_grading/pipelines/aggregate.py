@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import date, timedelta
-from functools import partial
 
 from nba_grading.events import get_logger
 from nba_grading.game_dates import season_of
@@ -50,8 +49,11 @@ def refresh(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) 
     published meanwhile make it stale again. Before the summary, the days that its periods cover must have been refreshed to that version.
     """
     table = _AGGREGATE[claimed.operation]
-    more = {SYSTEM_DAILY_PERFORMANCE.name: complete_minutes, PREDICTION_PERFORMANCE_SUMMARY.name: partial(_window, claimed.dates)}
-    params = {"grading_run_id": request.grading_run_id, **more.get(table.name, dict)()}
+    params: Params = {"grading_run_id": request.grading_run_id}
+    if table is SYSTEM_DAILY_PERFORMANCE:
+        params = {**params, **complete_minutes()}
+    if table is PREDICTION_PERFORMANCE_SUMMARY:
+        params = {**params, **_window(claimed.dates)}
     versions: Versions = request.params["versions"]
     write = Write(
         table,

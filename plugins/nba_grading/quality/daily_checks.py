@@ -176,8 +176,8 @@ def record_results(warehouse: Warehouse, run_id: str, day: date, checked_at: dat
 
 def _run(warehouse: Warehouse, check: Check, day: date, as_of: datetime) -> Result:
     started = time.monotonic()
-    available: Params = {"day": day, "week_start": day - timedelta(days=6), "as_of": as_of}
-    available["complete_minutes"] = get_settings().grading_complete_minutes
+    bound = get_settings().grading_complete_minutes
+    available: Params = {"day": day, "week_start": day - timedelta(days=6), "as_of": as_of, "complete_minutes": bound}
     text = render_sql("quality/results/count_rows", check=check.text) if check.measures == "rows" else check.text
     try:
         rows = warehouse.query(text, {name: value for name, value in available.items() if re.search(rf"@{name}\b", text)})

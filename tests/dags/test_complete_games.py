@@ -35,8 +35,7 @@ def predict(warehouse: Warehouse, *games: str, day: date = DAY) -> None:
 def play(warehouse: Warehouse, game: str, minutes: Sequence[str] = ("240", "240"), day: date = DAY) -> None:
     """A box score of one player of each team, with these minutes."""
     rows = [
-        f"('{player}', '{game}', DATE '{day}', '{team}', 25, {each})"
-        for player, team, each in zip(("p", "q"), ("DET", "LAC"), minutes, strict=False)
+        f"('{player}', '{game}', DATE '{day}', '{team}', 25, {each})" for player, team, each in zip(("p", "q"), ("DET", "LAC"), minutes, strict=False)
     ]
     columns = "player_lookup, game_id, game_date, team_abbr, points, minutes_played"
     warehouse.dml(f"INSERT INTO nba_box_scores.player_game_summary ({columns}) VALUES {', '.join(rows)}")

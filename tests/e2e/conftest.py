@@ -23,6 +23,7 @@ from tests.conftest import bigquery_client_of
 from tests.lineage_receiver import LineageReceiver, receive_lineage
 
 DATES = 4
+LEASE_STUCK_SECONDS = 45
 
 
 class StatsdReceiver:
@@ -66,7 +67,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, statsd: StatsdReceiver, line
         # The page's tests change what it shows.
         environment.setenv("GRADING_PAGE_CACHE_SECONDS", "3")
         # A lease that nobody renews is stuck after 45 s, and the sample's days are small.
-        environment.setenv("LEASE_STUCK_SECONDS", "45")
+        environment.setenv("LEASE_STUCK_SECONDS", str(LEASE_STUCK_SECONDS))
         environment.setenv("GRADING_QUALITY_THRESHOLDS", '{"predictions_per_game": {"warn_below": 10}}')
         stack.up()
     try:

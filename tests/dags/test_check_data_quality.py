@@ -148,7 +148,7 @@ def test_a_staging_table_of_a_week_ago_is_orphaned_and_a_new_one_is_not(warehous
 
 def test_a_day_without_games_is_its_own_result_and_no_warning(warehouse: Warehouse) -> None:
     found = checked(warehouse)
-    needing = {"predictions_per_game", "ungraded_predictions", "hours_since_prediction", "systems_predicting"}
+    needing = {"predictions_per_game", "ungraded_predictions", "hours_since_prediction", "systems_predicting", "void_share_change", "incomplete_games"}
     assert {name for name, (status, _) in found.items() if status == "no_games"} == needing
     assert {status for name, (status, _) in found.items() if name not in needing} == {"passed"}
 
@@ -166,11 +166,11 @@ def test_a_check_that_raises_is_broken_and_the_others_run(warehouse: Warehouse, 
 def test_a_check_that_a_user_adds_may_select_the_offending_rows(warehouse: Warehouse, tmp_path: Path) -> None:
     fill(warehouse)
     (tmp_path / "11_no_team.sql").write_text(
-        "-- title: Box scores without a team.\n-- unit: box scores\n-- measures: rows\n-- warn_above: 1\n-- next_step: Ask the feed's owner.\n"
-        "-- Params: day DATE\nSELECT player_lookup, game_id\nFROM nba_box_scores.player_game_summary\nWHERE game_date = @day AND team_abbr IS NULL;\n"
+        "-- title: Box scores without an opponent.\n-- unit: box scores\n-- measures: rows\n-- warn_above: 1\n-- next_step: Ask the feed's owner.\n"
+        "-- Params: day DATE\nSELECT player_lookup, game_id\nFROM nba_box_scores.player_game_summary\nWHERE game_date = @day AND opponent_team_abbr IS NULL;\n"
     )
     [result] = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
-    assert (result.status, result.value) == ("warned", 2)
+    assert (result.status, result.value) == ("warned", 4)
     assert '"player_lookup":"p0"' in str(result.detail)
 
 
@@ -231,7 +231,7 @@ def test_thresholds_are_a_setting() -> None:
     thresholds = read_settings({"GRADING_QUALITY_THRESHOLDS": '{"predictions_per_game": {"warn_above": 1000}}'}).grading_quality_thresholds
     [check] = [one for one in load_checks(thresholds) if one.name == "predictions_per_game"]
     assert (check.judge(Decimal(1000)), check.judge(Decimal(1001)), check.judge(None)) == ("passed", "warned", "passed")
-    assert check.limits["warn_below"] == 300, "the setting overrides only the thresholds that it names"
+    assert check.limits["warn_below"] == 40, "the setting overrides only the thresholds that it names"
 
 
 def test_every_check_names_a_heading_of_the_runbook_and_every_file_is_one(repository: Path) -> None:
@@ -247,10 +247,10 @@ def test_results_recorded_twice_are_stored_once(warehouse: Warehouse) -> None:
     for _ in range(2):
         record_results(warehouse, "run1", DAY, NOON, results)
     rows = warehouse.query("SELECT check_name, status, value, warn_below, detail FROM nba_predictions.data_quality_results ORDER BY check_name")
-    assert {row["check_name"]: (row["status"], float(row["value"])) for row in rows} == RIGHT
+    assert {row["check_name"]: (row["status"], None if row["value"] is None else float(row["value"])) for row in rows} == RIGHT
     assert len(rows) == len(RIGHT)
     [volume] = [row for row in rows if row["check_name"] == "predictions_per_game"]
-    assert (volume["warn_below"], volume["detail"]) == (5, "of 6 systems, on 2 games")
+    assert (volume["warn_below"], volume["detail"]) == (5, "12 predictions of 6 systems for 2 games; 0 games have none")
 
 
 @pytest.mark.usefixtures("metadata_database")

@@ -33,7 +33,7 @@ DAG_IDS = {
     "restore_from_backup",
     "review_models",
 }
-EMERGENCY_PARAMS = {"allow_shrink", "override_breaker", "use_lease"}
+EMERGENCY_PARAMS = {"accept_games", "allow_shrink", "override_breaker", "use_lease"}
 # Options of docker-compose.yaml that are about its containers alone, or choices of development.
 COMPOSE_ONLY = re.compile(r"AIRFLOW__(CELERY__\w+|CORE__(EXECUTOR|LOAD_EXAMPLES|DAGS_ARE_PAUSED_AT_CREATION|SIMPLE_AUTH\w+)|SCHEDULER__\w+)")
 GUARDED_WRITES = {

@@ -165,12 +165,12 @@ def test_every_panel_is_one_query_with_its_dates_as_parameters(client: TestClien
         assert client.get(f"/api/{panel}").status_code == 200
         assert len([name for name, _ in tables.asked if name != "page/list_seasons"]) == 1, tables.asked
     settled(client, "calendar")
-    assert tables.asked[-1] == ("page/summarize_season", {"first": date(2025, 10, 1), "last": date(2026, 9, 30)})
+    assert tables.asked[-1] == ("page/summarize_season", {"first": date(2025, 10, 1), "last": date(2026, 9, 30), "complete_minutes": 235})
 
 
 def test_today_is_one_sentence_with_its_day(client: TestClient, tables: Tables) -> None:
     data = client.get("/api/today").json()["data"]
-    assert data["sentence"] == "2026-01-16: 8 of 10 gradable predictions are graded, 2 wait for 1 game's box scores; no finding is open."
+    assert data["sentence"] == "2026-01-16: 8 of 10 gradable predictions are graded, 2 wait for 1 game's complete box scores; no finding is open."
     assert "heal_grading" in data["next_step"]
     assert data["day"]["state"] == "pending"
 

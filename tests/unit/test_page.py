@@ -67,15 +67,15 @@ def test_the_runbook_entries_that_the_page_names_exist() -> None:
         (
             {"gradable": 2715, "graded": 2400, "voided": 12, "pending": 303, "pending_games": 2},
             3,
-            "2026-01-16: 2,412 of 2,715 gradable predictions are graded, 303 wait for 2 games' box scores; 3 findings are open.",
+            "2026-01-16: 2,412 of 2,715 gradable predictions are graded, 303 wait for 2 games' complete box scores; 3 findings are open.",
         ),
         (
             {"gradable": 2, "graded": 1, "pending": 1, "pending_games": 1, "duplicates": 1, "outcome": "failed"},
             1,
-            "2026-01-16: 1 of 2 gradable predictions are graded, 1 waits for 1 game's box scores, 1 surplus row repeats a key, "
+            "2026-01-16: 1 of 2 gradable predictions are graded, 1 waits for 1 game's complete box scores, 1 surplus row repeats a key, "
             "its newest run failed; 1 finding is open.",
         ),
-        ({"gradable": 2}, 0, "2026-01-16: 0 of 2 gradable predictions are graded, 2 with a box score are not; no finding is open."),
+        ({"gradable": 2}, 0, "2026-01-16: 0 of 2 gradable predictions are graded, 2 in complete games are not; no finding is open."),
         ({"gradable": 2, "graded": 2}, None, "2026-01-16: 2 of 2 gradable predictions are graded; open findings are unknown."),
     ],
 )

@@ -31,7 +31,7 @@ systems AS (
 )
 
 SELECT
-    ROUND(CAST(SAFE_DIVIDE(COALESCE(SUM(predicted.predictions), 0), COUNT(*)) AS NUMERIC), 1) AS value,
+    ROUND(SAFE_DIVIDE(COALESCE(SUM(predicted.predictions), 0), COUNT(*)), 1) AS value,
     CONCAT(
         CAST(COALESCE(SUM(predicted.predictions), 0) AS STRING), ' predictions of ', CAST(MAX(systems.systems) AS STRING), ' systems for ',
         CAST(COUNT(*) AS STRING), ' games; ', CAST(COUNTIF(predicted.game_id IS NULL) AS STRING), ' games have none'

@@ -42,7 +42,7 @@ SELECT
         WHEN ABS(today.share - usual.mean) <= 0.05 THEN 0
         -- Dates that were all alike: any change of more than 5 points is far off.
         WHEN usual.deviation = 0 THEN 1000
-        ELSE ROUND(CAST(ABS(today.share - usual.mean) / usual.deviation AS NUMERIC), 2)
+        ELSE ROUND(ABS(today.share - usual.mean) / usual.deviation, 2)
     END AS value,
     CONCAT(
         FORMAT('%.1f', 100 * today.share), ' % of the grades are voids; the mean of ', CAST(usual.dates AS STRING), ' dates is ',

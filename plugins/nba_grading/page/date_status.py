@@ -102,7 +102,7 @@ def sentence(day: Day | None, today: date, findings: int | None) -> str:
     done = f"{day['graded'] + day['voided']:,} of {day['gradable']:,} gradable predictions are graded"
     parts = [
         f"{day['pending']:,} {_wait(day['pending'])} for {_games(day['pending_games'])} complete box scores" if day["pending"] else "",
-        f"{ungraded_of(day):,} of complete games {_are(ungraded_of(day))} not" if ungraded_of(day) else "",
+        f"{ungraded_of(day):,} in complete games {_are(ungraded_of(day))} not" if ungraded_of(day) else "",
         f"{day['duplicates']:,} surplus {'row repeats' if day['duplicates'] == 1 else 'rows repeat'} a key" if day["duplicates"] else "",
         f"its newest run {'failed' if day['outcome'] == 'failed' else 'was refused'}" if day["outcome"] in NOT_DONE else "",
     ]

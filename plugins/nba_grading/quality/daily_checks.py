@@ -200,7 +200,7 @@ def _ms(started: float) -> int:
 def _read(path: Path) -> Check:
     name = _NAME.match(path.stem)
     if not name:
-        raise QualityCheckError(f"{path.name}: a check's file is named by two digits and its name, as 11_my_check.sql")
+        raise QualityCheckError(f"{path.name}: a check's file is named by two digits and its name, as 21_my_check.sql")
     lines = takewhile(lambda line: line.startswith("--") and not line.startswith("-- Params:"), path.read_text(encoding="utf-8").splitlines())
     try:
         header = Header.model_validate(yaml.safe_load("\n".join(line.removeprefix("--").removeprefix(" ") for line in lines)))

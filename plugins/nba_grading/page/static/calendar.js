@@ -91,7 +91,9 @@ function counts(day, state) {
     day.ungraded ? `${number(day.ungraded)} not graded` : null,
     day.duplicates ? `${plural(day.duplicates, "surplus row")}` : null,
   ];
-  const games = day.games ? `; ${day.pending_games ? `${number(day.pending_games)} of ${plural(day.games, "game")} without a box score` : plural(day.games, "game")}` : "";
+  const without = day.pending_games - day.incomplete_games;
+  const why = [without ? `${number(without)} without a box score` : null, day.incomplete_games ? `${number(day.incomplete_games)} incomplete` : null];
+  const games = day.games ? `; ${plural(day.games, "game")}${day.pending_games ? `, of these ${why.filter(Boolean).join(", ")}` : ""}` : "";
   return `${state.label}. ${number(day.gradable)} gradable: ${parts.filter(Boolean).join(", ")}${games}`;
 }
 

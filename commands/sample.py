@@ -13,6 +13,9 @@ predicts a player at several lines half a point apart. Every date but the last h
   minutes; each injury status, for players who played as well;
 - one star who scores 26, with lines of 25.5 and 26.0 (a push); on every third date a postponed game without any box score.
 
+The minutes of each team add up to 240, or 265 after an overtime, but for one game on each of three dates, whose predictions are pending: on
+the third date a box score that was loaded at half-time, on the sixth one with half of its rows, on the seventh one of a single team.
+
 The last date has one game, which is not played yet: all of its predictions, at most 640, are pending.
 """
 
@@ -25,7 +28,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import cycle, islice
+from itertools import cycle, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,6 +46,9 @@ FEWEST_PREDICTIONS = 200
 PLAYERS_PER_TEAM = 10
 STAR_POINTS = 26
 MOST_PREDICTIONS_OF_ONE_GAME = 640
+# Index of the date → what its last game's box score lacks.
+INCOMPLETE = {2: "second half", 5: "half of the rows", 6: "a team"}
+TEAM_MINUTES, OVERTIME_MINUTES = 240, 25
 
 TEAMS = (
     *("ATL", "BKN", "BOS", "CHA", "CHI", "CLE", "DAL", "DEN", "DET", "GSW", "HOU", "IND", "LAC", "LAL", "MEM"),
@@ -113,7 +120,8 @@ def write_sample(directory: Path, *, seed: int = 7, dates: int = 10, predictions
             unplayed = {player.game_id for player in players} if is_last else {players[-1].game_id} if index % 3 == 1 else set()
             wanted = min(predictions, MOST_PREDICTIONS_OF_ONE_GAME) if is_last else predictions
             prediction_rows += _predictions(rng, game_date, players, wanted)
-            box_score_rows += _box_scores(rng, game_date, [player for player in players if player.game_id not in unplayed])
+            box_scores = _box_scores(rng, game_date, [player for player in players if player.game_id not in unplayed])
+            box_score_rows += box_scores if is_last else _damaged(box_scores, players[-1].game_id, INCOMPLETE.get(index))
             progress.advance(task)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -155,7 +163,7 @@ def _players(rng: random.Random, game_date: date, skills: dict[str, list[tuple[s
 
 def _box_scores(rng: random.Random, game_date: date, players: Sequence[Player]) -> list[Row]:
     corrected_at = datetime.combine(game_date + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=7)
-    return [
+    rows = [
         {
             "player_lookup": player.lookup,
             "game_id": player.game_id,
@@ -168,10 +176,40 @@ def _box_scores(rng: random.Random, game_date: date, players: Sequence[Player]) 
         for player in players
         if player.oddity != "missing"
     ]
+    for _, game in groupby(rows, key=itemgetter("game_id")):
+        minutes = TEAM_MINUTES + (OVERTIME_MINUTES if rng.random() < 0.1 else 0)
+        for _, team in groupby(game, key=itemgetter("team_abbr")):
+            _share_out(minutes, list(team))
+    return rows
+
+
+def _share_out(minutes: int, team: Sequence[Row]) -> None:
+    """Scale the minutes of those who played, so that the team's add up; whole minutes stay whole."""
+    scaled = [row for row in team if row["minutes_played"] and row["minutes_played"] % 1]
+    left = minutes - sum(row["minutes_played"] or 0 for row in team if row not in scaled)
+    given = sum(row["minutes_played"] for row in scaled)
+    for row in scaled:
+        row["minutes_played"] = (row["minutes_played"] * left / given).quantize(Decimal("0.01"))
+    scaled[-1]["minutes_played"] += left - sum(row["minutes_played"] for row in scaled)
+
+
+def _damaged(rows: list[Row], game_id: str, lacks: str | None) -> list[Row]:
+    """The box scores of a date in which that of one game lacks something."""
+    game = [row for row in rows if row["game_id"] == game_id]
+    if lacks == "second half":
+        for row in game:
+            if row["minutes_played"]:
+                row.update(minutes_played=(row["minutes_played"] / 2).quantize(Decimal("0.01")), points=row["points"] and row["points"] // 2)
+        return rows
+    gone = (
+        game[::2] if lacks == "half of the rows" else [row for row in game if row["team_abbr"] == game[0]["team_abbr"]] if lacks == "a team" else []
+    )
+    return [row for row in rows if row not in gone]
 
 
 def _performance(rng: random.Random, player: Player) -> Row:
-    minutes = Decimal(rng.randint(800, 4000)).scaleb(-2)
+    # Never whole: whole minutes are an oddity, and stay as they are when the team's are shared out.
+    minutes = Decimal(10 * rng.randint(160, 320) + rng.randint(1, 9)).scaleb(-2)
     # A gamma around the expectation is skewed to the right, as points are.
     points = STAR_POINTS if player.is_star else round(rng.gammavariate(6.0, player.expected / 6.0))
     ordinary: Row = {"points": points, "minutes_played": minutes, "is_dnp": rng.choice((False, False, None))}

@@ -36,6 +36,7 @@ from commands.schema import create_schema
 from commands.stack import Stack
 from commands.stack_config import ROOT, StackConfig, free_port_base
 from nba_grading.guarded_write.publish import MOST_DATES
+from nba_grading.pipelines.grade import complete_minutes
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.sql import identifiers, load_sql
 from nba_grading.warehouse.tables import PREDICTION_ACCURACY
@@ -187,7 +188,7 @@ def duckdb_seconds(dates: Sequence[date], predictions: int) -> float:
         before = floor.seconds
         columns = identifiers(PREDICTION_ACCURACY.columns)
         text = f"INSERT INTO {PREDICTION_ACCURACY.full_name} ({columns}) " + load_sql("grading/grade_predictions")
-        floor.dml(text, {"game_dates": list(dates), "grading_run_id": "floor"})
+        floor.dml(text, {"game_dates": list(dates), "grading_run_id": "floor", **complete_minutes()})
         return floor.seconds - before
 
 

@@ -25,7 +25,7 @@ from nba_grading.leases.errors import LeaseHeld, LeaseLost
 from nba_grading.leases.factory import make_lease_store
 from nba_grading.leases.manager import LeaseManager
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.grade import grade_dates
+from nba_grading.pipelines.grade import complete_minutes, grade_dates
 from nba_grading.settings import Settings, get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.errors import StatementCancelled
@@ -93,7 +93,7 @@ def _write_as_of_old(warehouse: Warehouse, game_date: date, run_id: str, setting
 def insert_unguarded(warehouse: Warehouse, game_date: date, run_id: str) -> None:
     """The second half of the old recipe: append a date's grades unconditionally."""
     columns = identifiers(PREDICTION_ACCURACY.columns)
-    params: Params = {"game_dates": [game_date], "grading_run_id": run_id}
+    params: Params = {"game_dates": [game_date], "grading_run_id": run_id, **complete_minutes()}
     warehouse.dml(f"INSERT INTO nba_predictions.prediction_accuracy ({columns}) " + load_sql("grading/grade_predictions"), params)
 
 

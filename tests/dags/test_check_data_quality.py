@@ -148,7 +148,14 @@ def test_a_staging_table_of_a_week_ago_is_orphaned_and_a_new_one_is_not(warehous
 
 def test_a_day_without_games_is_its_own_result_and_no_warning(warehouse: Warehouse) -> None:
     found = checked(warehouse)
-    needing = {"predictions_per_game", "ungraded_predictions", "hours_since_prediction", "systems_predicting", "void_share_change", "incomplete_games"}
+    needing = {
+        "predictions_per_game",
+        "ungraded_predictions",
+        "hours_since_prediction",
+        "systems_predicting",
+        "void_share_change",
+        "incomplete_games",
+    }
     assert {name for name, (status, _) in found.items() if status == "no_games"} == needing
     assert {status for name, (status, _) in found.items() if name not in needing} == {"passed"}
 

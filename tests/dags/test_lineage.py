@@ -101,7 +101,13 @@ def test_every_guarded_write_reports_its_inputs_its_output_and_its_date(warehous
     run_dags(receiver.transport, ("grade_predictions", day), ("aggregate_performance", {}), ("consolidate_predictions", {**day, "batch_id": "b1"}))
     [grade] = receiver.of("grade_predictions.grade", "COMPLETE")
     grades = "nba_predictions.prediction_accuracy"
-    check(grade, full("nba_box_scores.player_game_summary", "nba_predictions.player_prop_predictions"), grades, a_date, ROWS)
+    check(
+        grade,
+        full("nba_box_scores.player_game_summary", "nba_predictions.accepted_games", "nba_predictions.player_prop_predictions"),
+        grades,
+        a_date,
+        ROWS,
+    )
     row = recorded(warehouse, "grading")
     assert facet(grade) == [
         {

@@ -15,7 +15,10 @@ from nba_grading.airflow.lineage import FACET
 from tests.lineage_receiver import LineageReceiver, names, partitions
 
 DAG_ID = "grade_predictions"
-INPUTS = [f"bigquery {PROJECT}.{name}" for name in ("nba_box_scores.player_game_summary", "nba_predictions.player_prop_predictions")]
+INPUTS = [
+    f"bigquery {PROJECT}.{name}"
+    for name in ("nba_box_scores.player_game_summary", "nba_predictions.accepted_games", "nba_predictions.player_prop_predictions")
+]
 OUTPUT = f"bigquery {PROJECT}.nba_predictions.prediction_accuracy"
 
 

@@ -18,6 +18,7 @@ from commands.console import CommandError
 from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
 from commands.sample import INJURY_STATUSES, write_sample
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
+from tests.reference_grader import COMPLETE_MINUTES
 
 Row = dict[str, Any]
 
@@ -544,6 +545,20 @@ def test_the_sample_has_players_missing_from_a_box_score_and_pushes_and_keys_tha
     assert any(first["created_at"] == second["created_at"] for first, second in doubled)
     assert any(first["created_at"] != second["created_at"] and second["is_active"] for first, second in doubled)
     assert any(first["created_at"] < second["created_at"] and second["is_active"] is False for first, second in doubled)
+
+
+def test_the_games_of_the_sample_are_complete_but_for_three(tmp_path: Path) -> None:
+    write_sample(tmp_path, predictions=300)
+    minutes: dict[tuple[date, str], Counter[str]] = {}
+    for row in read_inputs(tmp_path).box_scores.to_pylist():
+        minutes.setdefault((row["game_date"], row["game_id"]), Counter())[row["team_abbr"]] += row["minutes_played"] or 0
+    incomplete = {day: teams for (day, _), teams in minutes.items() if len(teams) != 2 or min(teams.values()) < COMPLETE_MINUTES}
+    assert list(incomplete) == [date(2026, 1, 6), date(2026, 1, 9), date(2026, 1, 10)]
+    half, few, one_team = incomplete.values()
+    assert all(110 < total < 140 for total in half.values())
+    assert len(few) == 2
+    assert len(one_team) == 1
+    assert all(total in (240, 265) for (day, _), teams in minutes.items() if day not in incomplete for total in teams.values())
 
 
 @pytest.mark.parametrize(("dates", "predictions"), [(1, 3000), (10, 199)])

@@ -243,11 +243,14 @@ GUARDED = {
 }
 TABLES = {table.operation: table for table in GUARDED.values()}
 REPAIRABLE = {table.name: table for table in (PREDICTION_ACCURACY, PLAYER_PROP_PREDICTIONS)}
-# What reads a view reads the table behind it.
-VIEWS = {f"{DATASET}.gradable_predictions": PLAYER_PROP_PREDICTIONS.full_name}
+# What reads a view reads the tables behind it.
+VIEWS = {
+    f"{DATASET}.gradable_predictions": (PLAYER_PROP_PREDICTIONS.full_name,),
+    f"{DATASET}.game_completeness": ("nba_box_scores.player_game_summary", f"{DATASET}.accepted_games"),
+}
 
 
 def source_tables(text: str) -> tuple[str, ...]:
-    """The tables that a SELECT reads, as ``dataset.table``, each once and in order; a view counts as the table behind it, fences do not count."""
-    named = {VIEWS.get(name, name) for name in tables_named(text, DATASETS)}
+    """The tables that a SELECT reads, as ``dataset.table``, each once and in order; a view counts as the tables behind it, fences do not count."""
+    named = {table for name in tables_named(text, DATASETS) for table in VIEWS.get(name, (name,))}
     return tuple(sorted(named - {table.fences for table in GUARDED.values()}))

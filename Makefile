@@ -16,7 +16,7 @@ MEASURED := --cov --cov-report=
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill preview test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -46,6 +46,9 @@ load: setup ## Load DATA=dir into the local stack (a generated sample without DA
 
 backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1 grades finished dates again.
 	@$(PYTHON) -m commands.backfill --from "$(FROM)" --to "$(TO)" $(if $(REGRADE),--regrade)
+
+preview: setup ## Say what grading FROM=… TO=… again would change; publishes nothing.
+	@$(PYTHON) -m commands.preview --from "$(FROM)" --to "$(TO)"
 
 test: setup ## Run every test, with the emulators and a whole stack, and measure coverage; TESTS=path for some, unmeasured.
 ifdef TESTS

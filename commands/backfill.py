@@ -33,7 +33,7 @@ POLL_SECONDS = 0.5
 ACTIVE = ("queued", "running")
 COUNTS = ("graded", "voided", "pending", "replaced", "duplicates")
 GRADED = "graded"
-REASONS = {"no_predictions": "predictions", "no_box_scores": "box scores"}
+REASONS = {"no_predictions": "predictions", "no_box_scores": "box scores", "incomplete_games": "complete games"}
 
 
 @dataclass(frozen=True)
@@ -150,17 +150,18 @@ def results_table(results: Iterable[DateResult], title: str) -> Table:
     return table
 
 
-def _range(first: str, last: str) -> tuple[date, date]:
-    start, end = _bound("FROM", first, "first"), _bound("TO", last, "last")
+def date_range(first: str, last: str, command: str = "backfill") -> tuple[date, date]:
+    """The dates of --from and --to of a make target; raises CommandError with a sentence."""
+    start, end = _bound("FROM", first, "first", command), _bound("TO", last, "last", command)
     if start > end:
         raise CommandError(f"The range is reversed: FROM {start} is after TO {end}. Give the earlier date first.")
     if end > latest_date():
-        raise CommandError(f"TO {end} is not over yet: the latest date that can be backfilled now is {latest_date()}.")
+        raise CommandError(f"TO {end} is not over yet: the latest date that can be graded now is {latest_date()}.")
     return start, end
 
 
-def _bound(name: str, text: str, which: str) -> date:
-    example = "such as `make backfill FROM=2026-01-04 TO=2026-01-16`"
+def _bound(name: str, text: str, which: str, command: str) -> date:
+    example = f"such as `make {command} FROM=2026-01-04 TO=2026-01-16`"
     if not text:
         raise CommandError(f"{name} is missing: give the {which} game date (--{name.lower()} without make), {example}.")
     try:
@@ -181,7 +182,7 @@ def main(
     regrade: Annotated[bool, typer.Option("--regrade", help="Grade finished dates again as well.")] = False,
 ) -> None:
     """Command line; exit code 0, 1 when a date failed or none of those to grade was graded, 130 when interrupted (Airflow continues)."""
-    start, end = _range(first, last)
+    start, end = date_range(first, last)
     api = AirflowApi(os.environ.get("AIRFLOW_API_URL") or local_stack().config.url("airflow"))
     results = run_with_progress(api, start, end, regrade=regrade)
     console.print(results_table(results, f"{DAG_ID}, {start} to {end}"))

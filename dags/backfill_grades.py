@@ -27,7 +27,7 @@ from airflow.sdk import Param, get_current_context, task
 from nba_grading.airflow.assets import GRADES
 from nba_grading.airflow.dag_defaults import GRADING_POOL, WRITE_TIMEOUT, WRITING_RUN_TIMEOUT, grading_dag
 from nba_grading.airflow.operators.backfill import GradeDatesOperator
-from nba_grading.airflow.params import ALLOW_SHRINK, FROM_DATE, OVERRIDE_BREAKER, TO_DATE, USE_LEASE
+from nba_grading.airflow.params import ALLOW_SHRINK, FROM_DATE, ONLY_DATES, OVERRIDE_BREAKER, TO_DATE, USE_LEASE
 from nba_grading.airflow.tasks.backfill import plan_dates, report_dates
 from nba_grading.airflow.tasks.validate import REPAIR_DAG
 
@@ -43,7 +43,7 @@ from nba_grading.airflow.tasks.validate import REPAIR_DAG
         "from_date": FROM_DATE,
         "to_date": TO_DATE,
         "regrade": Param(False, type="boolean", title="Grade again", description="Also grade dates again that are graded."),
-        "dates": Param([], type="array", items={"type": "string"}, title="Only these dates", description="Dates of the range; none means all."),
+        "dates": ONLY_DATES,
         "allow_shrink": ALLOW_SHRINK,
         "use_lease": USE_LEASE,
         "override_breaker": OVERRIDE_BREAKER,

@@ -174,7 +174,8 @@ def test_a_check_that_a_user_adds_may_select_the_offending_rows(warehouse: Wareh
     fill(warehouse)
     (tmp_path / "11_no_team.sql").write_text(
         "-- title: Box scores without an opponent.\n-- unit: box scores\n-- measures: rows\n-- warn_above: 1\n-- next_step: Ask the feed's owner.\n"
-        "-- Params: day DATE\nSELECT player_lookup, game_id\nFROM nba_box_scores.player_game_summary\nWHERE game_date = @day AND opponent_team_abbr IS NULL;\n"
+        "-- Params: day DATE\nSELECT player_lookup, game_id\nFROM nba_box_scores.player_game_summary\n"
+        "WHERE game_date = @day AND opponent_team_abbr IS NULL;\n"
     )
     [result] = check_day(warehouse, load_checks({}, tmp_path), DAY, NOON)
     assert (result.status, result.value) == ("warned", 4)

@@ -27,6 +27,7 @@ DAG_IDS = {
     "consolidate_predictions",
     "deliver_alerts",
     "grade_predictions",
+    "preview_regrade",
     "heal_grading",
     "release_stuck_leases",
     "remove_duplicates",
@@ -136,7 +137,7 @@ def test_a_required_param_is_missing_until_it_is_given() -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     required = [name for name, param in all_params().items() if name.rpartition(".")[2] in ("batch_id", "backup", "from_date", "to_date")]
-    assert len(required) == 8
+    assert len(required) == 10
     for name in required:
         with pytest.raises(ParamValidationError, match="No value passed and Param has no default value"):
             all_params()[name].resolve()

@@ -65,7 +65,8 @@ def app(tables: Tables, leases: LeaseManager) -> FastAPI:
 
     waiting = [{"dag_id": "grade_predictions", "run_id": "w1", "task_id": "grade", "lease": "grading_2026-01-16", "since": NOW, "until": NOW}]
     backfills = [{"dag_id": "backfill_grades", "run_id": "b1", "from_date": "2026-01-04", "to_date": "2026-01-16", "planned": 13, "done": 5}]
-    sources = Sources(lambda: cast(Warehouse, tables), lambda: leases, lambda: waiting, lambda: backfills, lambda: NOW)
+    previews = [{"dag_id": "preview_regrade", "run_id": "p1", "from_date": "2026-01-04", "to_date": "2026-01-16", "changes": {"new": 2}}]
+    sources = Sources(lambda: cast(Warehouse, tables), lambda: leases, lambda: waiting, lambda: backfills, lambda: previews, lambda: NOW)
     return create_app(sources, read_settings({}), PanelCache(0.001, 5))
 
 
@@ -245,6 +246,7 @@ def test_a_backfill_shows_its_dates_done_of_those_planned(metadata_database: Non
 
     assert client.get("/api/backfills").json()["data"][0]["planned"] == 13
     assert page_sources.list_backfills() == []
+    assert client.get("/api/previews").json()["data"][0]["changes"] == {"new": 2}
     run = SimpleNamespace(run_id="b1", conf={"from_date": "2026-01-04", "to_date": "2026-01-06", "regrade": True}, start_date=NOW)
     plan = ("plan", page_sources._value('[["2026-01-04", "2026-01-05"], ["2026-01-06"]]'))
     progress = ("grade", page_sources._value({"2026-01-04": "graded", "2026-01-06": "refused"}))

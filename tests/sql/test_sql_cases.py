@@ -102,6 +102,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("proofs/empty_table", "commands/export_table", "proofs/insert_duplicate_grades", "proofs/insert_synthetic_box_scores"),
         *("proofs/insert_synthetic_grades", "proofs/insert_synthetic_predictions", "proofs/select_rows_of_date"),
     ),
+    "Compare staged grades with stored ones: tests/emulator/test_preview.py.": ("preview/compare_grades", "preview/summarize_systems"),
     "Accepts games, once each: tests/dags/test_grade_predictions.py.": ("grading/accept_games",),
     "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates",),
     "Makes or counts what `make repair` repairs, which fails when the numbers are not those of the incident.": (

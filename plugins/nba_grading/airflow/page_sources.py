@@ -16,7 +16,9 @@ from nba_grading.page.sources import Sources
 
 MOST_WAITING = 200
 MOST_BACKFILLS = 20
+MOST_PREVIEWS = 5
 BACKFILL_DAG, PROGRESS_KEY = "backfill_grades", "progress"
+PREVIEW_DAG, PREVIEW_TASK = "preview_regrade", "preview"
 # Clients are made again after ten minutes, so that a changed connection takes effect.
 CLIENT_SECONDS = 600.0
 
@@ -24,7 +26,13 @@ CLIENT_SECONDS = 600.0
 def make_sources() -> Sources:
     """The page's sources; their clients are made when they are first used."""
     warehouse, leases = (cached(TTLCache[Any, Any](1, CLIENT_SECONDS), lock=Lock()) for _ in range(2))
-    return Sources(warehouse=warehouse(make_page_warehouse), leases=leases(make_leases), waiting=list_waiting_runs, backfills=list_backfills)
+    return Sources(
+        warehouse=warehouse(make_page_warehouse),
+        leases=leases(make_leases),
+        waiting=list_waiting_runs,
+        backfills=list_backfills,
+        previews=list_previews,
+    )
 
 
 def list_waiting_runs() -> list[dict[str, Any]]:
@@ -83,6 +91,36 @@ def list_backfills() -> list[dict[str, Any]]:
         )
         found = [(row.run_id, row.task_id, _value(row.value)) for row in session.execute(left)]
     return [_backfill(run, [(task_id, value) for run_id, task_id, value in found if run_id == run.run_id]) for run in runs]
+
+
+def list_previews() -> list[dict[str, Any]]:
+    """The newest results of preview_regrade, from Airflow's database: range, keys by change, and the dates that would be refused."""
+    from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import and_, select
+
+    query = (
+        select(DagRun.run_id, DagRun.conf, DagRun.start_date, XComModel.value)
+        .join(XComModel, and_(XComModel.dag_id == DagRun.dag_id, XComModel.run_id == DagRun.run_id))
+        .where(DagRun.dag_id == PREVIEW_DAG, XComModel.task_id == PREVIEW_TASK, XComModel.key == "return_value")
+        .order_by(DagRun.id.desc())
+        .limit(MOST_PREVIEWS)
+    )
+    with create_session(scoped=False) as session:
+        found = [(row.run_id, row.conf or {}, row.start_date, _value(row.value)) for row in session.execute(query)]
+    return [
+        {
+            "dag_id": PREVIEW_DAG,
+            "run_id": run_id,
+            "from_date": conf.get("from_date"),
+            "to_date": conf.get("to_date"),
+            "since": since,
+            "changes": result["changes"],
+            "refused": result["refused"],
+        }
+        for run_id, conf, since, result in found
+    ]
 
 
 def _backfill(run: Any, left: list[tuple[str, Any]]) -> dict[str, Any]:

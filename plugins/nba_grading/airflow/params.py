@@ -52,6 +52,8 @@ TABLE = Param(PREDICTION_ACCURACY.name, type="string", enum=list(REPAIRABLE), ti
 FROM_DATE = Param(type="string", format="date", title="First date", description="First date of the range, YYYY-MM-DD.")
 TO_DATE = Param(type="string", format="date", title="Last date", description="Last date of the range, included.")
 
+ONLY_DATES = Param([], type="array", items={"type": "string"}, title="Only these dates", description="Dates of the range; none means all.")
+
 # The values of review_models' parameter weekly, and whether each forces the weekly table.
 WEEKLY: dict[str, bool | None] = {"on Mondays": None, "always": True, "never": False}
 

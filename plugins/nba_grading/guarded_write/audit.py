@@ -7,7 +7,6 @@ from datetime import date
 
 from nba_grading.events import get_logger
 from nba_grading.guarded_write.claim import Claim, ClaimedDates
-from nba_grading.guarded_write.fences import seed_fences
 from nba_grading.guarded_write.write import AuditFailed, Refusal, Write
 from nba_grading.warehouse.client import Row, Warehouse
 from nba_grading.warehouse.sql import identifier, identifiers, load_sql, render_sql
@@ -19,19 +18,20 @@ OWN_COLUMNS = {"fencing_token", "staged_rows", "staged_keys", "null_keys", "stor
 
 @dataclass(frozen=True)
 class Audited:
-    """A date that passed the audit."""
+    """A date that passed the audit. ``is_fenced``: whether it has a fence."""
 
     claim: Claim
     rows: int
     keys: int
     stored_rows: int
     counts: Row
+    is_fenced: bool
 
 
 def audit_staging(
     warehouse: Warehouse, claimed: ClaimedDates, write: Write, staging: str, refused: dict[date, Refusal], job_name: str
 ) -> dict[date, Audited]:
-    """The dates with nothing wrong; the others go to ``refused``."""
+    """The dates with nothing wrong; the others go to ``refused``. Changes nothing."""
     table = write.table
     counts = write.counts.replace("{staging}", identifier(staging)) if write.counts else load_sql("guarded_write/no_counts_fragment")
     text = render_sql(
@@ -46,9 +46,6 @@ def audit_staging(
     )
     rows = warehouse.query(text, {**write.params, "game_dates": claimed.dates}, job_name=job_name)
     found = {row.pop("claimed_date"): row for row in rows}
-    unfenced = [day for day in claimed.dates if found[day]["fencing_token"] is None]
-    if unfenced:
-        seed_fences(warehouse, table, unfenced)
     audited = {}
     for day, claim in claimed.by_date.items():
         row = found[day]
@@ -62,7 +59,9 @@ def audit_staging(
             log.error("audit_failed", operation=table.operation, game_date=day, holder=claim.holder_id, reason=str(error))
             refused[day] = error
         else:
-            audited[day] = Audited(claim, int(row["staged_rows"]), int(row["staged_keys"]), int(row["stored_rows"]), counted)
+            audited[day] = Audited(
+                claim, int(row["staged_rows"]), int(row["staged_keys"]), int(row["stored_rows"]), counted, row["fencing_token"] is not None
+            )
     return audited
 
 

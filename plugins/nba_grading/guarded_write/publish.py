@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 from nba_grading.events import get_logger
 from nba_grading.guarded_write.audit import Audited, audit_staging
-from nba_grading.guarded_write.claim import ClaimedDates, writing_under
-from nba_grading.guarded_write.fences import read_fences
+from nba_grading.guarded_write.claim import ClaimedDates, UnleasedClaim, writing_under
+from nba_grading.guarded_write.fences import read_fences, seed_fences
 from nba_grading.guarded_write.write import AuditFailed, FencedOut, Published, Refusal, Write, Written
+from nba_grading.leases.store import LeaseKey
 from nba_grading.warehouse.client import Row, Warehouse
 from nba_grading.warehouse.params import Params
 from nba_grading.warehouse.sql import identifier, identifiers, literal, render_sql
@@ -57,6 +59,9 @@ def write_dates(warehouse: Warehouse, claimed: ClaimedDates, write: Write) -> Wr
             seen_tokens = read_fences(warehouse, table, claimed.dates) if write.reads_target else {}
             _stage(warehouse, claimed, write, staging)
             audited = audit_staging(warehouse, claimed, write, staging, refused, _job_name("audit", claimed, staging))
+            unfenced = [day for day, each in audited.items() if not each.is_fenced]
+            if unfenced:
+                seed_fences(warehouse, table, unfenced)
             tokens = _publish(warehouse, claimed, write, staging, audited, seen_tokens, write_id, refused)
     finally:
         _drop(warehouse, staging)
@@ -68,6 +73,23 @@ def write_dates(warehouse: Warehouse, claimed: ClaimedDates, write: Write) -> Wr
         facts = {"operation": table.operation, "table": table.name, "game_date": one.game_date, "holder": audited[one.game_date].claim.holder_id}
         log.info("date_published", **facts, fencing_token=one.fencing_token, rows=one.written, replaced=one.replaced, ms=duration_ms)
     return Written(published, refused, duration_ms)
+
+
+@contextmanager
+def staged_dates(warehouse: Warehouse, dates: Sequence[date], write: Write) -> Iterator[tuple[str, Mapping[date, Refusal]]]:
+    """Stage and audit what a write would publish, without a lease, and publish nothing.
+
+    Yields ``dataset.table`` of the staging table, which is dropped afterwards, and why the audit would refuse a date.
+    """
+    claimed = ClaimedDates(tuple(UnleasedClaim(LeaseKey(write.table.operation, day), "nothing is published") for day in dates))
+    staging = write.table.staging_name(claimed.dates[0], secrets.token_hex(16))
+    refused: dict[date, Refusal] = {}
+    try:
+        _stage(warehouse, claimed, write, staging)
+        audit_staging(warehouse, claimed, write, staging, refused, _job_name("audit", claimed, staging))
+        yield staging, refused
+    finally:
+        _drop(warehouse, staging)
 
 
 def _stage(warehouse: Warehouse, claimed: ClaimedDates, write: Write, staging: str) -> None:

@@ -42,6 +42,7 @@ class Panels:
             "leases": self._leases,
             "waiting": sources.waiting,
             "backfills": sources.backfills,
+            "previews": sources.previews,
             "runs": self._runs,
             "quality": lambda: time_series.quality(self._since("page/list_quality", TREND_DAYS)),
             "orphans": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),

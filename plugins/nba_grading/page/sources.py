@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sources:
-    """The page's connections. ``waiting`` lists the runs that wait for a lease, ``backfills`` those that grade a range; ``now`` is in UTC."""
+    """The page's connections. ``waiting`` lists the runs that wait for a lease, ``backfills`` those that grade a range,
+    ``previews`` the newest results of preview_regrade; ``now`` is in UTC."""
 
     warehouse: Callable[[], Warehouse]
     leases: Callable[[], LeaseManager]
     waiting: Callable[[], list[dict[str, Any]]]
     backfills: Callable[[], list[dict[str, Any]]]
+    previews: Callable[[], list[dict[str, Any]]]
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)

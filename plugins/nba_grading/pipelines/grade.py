@@ -104,7 +104,16 @@ def grade_dates(warehouse: Warehouse, claimed: ClaimedDates, request: WriteReque
 
     Raises what ``write_dates`` raises. A date whose counts do not balance is refused.
     """
-    write = Write(
+    written = write_dates(warehouse, claimed, grading_write(request))
+    for each in written.published:
+        found = each.counts
+        log.info("date_graded", game_date=each.game_date, graded=found["graded"], voided=found["voided"], pending=found["pending"], rows=each.written)
+    return WriteReport(written)
+
+
+def grading_write(request: WriteRequest) -> Write:
+    """The write that grades dates."""
+    return Write(
         table=PREDICTION_ACCURACY,
         rows=load_sql("grading/grade_predictions"),
         params={"grading_run_id": request.grading_run_id, **complete_minutes()},
@@ -114,11 +123,6 @@ def grade_dates(warehouse: Warehouse, claimed: ClaimedDates, request: WriteReque
         counts=load_sql("grading/count_outcomes"),
         check=_check_balance,
     )
-    written = write_dates(warehouse, claimed, write)
-    for each in written.published:
-        found = each.counts
-        log.info("date_graded", game_date=each.game_date, graded=found["graded"], voided=found["voided"], pending=found["pending"], rows=each.written)
-    return WriteReport(written)
 
 
 def _check_balance(game_date: date, counts: Row) -> None:

@@ -4,11 +4,11 @@ import { calendar } from "./calendar.js";
 import { quality, systems } from "./charts.js";
 import { duration, el } from "./dom.js";
 import { leaveTheFrame, setMeta } from "./links.js";
-import { backfills, duplicates, findings, leases, orphans, runs, today, waiting } from "./panels.js";
+import { backfills, duplicates, findings, leases, orphans, previews, runs, today, waiting } from "./panels.js";
 import { followTheme } from "./theme.js";
 
-const PANELS = { today, calendar, findings, duplicates, leases, waiting, backfills, quality, systems, runs, orphans };
-const SOURCES = { leases: "the lease store", waiting: "Airflow's database", backfills: "Airflow's database" };
+const PANELS = { today, calendar, findings, duplicates, leases, waiting, backfills, previews, quality, systems, runs, orphans };
+const SOURCES = { leases: "the lease store", waiting: "Airflow's database", backfills: "Airflow's database", previews: "Airflow's database" };
 const BY_SEASON = new Set(["calendar", "systems"]);
 const IMPATIENT_MS = 3000;
 

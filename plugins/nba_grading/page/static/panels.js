@@ -126,6 +126,26 @@ export function backfills(section, body, data) {
   );
 }
 
+export function previews(section, body, data) {
+  section.hidden = data.length === 0;
+  body.replaceChildren(
+    table(
+      "Previews of regrades",
+      ["Run", "Range", "Keys that would change", "Dates refused", "When"],
+      data.map((run) => {
+        const changed = Object.entries(run.changes).filter(([name, count]) => count && name !== "unchanged");
+        return [
+          runLink(run.dag_id, run.run_id),
+          `${run.from_date} to ${run.to_date}`,
+          changed.length ? changed.map(([name, count]) => `${number(count)} ${name.replaceAll("_", " ")}`).join(", ") : "none",
+          Object.keys(run.refused).length ? badge("warn", "!", Object.keys(run.refused).join(", ")) : "none",
+          run.since ? ago(run.since) : "–",
+        ];
+      }),
+    ),
+  );
+}
+
 export function runs(_section, body, data) {
   if (!data.length) return body.replaceChildren(nothing("None in the last 30 days."));
   body.replaceChildren(

@@ -12,6 +12,16 @@ WITH predicted AS (
     WHERE game_date = @day
 ),
 
+box_scores AS (
+    SELECT
+        game_id,
+        teams,
+        least_minutes,
+        complete_minutes
+    FROM nba_predictions.game_completeness
+    WHERE game_date = @day
+),
+
 games AS (
     SELECT
         predicted.game_id,
@@ -21,15 +31,7 @@ games AS (
             ELSE CONCAT('a team has ', FORMAT('%.1f', CAST(box_scores.least_minutes AS FLOAT64)), ' minutes')
         END AS found
     FROM predicted
-    LEFT JOIN (
-        SELECT
-            game_id,
-            teams,
-            least_minutes,
-            complete_minutes
-        FROM nba_predictions.game_completeness
-        WHERE game_date = @day
-    ) AS box_scores ON predicted.game_id = box_scores.game_id
+    LEFT JOIN box_scores ON predicted.game_id = box_scores.game_id
     WHERE COALESCE(box_scores.complete_minutes < @complete_minutes, TRUE)
 )
 

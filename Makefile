@@ -16,7 +16,7 @@ MEASURED := --cov --cov-report=
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill preview test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill preview explain test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -49,6 +49,9 @@ backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1
 
 preview: setup ## Say what grading FROM=… TO=… again would change; publishes nothing.
 	@$(PYTHON) -m commands.preview --from "$(FROM)" --to "$(TO)"
+
+explain: setup ## Say why a grade is what it is: SYSTEM=… PLAYER=… DATE=…, LINE=… for one line of the player.
+	@$(PYTHON) -m commands.explain --local --system "$(SYSTEM)" --player "$(PLAYER)" --date "$(DATE)" --line "$(LINE)"
 
 test: setup ## Run every test, with the emulators and a whole stack, and measure coverage; TESTS=path for some, unmeasured.
 ifdef TESTS

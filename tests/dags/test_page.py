@@ -99,7 +99,7 @@ def settled(client: TestClient, panel: str) -> dict[str, Any]:
 
 
 def test_every_route_wants_a_login(app: FastAPI) -> None:
-    assert len(app.routes) == 4
+    assert len(app.routes) == 5
     with TestClient(app) as client:
         for path in [*paths(app), *(f"/api/{name}" for name in ("calendar", "findings", "leases")), "/static/vendor/uPlot.iife.min.js"]:
             assert client.get(path).status_code == 401, path
@@ -294,3 +294,12 @@ def test_a_lease_that_is_not_renewed_is_stuck(client: TestClient, leases: LeaseM
     [row] = client.get("/api/leases").json()["data"]
     assert (row["verdict"], row["run_id"]) == ("stuck", None)
     assert row["remaining_s"] < 0
+
+
+def test_a_grade_is_explained_and_a_name_that_is_not_there_is_404_with_a_sentence(client: TestClient, tables: Tables) -> None:
+    asked = {"system": "s", "player": SCRIPT, "date": "2026-01-16"}
+    answer = client.get("/api/explain", params=asked)
+    assert (answer.status_code, answer.json()["detail"]) == (404, "2026-01-16 has no predictions.")
+    assert tables.asked[0] == ("explain/list_candidates", {"system_id": "s", "player_lookup": SCRIPT, "game_date": date(2026, 1, 16)})
+    for wrong in ({"date": "16.01.2026"}, {"system": ""}, {"player": "x" * 201}):
+        assert client.get("/api/explain", params={**asked, **wrong}).status_code == 422

@@ -103,6 +103,9 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("proofs/insert_synthetic_grades", "proofs/insert_synthetic_predictions", "proofs/select_rows_of_date"),
     ),
     "Compare staged grades with stored ones: tests/emulator/test_preview.py.": ("preview/compare_grades", "preview/summarize_systems"),
+    "Explain single grades, all together: tests/emulator/test_explain.py.": (
+        *("explain/list_candidates", "explain/list_box_scores", "explain/list_stored", "explain/list_names", "explain/select_expected"),
+    ),
     "Accepts games, once each: tests/dags/test_grade_predictions.py.": ("grading/accept_games",),
     "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates",),
     "Makes or counts what `make repair` repairs, which fails when the numbers are not those of the incident.": (

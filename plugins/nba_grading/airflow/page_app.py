@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mimetypes
 from collections.abc import Awaitable, Callable
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +22,9 @@ from nba_grading.airflow.context import base_url
 from nba_grading.airflow.page_sources import make_sources
 from nba_grading.page.cache import PanelCache
 from nba_grading.page.date_status import legend
-from nba_grading.page.panels import Panels, UnknownPanel
+from nba_grading.page.panels import Panels, UnknownPanel, plain
 from nba_grading.page.sources import Sources
+from nba_grading.pipelines.explain import NothingToExplain, Subject
 from nba_grading.settings import Settings, get_settings
 
 STATIC = Path(str(files("nba_grading.page"))) / "static"
@@ -75,6 +77,17 @@ def create_app(sources: Sources | None = None, settings: Settings | None = None,
             "refresh_s": max(settings.grading_page_cache_seconds, 15),
             "staging_dag": "clean_staging_tables",
         }
+
+    @app.get("/api/explain")
+    def explain(
+        system: Annotated[str, Query(min_length=1, max_length=200)],
+        player: Annotated[str, Query(min_length=1, max_length=200)],
+        day: Annotated[date, Query(alias="date")],
+    ) -> dict[str, Any]:
+        try:
+            return {"keys": plain(panels.explain(Subject(system, player, day)))}
+        except NothingToExplain as error:
+            raise HTTPException(404, str(error)) from None
 
     @app.get("/api/{panel}")
     async def panel(panel: str, season: Annotated[int | None, Query(ge=2000, le=2200)] = None) -> dict[str, Any]:

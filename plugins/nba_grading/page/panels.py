@@ -14,6 +14,7 @@ from nba_grading.leases.sweep import classify_lease, list_leases
 from nba_grading.page import date_status, findings, orphans, time_series
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
+from nba_grading.pipelines.explain import Subject, explain_grades
 from nba_grading.settings import Settings
 from nba_grading.warehouse.params import Params
 
@@ -62,6 +63,10 @@ class Panels:
         if name not in self._simple:
             raise UnknownPanel(name)
         return as_json(await self._cache.get(name, self._simple[name]))
+
+    def explain(self, subject: Subject) -> list[dict[str, Any]]:
+        """What ``explain_grades`` says; not cached. Raises NothingToExplain, and the warehouse's errors."""
+        return explain_grades(self._sources.warehouse(), subject)
 
     async def _of_season(self, name: str, season: int | None) -> Answer:
         seasons = await self._cache.get("seasons", self._seasons, SEASONS_SECONDS)
@@ -159,14 +164,15 @@ def _next_step(focus: date_status.Day | None, open_findings: list[dict[str, Any]
 
 def as_json(answer: Answer) -> dict[str, Any]:
     """The answer as JSON values: dates and times in ISO format, decimals as floats."""
-    return {field.name: _plain(getattr(answer, field.name)) for field in fields(answer)}
+    return {field.name: plain(getattr(answer, field.name)) for field in fields(answer)}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON: dates and times in ISO format, decimals as floats."""
     if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     if isinstance(value, (date, datetime)):
         return value.isoformat()
     return float(value) if isinstance(value, Decimal) else value

@@ -3,6 +3,7 @@
 import { calendar } from "./calendar.js";
 import { quality, systems } from "./charts.js";
 import { duration, el } from "./dom.js";
+import { explainForm } from "./explain.js";
 import { leaveTheFrame, setMeta } from "./links.js";
 import { backfills, duplicates, findings, leases, orphans, previews, runs, today, waiting } from "./panels.js";
 import { followTheme } from "./theme.js";
@@ -82,6 +83,7 @@ async function start() {
     return;
   }
   setMeta(meta);
+  explainForm(document.getElementById("explain"));
   followTheme(() => {
     for (const name of ["systems", "quality"]) if (shown[name]) draw(name, document.getElementById(name), JSON.parse(shown[name]));
   });

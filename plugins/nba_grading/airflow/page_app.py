@@ -24,7 +24,7 @@ from nba_grading.page.cache import PanelCache
 from nba_grading.page.date_status import legend
 from nba_grading.page.panels import Panels, UnknownPanel, plain
 from nba_grading.page.sources import Sources
-from nba_grading.pipelines.explain import NothingToExplain, Subject
+from nba_grading.pipelines.explain import NothingToExplain, Subject, explain_grades
 from nba_grading.settings import Settings, get_settings
 
 STATIC = Path(str(files("nba_grading.page"))) / "static"
@@ -45,8 +45,9 @@ may_read = requires_access_dag("GET", param_dag_id=DAG_ID)
 def create_app(sources: Sources | None = None, settings: Settings | None = None, cache: PanelCache | None = None) -> FastAPI:
     """The application; by default with Airflow's connections and this process's settings."""
     settings = settings or get_settings()
+    sources = sources or make_sources()
     cache = cache or PanelCache(settings.grading_page_cache_seconds, settings.grading_page_wait_seconds)
-    panels = Panels(sources or make_sources(), settings, cache)
+    panels = Panels(sources, settings, cache)
     files = {path.relative_to(STATIC).as_posix(): path for path in STATIC.rglob("*") if path.is_file()}
     app = FastAPI(title="Grading", openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(get_user), Depends(may_read)])
 
@@ -85,7 +86,7 @@ def create_app(sources: Sources | None = None, settings: Settings | None = None,
         day: Annotated[date, Query(alias="date")],
     ) -> dict[str, Any]:
         try:
-            return {"keys": plain(panels.explain(Subject(system, player, day)))}
+            return {"keys": plain(explain_grades(sources.warehouse(), Subject(system, player, day)))}
         except NothingToExplain as error:
             raise HTTPException(404, str(error)) from None
 

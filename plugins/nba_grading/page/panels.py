@@ -14,7 +14,6 @@ from nba_grading.leases.sweep import classify_lease, list_leases
 from nba_grading.page import date_status, findings, orphans, time_series
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
-from nba_grading.pipelines.explain import Subject, explain_grades
 from nba_grading.settings import Settings
 from nba_grading.warehouse.params import Params
 
@@ -63,10 +62,6 @@ class Panels:
         if name not in self._simple:
             raise UnknownPanel(name)
         return as_json(await self._cache.get(name, self._simple[name]))
-
-    def explain(self, subject: Subject) -> list[dict[str, Any]]:
-        """What ``explain_grades`` says; not cached. Raises NothingToExplain, and the warehouse's errors."""
-        return explain_grades(self._sources.warehouse(), subject)
 
     async def _of_season(self, name: str, season: int | None) -> Answer:
         seasons = await self._cache.get("seasons", self._seasons, SEASONS_SECONDS)

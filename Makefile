@@ -16,7 +16,7 @@ MEASURED := --cov --cov-report=
 # Modules below so many percent are listed after the tests.
 LOW_COVERAGE := 80
 
-.PHONY: help setup demo up down airflow status schema load backfill preview explain test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
+.PHONY: help setup demo up down airflow status schema load backfill preview explain doctor test test-full test-parts test-stack dirty repair stress incident bench bench-lease bench-season simulate check fix docs wheel vendor lock clean
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 14
@@ -52,6 +52,9 @@ preview: setup ## Say what grading FROM=… TO=… again would change; publishes
 
 explain: setup ## Say why a grade is what it is: SYSTEM=… PLAYER=… DATE=…, LINE=… for one line of the player.
 	@$(PYTHON) -m commands.explain --local --system "$(SYSTEM)" --player "$(PLAYER)" --date "$(DATE)" --line "$(LINE)"
+
+doctor: setup ## Say what keeps an Airflow from grading: the local one, or AIRFLOW_API_URL.
+	@$(PYTHON) -m commands.doctor
 
 test: setup ## Run every test, with the emulators and a whole stack, and measure coverage; TESTS=path for some, unmeasured.
 ifdef TESTS

@@ -43,6 +43,29 @@ class AirflowApi:
         """The paths of the files that define the known DAGs."""
         return {entry["fileloc"] for entry in self._pages("/api/v2/dags", "dags")}
 
+    def health(self) -> dict[str, dict[str, Any]]:
+        """The state of each part of Airflow: status, and the time of its last heartbeat."""
+        found: dict[str, dict[str, Any]] = self._get("/api/v2/monitor/health").json()
+        return found
+
+    def dags(self) -> dict[str, bool]:
+        """The known DAGs, each with whether it is paused."""
+        return {entry["dag_id"]: bool(entry["is_paused"]) for entry in self._pages("/api/v2/dags", "dags")}
+
+    def pools(self) -> dict[str, int]:
+        """Slots by pool."""
+        return {entry["name"]: int(entry["slots"]) for entry in self._pages("/api/v2/pools", "pools")}
+
+    def newest_success(self, dag_id: str) -> datetime | None:
+        """When the newest successful run of a DAG ended; None without one."""
+        runs = self._get(f"/api/v2/dags/{dag_id}/dagRuns", params={"state": ["success"], "order_by": "-end_date", "limit": 1}).json()["dag_runs"]
+        return datetime.fromisoformat(runs[0]["end_date"]) if runs else None
+
+    def queued_since(self, dag_id: str) -> list[tuple[str, datetime]]:
+        """The queued runs of a DAG, each with when it was queued."""
+        runs = self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", state=["queued"])
+        return [(run["dag_run_id"], datetime.fromisoformat(run["queued_at"])) for run in runs if run["queued_at"]]
+
     def is_paused(self, dag_id: str) -> bool:
         """Whether the DAG is paused, so that its runs are created and not started. Raises AirflowApiError for an unknown DAG."""
         return bool(self._get(f"/api/v2/dags/{dag_id}").json()["is_paused"])

@@ -1,5 +1,5 @@
 """
-Restore dates of a table from a backup that remove_duplicates took.
+Restore dates of a table from a backup that back_up_tables or remove_duplicates took.
 
 **What.** Replaces each date of the range with the rows of the backup, duplicates included, under that date's lease and by the same
 guarded write as every other.

@@ -48,6 +48,11 @@ def season_of(day: date) -> tuple[date, date]:
     return date(year, 10, 1), date(year + 1, 9, 30)
 
 
+def is_in_season(day: date) -> bool:
+    """Whether games are played in the month, from October to June."""
+    return not 7 <= day.month <= 9
+
+
 def resolve_game_date(
     *,
     game_date: str | None,

@@ -84,7 +84,7 @@ class Settings(BaseModel):
     )
     grading_heal_days: int = Field(60, ge=1, description="How far back heal_grading looks for ungraded dates and outdated grades.")
     grading_heal_dates: int = Field(5, ge=0, description="How many dates one run of heal_grading grades again; the others are listed.")
-    grading_backup_days: int = Field(90, ge=1, description="How many days the backup that a repair takes is kept.")
+    grading_backup_days: int = Field(30, ge=1, description="How many days a backup is kept: the daily ones, and those that repairs take.")
     grading_approval_hours: float = Field(24, gt=0, description="How long a repair waits for approval before it is rejected.")
     grading_milestones: Json[dict[str, Annotated[date, Strict()]]] = Field(
         "{}", validate_default=True, description='Day of each system\'s milestone check, as JSON: `{"catboost_v9": "2026-03-01"}`.'

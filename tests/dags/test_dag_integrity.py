@@ -21,6 +21,7 @@ from tests.dags.runs import posted
 
 DAG_IDS = {
     "aggregate_performance",
+    "back_up_tables",
     "backfill_grades",
     "check_data_quality",
     "clean_staging_tables",

@@ -53,6 +53,7 @@ log.error("fenced_out", operation="consolidation")
 log.info("date_published", operation="consolidation", ms=90_000)
 for rows in (0, 7):
     log.warning("duplicates_counted", operation="consolidation", rows=rows)
+log.info("day_graded", operation="consolidation")
 """
 
 

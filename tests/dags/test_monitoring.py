@@ -65,7 +65,23 @@ def test_the_dashboard_is_valid_and_has_its_six_widgets_by_operation() -> None:
             assert [list(part.aggregation.group_by_fields) for part in parts] == [["metric.label.operation"]] * len(parts)
 
 
-@pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.stem)
+ABSENCE = MONITORING / "alert_policies" / "no_grading_for_30_h.json"
+
+
+def test_the_absence_policy_is_valid_listens_for_a_metric_that_is_sent_and_is_quiet_in_summer() -> None:
+    policy = parsed(AlertPolicy, ABSENCE)
+    [condition] = policy.conditions
+    query = condition.condition_prometheus_query_language.query
+    # Cloud Monitoring's rule for names in PromQL: the first slash becomes a colon, every other special character an underscore.
+    domain, _, rest = next(name for name, ours in exported().items() if ours == "day_graded").partition("/")
+    assert f"absent_over_time({domain.replace('.', '_')}:{rest.replace('/', '_')}{{" in query
+    assert "[30h]" in query
+    assert "month() < 7 or month() > 9" in query
+    assert "docs/runbook.md#no-grading" in policy.documentation.content
+    assert "no-grading" in headings()
+
+
+@pytest.mark.parametrize("path", [path for path in POLICIES if path != ABSENCE], ids=lambda path: path.stem)
 def test_a_policy_is_valid_and_leads_to_the_runbook(path: Path) -> None:
     policy = parsed(AlertPolicy, path)
     [condition] = policy.conditions
@@ -80,8 +96,8 @@ def test_a_policy_is_valid_and_leads_to_the_runbook(path: Path) -> None:
     assert policy.severity != AlertPolicy.Severity.SEVERITY_UNSPECIFIED
 
 
-def test_the_three_policies_are_there() -> None:
-    assert [path.stem for path in POLICIES] == sorted(CONDITIONS)
+def test_the_policies_are_there() -> None:
+    assert [path.stem for path in POLICIES] == sorted([*CONDITIONS, ABSENCE.stem])
 
 
 def test_every_metric_that_is_named_is_one_that_is_sent() -> None:

@@ -25,4 +25,4 @@ SELECT
         NULL
     ) AS key_rank
 FROM candidates
-ORDER BY game_id, current_points_line, is_gradable DESC, key_rank, created_at DESC;
+ORDER BY game_id ASC, current_points_line ASC, is_gradable DESC, key_rank ASC, created_at DESC;

@@ -26,4 +26,4 @@ WHERE
     grades.game_date = @game_date
     AND grades.system_id = @system_id
     AND grades.player_lookup = @player_lookup
-ORDER BY grades.game_id, grades.line_value, grades.graded_at DESC;
+ORDER BY grades.game_id ASC, grades.line_value ASC, grades.graded_at DESC;

@@ -16,6 +16,7 @@ from commands.aggregation import wait_for_aggregates
 from commands.airflow_api import FINISHED, AirflowApi
 from commands.stack import Stack
 from commands.statements import COMMANDS_SQL
+from nba_grading.pipelines.grade import complete_minutes
 from nba_grading.warehouse.client import Warehouse
 from tests.conftest import BYTES
 
@@ -41,7 +42,7 @@ def test_overlapping_backfills_and_a_trigger_leave_whole_dates_and_a_row_for_eve
         assert time.monotonic() < deadline
         time.sleep(0.5)
 
-    summary = [dict(row.items()) for row in client.query(COMMANDS_SQL.load("summarize_dates")).result(timeout=60)]
+    summary = Warehouse(client, maximum_bytes_billed=BYTES, retry_seconds=30).query(COMMANDS_SQL.load("summarize_dates"), complete_minutes())
     assert [row["game_date"] for row in summary] == dates
     for row in summary:
         assert row["graded"] + row["voided"] + row["pending"] == row["gradable"] > 0

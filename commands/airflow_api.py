@@ -62,9 +62,9 @@ class AirflowApi:
         return datetime.fromisoformat(runs[0]["end_date"]) if runs else None
 
     def queued_since(self, dag_id: str) -> list[tuple[str, datetime]]:
-        """The queued runs of a DAG, each with when it was queued."""
+        """The queued runs of a DAG, each with when it was queued. Those of a backfill are left out: most of a long one wait in the queue."""
         runs = self._pages(f"/api/v2/dags/{dag_id}/dagRuns", "dag_runs", state=["queued"])
-        return [(run["dag_run_id"], datetime.fromisoformat(run["queued_at"])) for run in runs if run["queued_at"]]
+        return [(run["dag_run_id"], datetime.fromisoformat(run["queued_at"])) for run in runs if run["queued_at"] and run["run_type"] != "backfill"]
 
     def is_paused(self, dag_id: str) -> bool:
         """Whether the DAG is paused, so that its runs are created and not started. Raises AirflowApiError for an unknown DAG."""
@@ -153,6 +153,7 @@ class AirflowApi:
             raise _TryAgain(f"Airflow at {self._url} was busy: {_detail(answer)}")
         if answer.status_code not in ok:
             raise AirflowApiError(f"Airflow at {self._url} refused {method} {path} with {answer.status_code}: {_detail(answer)}")
+        self._check_json(answer)
         return answer
 
     def _log_in(self) -> None:
@@ -165,9 +166,22 @@ class AirflowApi:
                     f"Airflow at {self._url} refused the login ({answer.status_code}): set AIRFLOW_API_TOKEN, or AIRFLOW_API_USER and "
                     "AIRFLOW_API_PASSWORD."
                 )
-            token = str(answer.json()["access_token"])
+            token = self._check_json(answer, "access_token")["access_token"]
         self._client.headers["Authorization"] = f"Bearer {token}"
         self._logged_in = True
+
+    def _check_json(self, answer: httpx.Response, *keys: str) -> dict[str, Any]:
+        # A proxy in front of Airflow answers with its own page, and 200.
+        try:
+            found = answer.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or not found.keys() >= set(keys):
+            raise AirflowApiError(
+                f"{self._url} answered {answer.request.method} {answer.request.url.path} with something that is not Airflow's: "
+                "is the address right, and does nothing in front of it ask for a login of its own?"
+            )
+        return found
 
 
 class _TryAgain(AirflowApiError):

@@ -6,8 +6,8 @@ guarded write as every other.
 
 **When.** By hand, when a repair turned out to be wrong; first as a dry run, which is the default.
 
-**If it fails.** It stops at the first date that fails, and leaves that date unchanged. An unknown backup is refused, with the names of
-the existing ones.
+**If it fails.** It stops at the first date that fails, and leaves that date unchanged. An unknown or expired backup is refused, with the
+names of the existing ones.
 
 **Safe to rerun?** Yes.
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nba_grading.airflow.tasks.backup import back_up
+from nba_grading.page.orphans import group
 from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.sql import load_sql
 from tests.dags.runs import insert_box_scores, insert_predictions, run_in_process, states
 
 pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment")
@@ -18,8 +21,17 @@ DAY = date(2026, 1, 10)
 
 
 def take(run_type: str, moment: datetime) -> dict[str, int]:
+    """What a run of this type does at this moment, whenever it was due."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return moment.astimezone(tz)
+
     ti = SimpleNamespace(dag_id="back_up_tables", run_id="scheduled__1", task_id="take_snapshots")
-    return back_up({"ti": ti, "dag_run": SimpleNamespace(run_type=run_type, run_after=moment), "params": {}})  # type: ignore[typeddict-item]
+    dag_run = SimpleNamespace(run_type=run_type, run_after=datetime(2026, 1, 12, 19, tzinfo=UTC))
+    with patch("nba_grading.airflow.tasks.backup.datetime", Clock):
+        return back_up({"ti": ti, "dag_run": dag_run, "params": {}})  # type: ignore[typeddict-item]
 
 
 def snapshots(warehouse: Warehouse) -> set[str]:
@@ -42,6 +54,28 @@ def test_a_date_is_restored_from_the_snapshot_of_the_day_and_a_second_run_of_the
     run = run_in_process("restore_from_backup", table="prediction_accuracy", backup="_backup_prediction_accuracy_20260112000000", **span)
     assert states(run) == {"restore": "success"}
     assert warehouse.query("SELECT * EXCEPT (fencing_token) FROM nba_predictions.prediction_accuracy ORDER BY player_lookup") == graded
+
+
+def test_a_run_that_is_cleared_days_later_does_not_give_its_own_days_name_to_todays_rows(warehouse: Warehouse) -> None:
+    taken = take("scheduled", datetime(2026, 1, 15, 20, tzinfo=UTC))
+    assert set(taken) == snapshots(warehouse)
+    assert set(taken) == {"_backup_prediction_accuracy_20260115000000", "_backup_player_prop_predictions_20260115000000"}
+
+
+def test_the_page_lists_the_snapshots(warehouse: Warehouse) -> None:
+    """The emulator forgets their expiry, so it is that of a backup that is kept for ever."""
+    taken = take("scheduled", datetime(2026, 1, 12, 20, tzinfo=UTC))
+    shown = group(warehouse.query_file("page/list_orphans"), datetime.now(tz=UTC))["backups"]
+    assert {each["name"]: each["expires_at"] for each in shown} == dict.fromkeys(taken)
+    assert {each["table"] for each in shown} == {"prediction_accuracy", "player_prop_predictions"}
+
+
+def test_the_page_shows_the_expiry_that_bigquery_gives_as_text(warehouse: Warehouse) -> None:
+    [name, other] = take("scheduled", datetime(2026, 1, 12, 20, tzinfo=UTC))
+    # As BigQuery's catalog has it; the emulator's never does.
+    options = f"""(SELECT '{name}' AS table_name, 'expiration_timestamp' AS option_name, 'TIMESTAMP "2026-02-11T20:00:00.000Z"' AS option_value)"""
+    text = load_sql("page/list_orphans").replace("nba_predictions.INFORMATION_SCHEMA.TABLE_OPTIONS", options)
+    assert {row["table_name"]: row["expires_at"] for row in warehouse.query(text)} == {name: datetime(2026, 2, 11, 20, tzinfo=UTC), other: None}
 
 
 def test_a_snapshot_expires_by_the_setting(warehouse: Warehouse, settings_environment: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,9 @@ def test_each_metric_arrives_at_an_otlp_receiver_with_its_operation(otlp: tuple[
     assert counted.pop("duplicates") == 7
     # One request was granted, one timed out, one was written without a lease.
     assert counted.pop("lease_requests") == 3
-    assert counted == dict.fromkeys(("lease_acquired", "lease_timeouts", "lease_contention", "lease_lost", "lease_degraded", "fenced_out", "day_graded"), 1)
+    assert counted == dict.fromkeys(
+        ("day_graded", "lease_acquired", "lease_timeouts", "lease_contention", "lease_lost", "lease_degraded", "fenced_out"), 1
+    )
 
 
 def test_every_metric_is_documented() -> None:

@@ -12,6 +12,7 @@ from google.cloud.monitoring_dashboard_v1 import Dashboard
 from google.cloud.monitoring_v3 import AlertPolicy, ComparisonType
 from google.protobuf import json_format
 
+from commands.doctor import GRADING_TIME
 from commands.stack_config import ROOT
 
 MONITORING = ROOT / "monitoring"
@@ -76,6 +77,8 @@ def test_the_absence_policy_is_valid_listens_for_a_metric_that_is_sent_and_is_qu
     domain, _, rest = next(name for name, ours in exported().items() if ours == "day_graded").partition("/")
     assert f"absent_over_time({domain.replace('.', '_')}:{rest.replace('/', '_')}{{" in query
     assert "[30h]" in query
+    # A run that has waited for box scores as long as it may ends 30 hours after the one of the day before, and has still to grade.
+    assert condition.condition_prometheus_query_language.duration.total_seconds() == GRADING_TIME.total_seconds()
     assert "month() < 7 or month() > 9" in query
     assert "docs/runbook.md#no-grading" in policy.documentation.content
     assert "no-grading" in headings()

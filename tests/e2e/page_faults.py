@@ -19,6 +19,7 @@ PREDICTIONS = 120
 SCRIPT = "<script>document.title='owned'</script>"
 STAGING = "nba_predictions._staging_batch_pagetest_"
 BACKUP = "_backup_prediction_accuracy_20260303064500"
+OLDER_BACKUPS = [f"_backup_prediction_accuracy_2026022{day}000000" for day in range(2, 8)]
 RUN = {"dag_id": "grade_predictions", "run_id": "scheduled__2026-03-05T11:00:00+00:00"}
 FAILURE = "StatementFailed: BigQuery refused the statement: quota exceeded"
 BROKEN = "StatementFailed: no such column <b>is_voided</b>"
@@ -34,7 +35,8 @@ def faults(warehouse: Warehouse) -> Iterator[None]:
         _checks(warehouse)
         for worker in ("w01", "w02"):
             warehouse.query(f"CREATE TABLE {STAGING}{worker} AS SELECT * FROM nba_predictions.player_prop_predictions WHERE FALSE")
-        warehouse.query(f"CREATE TABLE nba_predictions.{BACKUP} AS SELECT * FROM nba_predictions.prediction_accuracy WHERE FALSE")
+        for backup in (*OLDER_BACKUPS, BACKUP):
+            warehouse.query(f"CREATE TABLE nba_predictions.{backup} AS SELECT * FROM nba_predictions.prediction_accuracy WHERE FALSE")
         yield
     finally:
         _remove(warehouse)
@@ -142,7 +144,7 @@ def _remove(warehouse: Warehouse) -> None:
     ):
         warehouse.query(f"DELETE FROM {table} WHERE {last}", first)
     warehouse.query(f"DELETE FROM nba_predictions.data_quality_results WHERE STARTS_WITH(run_id, '{MADE_UP}')")
-    for name in (f"{STAGING}w01", f"{STAGING}w02", f"nba_predictions.{BACKUP}"):
+    for name in (f"{STAGING}w01", f"{STAGING}w02", *(f"nba_predictions.{backup}" for backup in (*OLDER_BACKUPS, BACKUP))):
         warehouse.query(f"DROP TABLE IF EXISTS {name}")
 
 

@@ -25,7 +25,21 @@ from nba_grading.leases.times import LeaseTimes
 from proofs.emulator import client_of
 from tests.e2e.browser import DESKTOP, PHONE, SCREENSHOTS, chromium, resize, screenshot, text_of, until
 from tests.e2e.conftest import LEASE_STUCK_SECONDS
-from tests.e2e.page_faults import BACKUP, BROKEN, DOUBLED, FAILED, FAILURE, GRADED, PENDING, RUN, SCRIPT, UNGRADED, faults, warehouse_of
+from tests.e2e.page_faults import (
+    BACKUP,
+    BROKEN,
+    DOUBLED,
+    FAILED,
+    FAILURE,
+    GRADED,
+    OLDER_BACKUPS,
+    PENDING,
+    RUN,
+    SCRIPT,
+    UNGRADED,
+    faults,
+    warehouse_of,
+)
 
 pytestmark = pytest.mark.timeout(900)
 DAG_ID = "grade_predictions"
@@ -222,6 +236,11 @@ def test_runs_staging_tables_and_backups_are_listed_with_their_next_step(page: w
     assert "_staging_batch_pagetest_w01 copy" not in shown
     assert BACKUP in shown
     assert f'"backup":"{BACKUP}"' in shown
+    assert "never" in shown, "the emulator keeps no expiry"
+    assert OLDER_BACKUPS[0] not in shown, "behind a click"
+    assert re.search(r"\d older backup", shown), "as many as the stack's own daily ones make"
+    page.find_element(By.CSS_SELECTOR, "#orphans summary").click()
+    assert OLDER_BACKUPS[0] in text_of(page, "orphans")
 
 
 def test_a_link_leads_out_of_the_frame(stack: Stack, page: webdriver.Chrome, waiting_run: str) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from nba_grading.game_dates import NEW_YORK, GameDateError, parse_game_date, resolve_game_date, resolve_predicted_date
+from nba_grading.game_dates import NEW_YORK, GameDateError, is_in_season, parse_game_date, resolve_game_date, resolve_predicted_date
 
 SIX_IN_NEW_YORK = datetime(2026, 1, 11, 6, 0, tzinfo=NEW_YORK)
 
@@ -88,3 +88,7 @@ def test_the_date_of_predictions_has_no_default(text: str | None) -> None:
 def test_only_a_whole_date_of_the_calendar_is_a_date(text: str) -> None:
     with pytest.raises(GameDateError, match="YYYY-MM-DD"):
         parse_game_date(text)
+
+
+def test_games_are_played_from_october_to_june() -> None:
+    assert [is_in_season(day) for day in (date(2026, 6, 30), date(2026, 7, 1), date(2026, 9, 30), date(2026, 10, 1))] == [True, False, False, True]

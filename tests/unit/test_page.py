@@ -188,14 +188,20 @@ def test_staging_tables_are_grouped_by_their_source() -> None:
         f"_staging_prediction_accuracy_20260110_{'a' * 32}",
         "_staging_odd",
         "_backup_prediction_accuracy_20260110064500",
+        "_backup_player_prop_predictions_20260112000000",
     ]
-    grouped = orphans.group([{"table_name": name, "creation_time": now - timedelta(days=9 - number)} for number, name in enumerate(names)], now)
+    made = [{"table_name": name, "creation_time": now - timedelta(days=9 - number), "expires_at": None} for number, name in enumerate(names)]
+    made[-1]["expires_at"] = now + timedelta(days=26)
+    grouped = orphans.group(made, now)
     assert [(each["of"], each["tables"], each["old"]) for each in grouped["staging"]] == [
         ("batch b1", 2, True),
         ("writes of prediction_accuracy", 1, False),
         ("unknown", 1, False),
     ]
-    assert [(each["name"], each["table"]) for each in grouped["backups"]] == [("_backup_prediction_accuracy_20260110064500", "prediction_accuracy")]
+    assert [(each["name"], each["table"], each["expires_at"]) for each in grouped["backups"]] == [
+        ("_backup_player_prop_predictions_20260112000000", "player_prop_predictions", now + timedelta(days=26)),
+        ("_backup_prediction_accuracy_20260110064500", "prediction_accuracy", None),
+    ]
 
 
 class Clock:

@@ -61,7 +61,7 @@ METRICS = (
     Metric("lease_degraded", ("lease_degraded",), "writes without a lease: its store was down, or leases were switched off", "lock_degraded"),
     Metric("fenced_out", ("fenced_out",), "publishes refused because a newer claim had published the date", "fenced_out"),
     Metric("write_ms", ("date_published",), "how long a guarded write took, from its first statement to its publish", "write_time", "ms", "timing"),
-    Metric("day_graded", ("day_graded",), "runs that have graded the day before, or found that it has no predictions", "day_graded"),
+    Metric("day_graded", ("day_graded",), "runs that have graded yesterday, or found it without predictions", "day_graded"),
     Metric("duplicates", ("duplicates_counted",), "surplus rows of a key, found by the check after a write", "duplicates", "rows"),
 )
 

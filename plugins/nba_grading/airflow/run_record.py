@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from nba_grading.airflow.context import make_warehouse, run_facts
 from nba_grading.airflow.errors import fail_for_good
-from nba_grading.game_dates import parse_game_date
+from nba_grading.events import get_logger
+from nba_grading.game_dates import parse_game_date, resolve_past_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nba_grading.warehouse.client import Warehouse
+
+log = get_logger(__name__)
 
 FACTS_KEY = "run"
 
@@ -41,7 +44,10 @@ def collect_facts(context: Context, tasks: Iterable[tuple[str, str, tuple[str, .
 def store_records(
     context: Context, operation: str, rows: Sequence[Mapping[str, Any]], started_at: datetime, warehouse: Warehouse | None = None
 ) -> list[dict[str, Any]]:
-    """Write rows of grading_runs, one per date, from those facts that are columns of it, in one statement; returns the rows."""
+    """Write rows of grading_runs, one per date, from those facts that are columns of it, in one statement; returns the rows.
+
+    Yesterday graded, or found without predictions, is an event that the alarm from outside listens for, whichever DAG did it.
+    """
     from nba_grading.runs.record import COLUMN_TYPES, record_runs
 
     recorded = []
@@ -54,4 +60,8 @@ def store_records(
     if recorded:
         with fail_for_good():
             record_runs(warehouse or make_warehouse(context), recorded)
+    yesterday = resolve_past_day(None, datetime.now(tz=UTC))
+    for row in recorded:
+        if operation == "grading" and row.get("game_date") == yesterday and row.get("outcome") in ("graded", "no_predictions"):
+            log.info("day_graded", operation=operation, game_date=yesterday, outcome=row["outcome"])
     return recorded

@@ -15,17 +15,17 @@ _BACKUP = re.compile(r"^_backup_(?P<table>[a-z_]+)_\d{14}$")
 
 
 def group(rows: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
-    """Rows of ``list_orphans`` as ``staging`` and ``backups``, each oldest first.
+    """Rows of ``list_orphans`` as ``staging``, oldest first, and ``backups``, newest first.
 
-    A staging entry has ``of`` (its source), ``tables`` (their number), ``example``, ``oldest_at``, and ``old``: whether the daily cleanup
-    considers it.
+    A backup has ``name``, ``table``, ``taken_at`` and ``expires_at``, None if it is kept for ever. A staging entry has ``of`` (its source),
+    ``tables`` (their number), ``example``, ``oldest_at``, and ``old``: whether the daily cleanup considers it.
     """
     staging: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
     backups = []
     for row in rows:
         name = str(row["table_name"])
         if backup := _BACKUP.match(name):
-            backups.append({"name": name, "table": backup["table"], "taken_at": row["creation_time"]})
+            backups.append({"name": name, "table": backup["table"], "taken_at": row["creation_time"], "expires_at": row["expires_at"]})
         else:
             staging[_kind(name)].append(row)
     entries = [
@@ -38,7 +38,8 @@ def group(rows: Iterable[Mapping[str, Any]], now: datetime) -> dict[str, Any]:
         }
         for kind, tables in staging.items()
     ]
-    return {"staging": sorted(entries, key=lambda entry: entry["oldest_at"]), "backups": sorted(backups, key=lambda entry: entry["taken_at"])}
+    backups.sort(key=lambda entry: entry["taken_at"], reverse=True)
+    return {"staging": sorted(entries, key=lambda entry: entry["oldest_at"]), "backups": backups}
 
 
 def _kind(name: str) -> str:

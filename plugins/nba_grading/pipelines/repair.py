@@ -132,11 +132,14 @@ def restore_dates(warehouse: Warehouse, claimed: ClaimedDates, request: WriteReq
 
 
 def check_backup(warehouse: Warehouse, table: Table, backup: str) -> None:
-    """Raise NoSuchBackup unless the name is that of a backup of this table which is there."""
-    there = _backups(warehouse, table)
-    if backup not in there:
-        known = ", ".join(sorted(there, reverse=True)[:10]) or "none"
-        raise NoSuchBackup(f"{backup!r} is no backup of {table.name}. Its backups, newest first: {known}")
+    """Raise NoSuchBackup unless the name is that of a backup of this table which is there and has not expired."""
+    now, there = datetime.now(tz=UTC), _backups(warehouse, table)
+    lasting = [name for name, expires in there.items() if expires is None or expires > now]
+    if backup in lasting:
+        return
+    known = ", ".join(sorted(lasting, reverse=True)[:10]) or "none"
+    why = f"expired at {there[backup]:%Y-%m-%d %H:%M} UTC" if backup in there else f"is no backup of {table.name}"
+    raise NoSuchBackup(f"{backup!r} {why}. Backups of {table.name}, newest first: {known}")
 
 
 def rows_by_date(warehouse: Warehouse, table: str, first: date, last: date) -> dict[date, int]:
@@ -157,10 +160,10 @@ def _expire(warehouse: Warehouse, backup: str, keep_days: int) -> None:
     warehouse.client.update_table(snapshot, ["expires"])
 
 
-def _backups(warehouse: Warehouse, table: Table) -> list[str]:
-    # Only snapshots: whoever may create tables could otherwise make one that looks like a backup.
+def _backups(warehouse: Warehouse, table: Table) -> dict[str, datetime | None]:
+    # Names, with when each expires. Only snapshots: whoever may create tables could otherwise make one that looks like a backup.
     found = warehouse.client.list_tables(DATASET)
-    return [each.table_id for each in found if each.table_type == "SNAPSHOT" and _table_of(each.table_id) == table.name]
+    return {each.table_id: each.expires for each in found if each.table_type == "SNAPSHOT" and _table_of(each.table_id) == table.name}
 
 
 def _table_of(name: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 def back_up(context: Context) -> dict[str, int]:
-    """The rows of the day's snapshots, by their names. A scheduled run out of the season is skipped."""
+    """The rows of the day's snapshots, by their names. A scheduled run out of the season is skipped.
+
+    The day is that of the clock in New York, not of the run: a run that is late or cleared must not give an earlier day's name to what
+    the tables hold now.
+    """
     from nba_grading.pipelines.repair import backup_name, create_backup
 
-    day = (context["dag_run"].run_after or datetime.now(tz=UTC)).astimezone(NEW_YORK).date()
+    day = datetime.now(tz=NEW_YORK).date()
     if run_type(context) == "scheduled" and not is_in_season(day):
         raise AirflowSkipException(f"{day} is out of the season, from October to June: nothing changes")
     warehouse, keep_days, midnight = make_warehouse(context), get_settings().grading_backup_days, datetime.combine(day, time())

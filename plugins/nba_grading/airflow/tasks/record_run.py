@@ -13,7 +13,6 @@ from nba_grading.airflow.run_record import FACTS_KEY, collect_facts, store_recor
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import incident_name
 from nba_grading.events import get_logger
-from nba_grading.game_dates import resolve_past_day
 from nba_grading.settings import get_settings
 
 if TYPE_CHECKING:
@@ -57,8 +56,6 @@ def record_guarded_run(
             about: dict[str, Any] = {"scope": run_scope(context), "task_id": killed, "game_date": facts.get("game_date")}
             raise_alert(context, alerts.task_failed(run_link(context), **about, tries=1, error=facts["detail"]))
     row = {**facts, "operation": operation}
-    if operation == "grading" and row["outcome"] in (success, "no_predictions") and _is_yesterday(facts.get("game_date")):
-        log.info("day_graded", operation=operation, game_date=facts["game_date"], outcome=row["outcome"])
     if check_task or facts["outcome"] != success:
         [row] = store_records(context, operation, [facts], dag_run.start_date or datetime.now(tz=UTC))
     if row["outcome"] == success:
@@ -68,11 +65,6 @@ def record_guarded_run(
     elif row["outcome"] == "failed":
         count_failure(context, row)
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in row.items()}
-
-
-def _is_yesterday(day: object) -> bool:
-    """Whether this is the day that a scheduled run grades now; the alarm from outside listens for such runs alone."""
-    return str(day) == str(resolve_past_day(None, datetime.now(tz=UTC)))
 
 
 def resolve_run_incidents(context: Context, row: dict[str, Any], task_ids: Sequence[str]) -> None:

@@ -13,6 +13,9 @@ const VERDICTS = {
 const GOOD_OUTCOMES = new Set(["graded", "consolidated", "aggregated", "repaired"]);
 const BAD_OUTCOMES = new Set(["failed", "refused"]);
 
+// A season's daily backups are many; the others are behind a click.
+const SHOWN_BACKUPS = 6;
+
 const nothing = (text) => el("p", { class: "quiet" }, text);
 
 export function today(_section, body, data, { meta }) {
@@ -201,12 +204,25 @@ export function orphans(_section, body, data, { meta }) {
     ` reports which of ${plural(old, "old table")} can be dropped, and drops them with`,
     copyable(JSON.stringify({ dry_run: false })),
   );
-  const backups = data.backups.length
-    ? table(
-        "Backups",
-        ["Backup", "Table", "Taken", "Restore"],
-        data.backups.map((each) => [el("code", {}, each.name), each.table, ago(each.taken_at), trigger("restore_from_backup", { table: each.table, backup: each.name })]),
-      )
-    : nothing("No backups.");
-  body.replaceChildren(staging, old ? cleanup : "", backups);
+  const older = data.backups.slice(SHOWN_BACKUPS);
+  body.replaceChildren(
+    staging,
+    old ? cleanup : "",
+    data.backups.length ? backups("Backups", data.backups.slice(0, SHOWN_BACKUPS)) : nothing("No backups."),
+    older.length ? el("details", {}, el("summary", {}, plural(older.length, "older backup")), backups("Older backups", older)) : "",
+  );
+}
+
+function backups(caption, entries) {
+  return table(
+    caption,
+    ["Backup", "Table", "Taken", "Expires", "Restore"],
+    entries.map((each) => [
+      el("code", {}, each.name),
+      each.table,
+      ago(each.taken_at),
+      each.expires_at ? moment(each.expires_at) : "never",
+      trigger("restore_from_backup", { table: each.table, backup: each.name }),
+    ]),
+  );
 }

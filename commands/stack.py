@@ -24,6 +24,7 @@ from supervisor.xmlrpc import SupervisorTransport
 from commands.airflow_api import AirflowApi, AirflowApiError
 from commands.bigquery_emulator import prepare_emulator
 from commands.console import command, console
+from commands.pubsub import create_topics
 from commands.stack_config import (
     AIRFLOW_PROGRAMS,
     PORT_NAMES,
@@ -60,6 +61,7 @@ class Stack:
         self._refuse_taken_ports()
         self._prepare()
         self.say(f"leases: {'the Firestore emulator' if self.config.has_firestore else 'a SQLite file, as gcloud or Java is missing'}")
+        self.say(f"messages: {'the Pub/Sub emulator' if self.config.has_pubsub else 'off, as the component pubsub-emulator of gcloud is missing'}")
         emulators, programs = self.config.emulators(), self.config.airflow() if airflow else []
         try:
             self._start_supervisor([*emulators, *programs])
@@ -68,6 +70,8 @@ class Stack:
                 self._migrate()
             for program in emulators:
                 self._await_ready(program.name, partial(_no_answer, program.ready_url or ""))
+            if self.config.has_pubsub:
+                create_topics(self.config.port("pubsub"))
             if airflow:
                 self._create_schema()
                 self._start(programs)

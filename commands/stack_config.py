@@ -1,6 +1,6 @@
 """The local stack's processes, ports and environment: everything real but the cloud.
 
-Ports are STACK_PORT_BASE (8080) and the six after it, so a second checkout needs one other number. All state is in .local/, readable by
+Ports are STACK_PORT_BASE (8080) and the seven after it, so a second checkout needs one other number. All state is in .local/, readable by
 its owner alone.
 
 The stack's processes inherit the environment of the shell, but of ``AIRFLOW__*`` and ``AIRFLOW_CONN_*`` only what INHERITED lists: a
@@ -26,7 +26,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = "nba-local"
-PORT_NAMES = ("airflow", "bigquery", "bigquery_grpc", "firestore", "slack", "worker_log", "trigger_log")
+PORT_NAMES = ("airflow", "bigquery", "bigquery_grpc", "firestore", "slack", "worker_log", "trigger_log", "pubsub")
+# Setting → the topic or subscription of the local stack. A subscription has the name of its topic.
+TOPICS = {"SUBSCRIPTION": "nba-grading-trigger", "DEAD_LETTER_TOPIC": "nba-grading-refused", "COMPLETE_TOPIC": "nba-grading-complete"}
 AIRFLOW_PROGRAMS = ("api-server", "scheduler", "dag-processor", "triggerer")
 # Airflow's settings that a shell may change for the local stack, with the values they have here: its speed and what it shows.
 INHERITED = {
@@ -118,6 +120,12 @@ class StackConfig:
         """Whether the official Firestore emulator can run here: it needs gcloud and Java."""
         return shutil.which("gcloud") is not None and shutil.which("java") is not None
 
+    @cached_property
+    def has_pubsub(self) -> bool:
+        """Whether gcloud's Pub/Sub emulator can run here: its component has to be installed."""
+        gcloud = shutil.which("gcloud")
+        return self.has_firestore and (Path(str(gcloud)).resolve().parents[1] / "platform" / "pubsub-emulator").is_dir()
+
     @property
     def buckets(self) -> Path:
         """Where the emulator puts gs:// files: a folder per bucket."""
@@ -150,7 +158,12 @@ class StackConfig:
             (sys.executable, "-m", "uvicorn", "commands.slack_sink:app", "--port", str(self.port("slack")), "--log-level", "warning"),
             f"{self.url('slack')}/health",
         )
-        return [bigquery, *([firestore] if self.has_firestore else []), slack]
+        pubsub = Program(
+            "pubsub",
+            ("gcloud", "beta", "emulators", "pubsub", "start", f"--host-port=127.0.0.1:{self.port('pubsub')}", f"--project={PROJECT}"),
+            self.url("pubsub"),
+        )
+        return [bigquery, *([firestore] if self.has_firestore else []), *([pubsub] if self.has_pubsub else []), slack]
 
     def airflow(self) -> list[Program]:
         """Airflow's four processes, each with its own log."""
@@ -162,12 +175,15 @@ class StackConfig:
     def client_environment(self) -> dict[str, str]:
         """What a client of the stack needs: the emulators' addresses and the project."""
         firestore = {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{self.port('firestore')}"} if self.has_firestore else {}
+        topics = {f"GRADING_PUBSUB_{name}": topic for name, topic in TOPICS.items()}
+        pubsub = {"PUBSUB_EMULATOR_HOST": f"127.0.0.1:{self.port('pubsub')}", **topics} if self.has_pubsub else {}
         return {
             "BIGQUERY_EMULATOR_HOST": self.url("bigquery"),
             "GRADING_PROJECT": PROJECT,
             "LEASE_STORE": self.lease_store,
             "AIRFLOW_API_URL": self.url("airflow"),
             **firestore,
+            **pubsub,
         }
 
     def environment(self, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -82,6 +82,9 @@ def all_alerts() -> list[Alert]:
         alerts.breaker_opened(RUN, operation="grading", failures=3, limit=3, pause_s=300, error="no such column"),
         summary(),
         alerts.duplicates_removed(RUN, table=PREDICTION_ACCURACY, dates=[DAY], removed=3, backup="_backup_prediction_accuracy_20260111120000"),
+        alerts.request_refused(
+            RUN, message_id="7", text='{"target_date": "10.01.2026"}', reason="target_date: it is not a date", topic="nba-grading-refused"
+        ),
         alerts.dates_to_heal(RUN, regraded=[f"{DAY}: 3 ungraded, 0 outdated"], listed=["2026-01-11: 1 ungraded, 0 outdated"], limit=1),
     ]
 

@@ -96,6 +96,15 @@ class Settings(BaseModel):
     grading_win_rate: Decimal = Field(
         Decimal("0.524"), gt=0, lt=1, description="Lowest win rate that passes a milestone; the weekly review names the systems below it."
     )
+    grading_pubsub_subscription: str = Field(
+        "", pattern=r"^[A-Za-z0-9._~+%-]*$", description="Pub/Sub subscription whose messages start gradings; empty: none is read."
+    )
+    grading_pubsub_dead_letter_topic: str = Field(
+        "", pattern=r"^[A-Za-z0-9._~+%-]*$", description="Pub/Sub topic for messages that name no date that can be graded; empty: only an alert."
+    )
+    grading_pubsub_complete_topic: str = Field(
+        "", pattern=r"^[A-Za-z0-9._~+%-]*$", description="Pub/Sub topic for a message about each date that is graded; empty: none is published."
+    )
     grading_slack_conn_id: str = Field("slack_default", min_length=1, description="Airflow connection of type slack: a bot token with chat:write.")
     grading_slack_channel: str = Field("#grading", min_length=2, description="Slack channel of the alerts.")
     grading_slack_channels: Json[dict[Severity, str]] = Field(

@@ -27,6 +27,7 @@ DAG_IDS = {
     "clean_staging_tables",
     "consolidate_predictions",
     "deliver_alerts",
+    "grade_on_message",
     "grade_predictions",
     "preview_regrade",
     "heal_grading",

@@ -30,6 +30,7 @@ DUPLICATES_FOUND = "duplicates-found"
 FINDINGS_AFTER_WRITE = "findings-after-write"
 CONSOLIDATION_FINDINGS = "consolidation-findings"
 DATES_TO_HEAL = "dates-to-heal"
+REQUEST_REFUSED = "request-refused"
 DATA_QUALITY = "data-quality"
 UNLEASED = "The fence still keeps a date from being written twice, but two runs of one date may waste each other's work."
 SHOWN_FINDINGS = 8
@@ -243,6 +244,20 @@ def dates_to_heal(run: RunLink, *, regraded: Sequence[str], listed: Sequence[str
         facts={"Found": str(len(regraded) + len(listed)), "Graded again a day": str(limit)},
         command=f"make backfill FROM={min(listed)[:10]} TO={max(listed)[:10]} REGRADE=1" if listed else None,
         digest=True,
+    )
+
+
+def request_refused(run: RunLink, *, message_id: str, text: str, reason: str, topic: str) -> Alert:
+    """A message asked for a grading and named no date that can be graded."""
+    return Alert(
+        kind=REQUEST_REFUSED,
+        severity="INFO",
+        subject=message_id,
+        title="A message asked for a grading that is impossible",
+        detail=shorten(f"{reason}\nMessage {message_id}: {text}"),
+        impact="Nothing was graded for it; other messages are not held up.",
+        next_step=f"Correct what publishes it{f', then publish it again; it is kept in the topic {topic}' if topic else ', then publish it again'}.",
+        run=run,
     )
 
 

@@ -14,6 +14,7 @@ from nba_grading.airflow.errors import LeaseWaitTimeout
 from nba_grading.airflow.notify import resolve
 from nba_grading.airflow.operators.check import DEFERRAL_GRACE_SECONDS
 from nba_grading.airflow.operators.write import GuardedWriteOperator
+from nba_grading.airflow.pubsub import announce_graded
 from nba_grading.airflow.run_record import store_records
 from nba_grading.airflow.tasks.record_run import count_failure
 from nba_grading.airflow.tasks.validate import Settled, settle_grades, small_repairs
@@ -105,6 +106,7 @@ class GradeDatesOperator(GuardedWriteOperator):
             for day, error in report.refused.items()
         ]
         self._record(context, rows, self._started_at)
+        announce_graded([{**row, "dag_id": context["ti"].dag_id, "run_id": context["ti"].run_id} for row in rows])
         graded = [row for row in rows if row["outcome"] == "graded"]
         if graded:
             names = [

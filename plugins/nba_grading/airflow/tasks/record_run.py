@@ -9,6 +9,7 @@ from nba_grading.airflow.context import make_warehouse, run_link
 from nba_grading.airflow.errors import fail_for_good
 from nba_grading.airflow.notify import raise_alert, resolve, task_incidents
 from nba_grading.airflow.params import run_scope
+from nba_grading.airflow.pubsub import announce_graded
 from nba_grading.airflow.run_record import FACTS_KEY, collect_facts, store_records
 from nba_grading.alerts import messages as alerts
 from nba_grading.alerts.model import incident_name
@@ -58,6 +59,8 @@ def record_guarded_run(
     row = {**facts, "operation": operation}
     if check_task or facts["outcome"] != success:
         [row] = store_records(context, operation, [facts], dag_run.start_date or datetime.now(tz=UTC))
+    if operation == "grading":
+        announce_graded([row])
     if row["outcome"] == success:
         # The key of a mapped task ends with its index.
         failed = [key for key, state in states.items() if str(state) == "failed"]

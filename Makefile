@@ -41,8 +41,8 @@ status: setup ## Say what runs.
 schema: setup ## Create the tables: in the local stack with LOCAL=1, else in GRADING_PROJECT.
 	@$(PYTHON) -m commands.schema $(if $(LOCAL),--local)
 
-load: setup ## Load DATA=dir into the local stack (a generated sample without DATA).
-	@$(PYTHON) -m commands.load $(if $(DATA),"$(DATA)",--sample) --local
+load: setup ## Load DATA=dir into the local stack (a generated sample without DATA); STRICT=1 refuses what is otherwise noted.
+	@$(PYTHON) -m commands.load $(if $(DATA),"$(DATA)",--sample) --local $(if $(STRICT),--strict)
 
 backfill: setup ## Grade FROM=2026-01-04 TO=2026-01-16, both included; REGRADE=1 grades finished dates again.
 	@$(PYTHON) -m commands.backfill --from "$(FROM)" --to "$(TO)" $(if $(REGRADE),--regrade)

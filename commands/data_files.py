@@ -1,7 +1,8 @@
 """Reads and checks the two input files of a directory, before anything is loaded.
 
 ``player_prop_predictions`` and ``player_game_summary``, each as .parquet or .csv (with a header). Optional columns may be missing and become
-NULL, other columns are ignored; both is noted, and a name that is nearly a missing column's is refused. All problems are collected, each
+NULL, other columns are ignored, dates may be far ahead: that is noted, and refused when strict. A name that is nearly a missing column's is
+refused. All problems are collected, each
 in a sentence: file, column, how many values, the first one and where it is.
 """
 
@@ -94,17 +95,37 @@ class InputFiles:
     notes: tuple[str, ...] = ()
 
 
-def read_inputs(directory: Path) -> InputFiles:
-    """The two files of a directory; raises CommandError with a sentence per problem, found in both files."""
+def read_inputs(directory: Path, *, strict: bool = False) -> InputFiles:
+    """The two files of a directory; raises CommandError with a sentence per problem, found in both files. ``strict``: a note is a problem."""
     problems: list[str] = []
     notes: list[str] = []
     tables = [_read(directory, spec, problems, notes) for spec in (PREDICTIONS, BOX_SCORES)]
     if tables[0] is not None and not tables[0].num_rows:
         problems.append(f"{_path(directory, PREDICTIONS)}: there are no predictions, only a header.")
-    if problems:
-        raise CommandError("\n".join([*problems, "Nothing was loaded."]))
+    if problems or (strict and notes):
+        raise CommandError("\n".join([*problems, *(notes if strict else ()), "Nothing was loaded."]))
     predictions, box_scores = tables
     return InputFiles(predictions, box_scores, tuple(notes))
+
+
+def describe_games(box_scores: pa.Table, bound: int) -> str | None:
+    """A sentence about the games whose box scores are not complete by the bound in minutes, or about what keeps that from being judged."""
+    switch = "GRADING_COMPLETE_MINUTES=0 grades any box score"
+    if not bound or not box_scores.num_rows:
+        return None
+    if box_scores["team_abbr"].null_count == box_scores.num_rows:
+        return f"no box-score row has a team_abbr, so no game counts as complete and nothing will be graded; {switch}."
+    if box_scores["minutes_played"].null_count == box_scores.num_rows:
+        return "no box-score row has minutes_played, so whether games are complete cannot be judged; they will be graded."
+    teams = box_scores.group_by(["game_date", "game_id", "team_abbr"]).aggregate([("minutes_played", "sum")])
+    teams = teams.filter(pc.is_valid(teams["team_abbr"]))
+    games = teams.group_by(["game_date", "game_id"]).aggregate([("minutes_played_sum", "min"), ([], "count_all")])
+    least = pc.fill_null(games["minutes_played_sum_min"].cast(pa.float64()), 0)
+    short = games.filter(pc.or_(pc.not_equal(games["count_all"], 2), pc.less(least, bound)))
+    if not short.num_rows:
+        return None
+    names = ", ".join(sorted(short["game_id"].to_pylist())[:5])
+    return f"{count_of(short.num_rows, 'game')} with a box score that is not complete ({bound} minutes of each of two teams), left pending: {names}."
 
 
 def _path(directory: Path, spec: InputTable) -> Path | None:
@@ -130,12 +151,18 @@ def _read(directory: Path, spec: InputTable, problems: list[str], notes: list[st
         return None
     table = pa.table(columns)
     _check_keys(path, spec, table, problems)
-    _check_dates(path, table["game_date"], problems)
+    _check_dates(path, table["game_date"], notes)
     return table
 
 
 def _check_names(path: Path, spec: InputTable, names: Sequence[str], notes: list[str]) -> list[str]:
     """What is wrong with a file's column names; ``notes`` gets which of them are ignored, and which columns are filled with NULL."""
+    for mark, word in ((";", "semicolons"), ("\t", "tabs")):
+        if len(names) == 1 and mark in names[0]:
+            example = (
+                f"`python -c \"import csv, sys; csv.writer(sys.stdout).writerows(csv.reader(open('{path.name}'), delimiter={mark!r}))\" > new.csv`"
+            )
+            return [f"{path}: its columns are separated by {word}, not by commas: save it with commas, such as by {example}."]
     absent = [name for name in spec.columns if name not in names]
     unknown = [name for name in names if name not in spec.columns]
     likely = {name: match for name in unknown for match in difflib.get_close_matches(name.lower(), absent, n=1)}
@@ -277,13 +304,13 @@ def _check_keys(path: Path, spec: InputTable, table: pa.Table, problems: list[st
         problems.append(f"{path}: {keys} of {' and '.join(spec.unique)} more than once; the first is {first}, {times} times.")
 
 
-def _check_dates(path: Path, game_dates: pa.ChunkedArray, problems: list[str]) -> None:
+def _check_dates(path: Path, game_dates: pa.ChunkedArray, notes: list[str]) -> None:
     latest = datetime.now(tz=NEW_YORK).date() + timedelta(days=PREDICTED_DAYS_AHEAD)
     late = pc.fill_null(pc.greater(game_dates, pa.scalar(latest)), False)
     count = pc.sum(late).as_py() or 0
     if count:
         index = pc.index(late, True).as_py()
-        problems.append(
+        notes.append(
             f"{path}: column game_date: {count_of(count, 'value')} more than {PREDICTED_DAYS_AHEAD} days ahead, after {latest}; "
             f"the first is {game_dates[index]} in {_place(path, index)}."
         )

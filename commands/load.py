@@ -1,8 +1,9 @@
 """Load predictions and box scores from a directory into BigQuery; the dates in the files are replaced.
 
-Usage: python -m commands.load DIRECTORY | --sample [--local]
+Usage: python -m commands.load DIRECTORY | --sample [--local] [--strict]
 
---sample loads the generated sample; --local means the stack of `make up`, whose tables are created if they do not exist.
+--sample loads the generated sample; --local means the stack of `make up`, whose tables are created if they do not exist; --strict refuses
+what is otherwise noted: ignored columns, columns filled with NULL, and dates too far ahead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from google.cloud import bigquery
 
 from commands.clients import make_bigquery_client
 from commands.console import CommandError, command, console, count_of, progress_bar, warehouse_of
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
+from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, describe_games, read_inputs
 from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import use_local_stack
@@ -60,15 +61,15 @@ class Loaded:
         return f"loaded {rows} of {count_of(len(self.dates), 'date')}, {self.dates[0]} to {self.dates[-1]}"
 
 
-def load_directory(client: bigquery.Client, directory: Path) -> Loaded:
+def load_directory(client: bigquery.Client, directory: Path, *, strict: bool = False) -> Loaded:
     """Check both files of a directory, stage them, and replace their dates in one transaction. Raises CommandError."""
     if not directory.is_dir():
         raise CommandError(f"{directory}: there is no such directory; give one that holds {PREDICTIONS.stem} and {BOX_SCORES.stem}.")
     with progress_bar() as progress:
         steps = progress.add_task(f"loading {directory}", total=4)
-        inputs = read_inputs(directory)
+        inputs = read_inputs(directory, strict=strict)
         progress.advance(steps)
-        for note in inputs.notes:
+        for note in filter(None, (*inputs.notes, describe_games(inputs.box_scores, get_settings().grading_complete_minutes))):
             console.print(note, style="yellow", markup=False)
         return _load(client, inputs, lambda: progress.advance(steps))
 
@@ -121,6 +122,7 @@ def main(
     directory: Annotated[Path | None, typer.Argument()] = None,
     sample: Annotated[bool, typer.Option("--sample", help="The generated sample instead of a directory.")] = False,
     local: Annotated[bool, typer.Option("--local", help="Into the running local stack.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse what is otherwise noted.")] = False,
 ) -> None:
     """Command line; exit code 0, 1 with sentences, or 2 for neither a directory nor --sample."""
     if (directory is None) == (not sample):
@@ -132,7 +134,7 @@ def main(
         create_schema(client)
     if sample:
         write_sample(SAMPLE_DIRECTORY)
-    loaded = load_directory(client, directory or SAMPLE_DIRECTORY)
+    loaded = load_directory(client, directory or SAMPLE_DIRECTORY, strict=strict)
     console.print(loaded.line)
 
 

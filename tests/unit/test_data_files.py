@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.console import CommandError
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
+from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, describe_games, read_inputs
 from commands.sample import INJURY_STATUSES, write_sample
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 from tests.reference_grader import COMPLETE_MINUTES
@@ -86,10 +88,10 @@ def write_both(directory: Path, predictions: list[Row] | None = None, box_scores
     return directory
 
 
-def refusal(directory: Path) -> list[str]:
+def refusal(directory: Path, *, strict: bool = False) -> list[str]:
     """The sentences with which a directory is refused, without the last one, which says that nothing was loaded."""
     with pytest.raises(CommandError) as refused:
-        read_inputs(directory)
+        read_inputs(directory, strict=strict)
     *sentences, last = str(refused.value).splitlines()
     assert last == "Nothing was loaded."
     return sentences
@@ -444,13 +446,49 @@ def test_predictions_without_rows_are_refused(tmp_path: Path) -> None:
     assert refusal(tmp_path) == [f"{path}: there are no predictions, only a header."]
 
 
-def test_a_game_date_further_ahead_than_predictions_are_made_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_a_game_date_further_ahead_than_predictions_are_made_is_noted_with_its_line_and_refused_when_strict(tmp_path: Path) -> None:
     near = datetime.now(tz=NEW_YORK).date() + timedelta(days=PREDICTED_DAYS_AHEAD)
     far = near + timedelta(days=2)
     write_both(tmp_path, [{**PREDICTION, "game_date": str(near)}, {**PREDICTION, "game_date": str(far)}])
-    [sentence] = refusal(tmp_path)
+    [sentence] = read_inputs(tmp_path).notes
     assert "column game_date: 1 value more than 14 days ahead, after " in sentence
     assert sentence.endswith(f"; the first is {far} in line 3.")
+    assert refusal(tmp_path, strict=True) == [sentence]
+
+
+@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
+def test_a_file_with_other_separators_is_refused_with_the_way_to_convert_it(tmp_path: Path, mark: str, word: str) -> None:
+    path = write_both(tmp_path) / "player_game_summary.csv"
+    path.write_text(path.read_text(encoding="utf-8").replace(",", mark), encoding="utf-8")
+    [sentence] = refusal(tmp_path)
+    assert sentence.startswith(f"{path}: its columns are separated by {word}, not by commas: save it with commas, such as by `python -c")
+    command = sentence[sentence.index('"') + 1 : sentence.rindex('"')]
+    done = subprocess.run([sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True)
+    path.write_text(done.stdout, encoding="utf-8")
+    assert read_inputs(tmp_path).box_scores.num_rows == 1
+
+
+def test_strict_refuses_what_is_otherwise_noted(tmp_path: Path) -> None:
+    write_both(tmp_path, [{**PREDICTION, "note": "hello"}])
+    assert refusal(tmp_path, strict=True) == list(read_inputs(tmp_path).notes) != []
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ([("DET", "240"), ("LAC", "240")], None),
+        ([("DET", "240"), ("LAC", "234.5")], "1 game with a box score that is not complete (235 minutes of each of two teams), left pending: "),
+        ([("DET", "240")], "1 game with a box score that is not complete"),
+        ([("", "240"), ("", "240")], "no box-score row has a team_abbr, so no game counts as complete and nothing will be graded"),
+        ([("DET", ""), ("LAC", "")], "no box-score row has minutes_played, so whether games are complete cannot be judged"),
+    ],
+)
+def test_games_that_are_not_complete_are_said(tmp_path: Path, rows: list[tuple[str, str]], sentence: str | None) -> None:
+    scores = [{**BOX_SCORE, "player_lookup": f"p{number}", "team_abbr": team, "minutes_played": each} for number, (team, each) in enumerate(rows)]
+    box_scores = read_inputs(write_both(tmp_path, box_scores=scores)).box_scores
+    found = describe_games(box_scores, COMPLETE_MINUTES)
+    assert found == sentence if sentence is None else str(found).startswith(sentence)
+    assert describe_games(box_scores, 0) is None
 
 
 def test_the_line_of_a_wrong_value_counts_empty_lines(tmp_path: Path) -> None:

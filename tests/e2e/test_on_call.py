@@ -155,9 +155,10 @@ def test_three_faults_are_named_in_one_summary_and_on_the_page_and_cleared_by_th
         assert finish(api, "remove_duplicates", run_id, lambda run_id=run_id: approve(api, run_id)) == "success"  # type: ignore[misc]
     # The box score: it is loaded, then the day is graded.
     client.query(
-        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points, minutes_played, updated_at) "
-        "SELECT DISTINCT player_lookup, game_id, game_date, 20, NUMERIC '30', TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 60 SECOND) "
-        f"FROM nba_predictions.player_prop_predictions WHERE game_date = DATE '{last}'"
+        "INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, team_abbr, points, minutes_played, updated_at) "
+        "SELECT player_lookup, game_id, game_date, IF(MOD(ROW_NUMBER() OVER (ORDER BY player_lookup), 2) = 0, 'DET', 'LAC'), 20, NUMERIC '240', "
+        "TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 60 SECOND) FROM ("
+        f"SELECT DISTINCT player_lookup, game_id, game_date FROM nba_predictions.player_prop_predictions WHERE game_date = DATE '{last}')"
     ).result(timeout=60)
     backfills = set(re.findall(r"make backfill FROM=(\S+) TO=(\S+) REGRADE=1", text))
     assert (str(last), str(last)) in backfills, text

@@ -130,9 +130,9 @@ def test_today_is_one_sentence_with_the_next_step(page: webdriver.Chrome) -> Non
     yesterday = datetime.now(tz=UTC).astimezone(NEW_YORK).date() - timedelta(days=1)
     shown = text_of(page, "today")
     assert f"No games on {yesterday}. The last date with games: {PENDING}: 120 of 140 gradable predictions are graded" in shown
-    assert ", 20 wait for 1 game's box scores;" in shown
+    assert ", 20 wait for 1 game's complete box scores;" in shown
     assert re.search(r"; \d+ findings are open\.", shown)
-    assert "Next step: Wait for the box scores" in shown
+    assert "Next step: Wait for complete box scores" in shown
     assert f'Trigger {DAG_ID} with {{"game_date":"{PENDING}"}}' in shown
 
 
@@ -143,7 +143,7 @@ def test_today_is_one_sentence_with_the_next_step(page: webdriver.Chrome) -> Non
         (DOUBLED, "D", "duplicates. 120 gradable: 120 graded, 0 voided, 0 pending, 120 surplus rows; 1 game"),
         (FAILED, "F", "failed. 120 gradable: 120 graded"),
         (UNGRADED, "U", "not graded. 120 gradable: 0 graded, 0 voided, 0 pending, 120 not graded; 1 game"),
-        (PENDING, "P", "partly pending. 140 gradable: 120 graded, 0 voided, 20 pending; 1 of 2 games without a box score"),
+        (PENDING, "P", "partly pending. 140 gradable: 120 graded, 0 voided, 20 pending; 2 games, of these 1 without a box score"),
     ],
 )
 def test_a_date_shows_its_state_by_letter_and_its_counts_on_hover(page: webdriver.Chrome, day: object, letter: str, shown: str) -> None:

@@ -127,7 +127,7 @@ def test_out_of_the_season_silence_is_no_fault(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(("ago", "findings"), [(timedelta(hours=30, minutes=20), 0), (timedelta(hours=30, minutes=40), 1)])
 def test_a_run_that_waited_for_box_scores_as_long_as_it_may_has_time_to_grade(ago: timedelta, findings: int) -> None:
-    assert len(examined(lambda answers: answers["success"]["dag_runs"][0].update(end_date=str(NOW - ago)))) == findings
+    assert len(examined(lambda answers: answers["success"]["dag_runs"][0].update(end_date=str(datetime.now(tz=UTC) - ago)))) == findings
 
 
 def test_the_queue_of_a_long_backfill_is_no_fault() -> None:

@@ -82,8 +82,10 @@ def distributions() -> Mapping[str, list[str]]:
 
 
 def distributions_of(module: str) -> set[str]:
-    """The packages on PyPI that may contain a module; a namespace is divided by its second or third part."""
+    """The packages on PyPI that may contain a module; a namespace is divided by its second to fourth part."""
     parts = module.split(".")
+    if module.startswith("airflow.providers.common."):
+        return {f"apache-airflow-providers-common-{parts[3]}"}
     if module.startswith("airflow.providers."):
         return {f"apache-airflow-providers-{parts[2]}"}
     if module.startswith("google.cloud."):

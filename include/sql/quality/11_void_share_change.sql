@@ -38,7 +38,8 @@ today AS (
 
 SELECT
     CASE
-        WHEN today.share IS NULL OR usual.deviation IS NULL THEN NULL
+        -- Fewer dates do not tell what is usual.
+        WHEN today.share IS NULL OR usual.dates < 10 THEN NULL
         WHEN ABS(today.share - usual.mean) <= 0.05 THEN 0
         -- Dates that were all alike: any change of more than 5 points is far off.
         WHEN usual.deviation = 0 THEN 1000

@@ -159,7 +159,7 @@ def test_a_load_that_fails_in_its_last_statement_leaves_both_tables_as_they_were
     # The check of the files would stop this one: a box score without a player, which the table refuses.
     inputs = read_inputs(write_files(tmp_path, [{**PREDICTION, "prediction_id": "p9"}], [BOX_SCORE]))
     nobody = inputs.box_scores.set_column(0, "player_lookup", pa.nulls(1, pa.string()))
-    monkeypatch.setattr(load, "read_inputs", lambda _: InputFiles(inputs.predictions, nobody))
+    monkeypatch.setattr(load, "read_inputs", lambda *_, **__: InputFiles(inputs.predictions, nobody))
     with pytest.raises(Exception, match=r"(?i)null"):
         load_directory(bigquery_client, tmp_path)
     assert predictions_in(bigquery_client) == [(TENTH, "p1", Decimal("25.1"))]

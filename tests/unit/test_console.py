@@ -47,7 +47,7 @@ def test_a_usage_error_is_2(arguments: list[str], capsys: pytest.CaptureFixture[
 def test_the_help_is_the_modules_docstring_line_by_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert load.main(["--help"]) == 0
     shown = capsys.readouterr().out
-    assert "  Usage: python -m commands.load DIRECTORY | --sample [--local]\n" in shown
+    assert "  Usage: python -m commands.load DIRECTORY | --sample [--local] [--strict]\n" in shown
     assert "Into the running local stack." in shown
 
 

@@ -1,15 +1,15 @@
-"""Reads and checks the two input files of a directory, before anything is loaded.
+"""Reads and checks the input files of a directory, before anything is loaded.
 
-``player_prop_predictions`` and ``player_game_summary``, each as .parquet or .csv (with a header). Optional columns may be missing and become
-NULL, other columns are ignored, dates may be far ahead: that is noted, and refused when strict. A name that is nearly a missing column's is
-refused. All problems are collected, each
-in a sentence: file, column, how many values, the first one and where it is.
+``player_prop_predictions`` and ``player_game_summary``, and if they are there ``games`` and ``prop_lines``, each as .parquet or .csv (with a
+header). Optional columns may be missing and become NULL, other columns are ignored, dates may be far ahead: that is noted, and refused when
+strict. A name that is nearly a missing column's is refused. All problems are collected, each in a sentence: file, column, how many values,
+the first one and where it is.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -21,10 +21,9 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 
 from commands.console import CommandError, count_of
+from commands.input_tables import BOX_SCORES, INPUT_TABLES, NUMERIC, PREDICTIONS, TIMESTAMP, InputTable
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 
-NUMERIC = pa.decimal128(38, 9)
-TIMESTAMP = pa.timestamp("us", tz="UTC")
 # NUMERIC keeps nine decimals; zeros after them are harmless. No value here needs more than 20 digits, and Arrow parses 38 in all.
 NUMBER_PATTERN = r"^[+-]?(\d{1,20}(\.\d{0,9}0{0,9})?|\.\d{1,9}0{0,9})$"
 INTEGER_PATTERN = r"^[+-]?\d{1,18}$"
@@ -33,79 +32,43 @@ BOOLEAN_PATTERN = r"(?i)^(true|false|1|0)$"
 NULLS = ["", "NULL", "null"]
 
 
-@dataclass(frozen=True)
-class InputTable:
-    """An input table: its file stem, its columns in table order, those that must be there and not NULL, and a key to be unique."""
-
-    stem: str
-    columns: dict[str, pa.DataType]
-    required: tuple[str, ...]
-    unique: tuple[str, ...] = ()
-
-
-PREDICTIONS = InputTable(
-    stem="player_prop_predictions",
-    columns={
-        "prediction_id": pa.string(),
-        "system_id": pa.string(),
-        "player_lookup": pa.string(),
-        "game_id": pa.string(),
-        "game_date": pa.date32(),
-        "predicted_points": NUMERIC,
-        "confidence_score": NUMERIC,
-        "recommendation": pa.string(),
-        "current_points_line": NUMERIC,
-        "line_source": pa.string(),
-        "sportsbook": pa.string(),
-        "is_active": pa.bool_(),
-        "invalidation_reason": pa.string(),
-        "injury_status_at_prediction": pa.string(),
-        "model_version": pa.string(),
-        "created_at": TIMESTAMP,
-        "updated_at": TIMESTAMP,
-    },
-    required=("system_id", "player_lookup", "game_id", "game_date"),
-)
-BOX_SCORES = InputTable(
-    stem="player_game_summary",
-    columns={
-        "player_lookup": pa.string(),
-        "game_id": pa.string(),
-        "game_date": pa.date32(),
-        "team_abbr": pa.string(),
-        "opponent_team_abbr": pa.string(),
-        "points": pa.int64(),
-        "minutes_played": NUMERIC,
-        "is_dnp": pa.bool_(),
-        "updated_at": TIMESTAMP,
-    },
-    required=("player_lookup", "game_id", "game_date", "points"),
-    unique=("game_id", "player_lookup"),
-)
 # Columns that must be in the file but may hold NULL: a player who did not play has no points.
 NULLABLE_REQUIRED = {"points"}
 
 
+PRICES = ("over_price", "under_price")
+
+
 @dataclass(frozen=True)
 class InputFiles:
-    """Both inputs, checked, with every column of their tables in table order; ``notes`` says which columns were ignored or filled."""
+    """The inputs by file stem, checked, with every column of their tables in table order; ``notes`` says which columns were ignored or filled."""
 
-    predictions: pa.Table
-    box_scores: pa.Table
+    tables: Mapping[str, pa.Table]
     notes: tuple[str, ...] = ()
+
+    @property
+    def predictions(self) -> pa.Table:
+        """Rows of player_prop_predictions."""
+        return self.tables[PREDICTIONS.stem]
+
+    @property
+    def box_scores(self) -> pa.Table:
+        """Rows of player_game_summary."""
+        return self.tables[BOX_SCORES.stem]
 
 
 def read_inputs(directory: Path, *, strict: bool = False) -> InputFiles:
-    """The two files of a directory; raises CommandError with a sentence per problem, found in both files. ``strict``: a note is a problem."""
+    """The files of a directory; raises CommandError with a sentence per problem, found in all files. ``strict``: a note is a problem."""
     problems: list[str] = []
     notes: list[str] = []
-    tables = [_read(directory, spec, problems, notes) for spec in (PREDICTIONS, BOX_SCORES)]
-    if tables[0] is not None and not tables[0].num_rows:
+    given = [spec for spec in INPUT_TABLES if not spec.is_optional or _path(directory, spec)]
+    tables = {spec.stem: _read(directory, spec, problems, notes) for spec in given}
+    predictions = tables[PREDICTIONS.stem]
+    if predictions is not None and not predictions.num_rows:
         problems.append(f"{_path(directory, PREDICTIONS)}: there are no predictions, only a header.")
     if problems or (strict and notes):
         raise CommandError("\n".join([*problems, *(notes if strict else ()), "Nothing was loaded."]))
-    predictions, box_scores = tables
-    return InputFiles(predictions, box_scores, tuple(notes))
+    return InputFiles(tables, tuple(notes))
 
 
 def describe_games(box_scores: pa.Table, bound: int) -> str | None:
@@ -151,7 +114,11 @@ def _read(directory: Path, spec: InputTable, problems: list[str], notes: list[st
         return None
     table = pa.table(columns)
     _check_keys(path, spec, table, problems)
-    _check_dates(path, table["game_date"], notes)
+    if "game_date" in spec.columns:
+        _check_dates(path, table["game_date"], notes)
+    for name in PRICES:
+        if name in spec.columns:
+            _check_prices(path, name, table[name], problems)
     return table
 
 
@@ -313,6 +280,18 @@ def _check_dates(path: Path, game_dates: pa.ChunkedArray, notes: list[str]) -> N
         notes.append(
             f"{path}: column game_date: {count_of(count, 'value')} more than {PREDICTED_DAYS_AHEAD} days ahead, after {latest}; "
             f"the first is {game_dates[index]} in {_place(path, index)}."
+        )
+
+
+def _check_prices(path: Path, name: str, prices: pa.ChunkedArray, problems: list[str]) -> None:
+    """American odds are at most -100 or at least +100."""
+    wrong = pc.fill_null(pc.less(pc.abs(prices), 100), False)
+    count = pc.sum(wrong).as_py() or 0
+    if count:
+        index = pc.index(wrong, True).as_py()
+        problems.append(
+            f"{path}: column {name}: {count_of(count, 'value')} between -100 and 100, which American odds never are; "
+            f"the first is {prices[index]} in {_place(path, index)}."
         )
 
 

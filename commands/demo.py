@@ -54,6 +54,8 @@ EXPORTED = {
     "system_daily_performance": "game_date",
     "player_daily_performance": "game_date",
     "prediction_performance_summary": "period_end_date",
+    "settled_bets": "game_date",
+    "system_market_performance": "period_end_date",
     "grading_runs": "started_at",
 }
 DAILY_DAG = "grade_predictions"

@@ -1,4 +1,4 @@
-"""Load predictions and box scores from a directory into BigQuery; the dates in the files are replaced.
+"""Load predictions, box scores, and tip-offs and prices where there are any, from a directory into BigQuery; the dates in a file are replaced.
 
 Usage: python -m commands.load DIRECTORY | --sample [--local] [--strict]
 
@@ -11,21 +11,21 @@ from __future__ import annotations
 import io
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import typer
 from google.cloud import bigquery
 
 from commands.clients import make_bigquery_client
 from commands.console import CommandError, command, console, count_of, progress_bar, warehouse_of
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, describe_games, read_inputs
+from commands.data_files import InputFiles, describe_games, read_inputs
+from commands.input_tables import BOX_SCORES, GAMES, INPUT_TABLES, PREDICTIONS, PROP_LINES, InputTable
 from commands.sample import write_sample
 from commands.schema import create_schema
 from commands.stack import use_local_stack
@@ -48,26 +48,27 @@ SCHEMA_TYPES = {
 
 @dataclass(frozen=True)
 class Loaded:
-    """What was loaded: rows of each table and the prediction dates, in order."""
+    """What was loaded: rows by file stem, and the prediction dates in order."""
 
-    predictions: int
-    box_scores: int
+    rows: Mapping[str, int]
     dates: list[date]
 
     @property
     def line(self) -> str:
         """The line that reports it."""
-        rows = f"{count_of(self.predictions, 'prediction')} and {count_of(self.box_scores, 'box-score row')}"
-        return f"loaded {rows} of {count_of(len(self.dates), 'date')}, {self.dates[0]} to {self.dates[-1]}"
+        words = {PREDICTIONS.stem: "prediction", BOX_SCORES.stem: "box-score row", GAMES.stem: "game", PROP_LINES.stem: "offer"}
+        *first, last = [count_of(rows, words[stem]) for stem, rows in self.rows.items()]
+        return f"loaded {', '.join(first)} and {last} of {count_of(len(self.dates), 'date')}, {self.dates[0]} to {self.dates[-1]}"
 
 
 def load_directory(client: bigquery.Client, directory: Path, *, strict: bool = False) -> Loaded:
-    """Check both files of a directory, stage them, and replace their dates in one transaction. Raises CommandError."""
+    """Check the files of a directory, stage them, and replace their dates in one transaction. Raises CommandError."""
     if not directory.is_dir():
         raise CommandError(f"{directory}: there is no such directory; give one that holds {PREDICTIONS.stem} and {BOX_SCORES.stem}.")
     with progress_bar() as progress:
-        steps = progress.add_task(f"loading {directory}", total=4)
+        steps = progress.add_task(f"loading {directory}", total=None)
         inputs = read_inputs(directory, strict=strict)
+        progress.update(steps, total=2 + len(inputs.tables))
         progress.advance(steps)
         for note in filter(None, (*inputs.notes, describe_games(inputs.box_scores, get_settings().grading_complete_minutes))):
             console.print(note, style="yellow", markup=False)
@@ -76,35 +77,31 @@ def load_directory(client: bigquery.Client, directory: Path, *, strict: bool = F
 
 def _load(client: bigquery.Client, inputs: InputFiles, advance: Callable[[], None]) -> Loaded:
     suffix = uuid.uuid4().hex[:12]
-    names = {
-        "staged_predictions": f"nba_predictions._load_predictions_{suffix}",
-        "staged_box_scores": f"nba_predictions._load_box_scores_{suffix}",
-    }
+    given = [(spec, inputs.tables[spec.stem], f"nba_predictions._load_{spec.stem}_{suffix}") for spec in INPUT_TABLES if spec.stem in inputs.tables]
     try:
-        _stage(client, PREDICTIONS, inputs.predictions, names["staged_predictions"])
-        advance()
-        _stage(client, BOX_SCORES, inputs.box_scores, names["staged_box_scores"])
-        advance()
-        dates = sorted({*_dates_of(inputs.predictions), *_dates_of(inputs.box_scores)}) or [date.min]
-        script = COMMANDS_SQL.render(
-            "replace_loaded_dates",
-            first_date=literal(dates[0]),
-            last_date=literal(dates[-1]),
-            **{name: identifier(table) for name, table in names.items()},
-            prediction_columns=identifiers(tuple(PREDICTIONS.columns)),
-            box_score_columns=identifiers(tuple(BOX_SCORES.columns)),
-        )
-        warehouse_of(client).query(script)
+        for spec, rows, staged in given:
+            _stage(client, spec, rows, staged)
+            advance()
+        replaced = "".join(_replacement(spec, rows, staged) for spec, rows, staged in given)
+        warehouse_of(client).query(COMMANDS_SQL.render("replace_loaded_dates", replaced=replaced))
         advance()
     finally:
-        for table in names.values():
-            client.delete_table(table, not_found_ok=True)
-    return Loaded(inputs.predictions.num_rows, inputs.box_scores.num_rows, _dates_of(inputs.predictions))
+        for _, _, staged in given:
+            client.delete_table(staged, not_found_ok=True)
+    return Loaded({spec.stem: rows.num_rows for spec, rows, _ in given}, PREDICTIONS.dates_of(inputs.predictions))
 
 
-def _dates_of(rows: pa.Table) -> list[date]:
-    dates: list[date] = sorted(pc.unique(rows["game_date"]).to_pylist())
-    return dates
+def _replacement(spec: InputTable, rows: pa.Table, staged: str) -> str:
+    dates = spec.dates_of(rows) or [date.min]
+    return COMMANDS_SQL.render(
+        "replace_dates_fragment",
+        target=identifier(spec.full_name),
+        staging=identifier(staged),
+        columns=identifiers(tuple(spec.columns)),
+        date_of=f"DATE({identifier(spec.date_column)})" if pa.types.is_timestamp(spec.columns[spec.date_column]) else identifier(spec.date_column),
+        first_date=literal(dates[0]),
+        last_date=literal(dates[-1]),
+    )
 
 
 def _stage(client: bigquery.Client, spec: InputTable, rows: pa.Table, name: str) -> None:

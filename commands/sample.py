@@ -38,7 +38,7 @@ import pyarrow.parquet as pq
 import typer
 
 from commands.console import CommandError, command, console, progress_bar
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
+from commands.input_tables import BOX_SCORES, PREDICTIONS, InputTable
 
 FIRST_DATE = date(2026, 1, 4)
 FEWEST_DATES = 2

@@ -20,6 +20,7 @@ from commands.schema import create_schema
 from commands.stack import Stack
 from commands.stack_config import PROJECT, ROOT, StackConfig, free_port_base
 from nba_grading.warehouse.client import Warehouse
+from nba_grading.warehouse.tables import DATASETS
 from tests.sizes import LONGEST_FILES
 
 BYTES = 20_000_000_000
@@ -94,7 +95,7 @@ def empty_tables(client: bigquery.Client, url: str) -> None:
     Most tables are empty, and a DELETE costs three times what asking for a row does. Without the client library, which asks for the
     schema first; ``num_rows`` of a table does not follow DML on the emulator.
     """
-    for dataset in ("nba_predictions", "nba_box_scores"):
+    for dataset in DATASETS:
         rows = f"{url}/bigquery/v2/projects/{PROJECT}/datasets/{dataset}/tables/{{}}/data?maxResults=1"
         for table in client.list_tables(dataset):
             if table.table_type == "VIEW":

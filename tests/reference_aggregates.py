@@ -22,11 +22,7 @@ NUMERIC_UNIT = Decimal("1e-9")
 
 def aggregate_day(grades: Iterable[Row], predictions: Iterable[Row], box_scores: Iterable[Row], game_date: date) -> list[Row]:
     """The rows of system_daily_performance of one date, without what tells of the write itself."""
-    games: dict[str, list[Row]] = defaultdict(list)
-    for row in box_scores:
-        if row["game_date"] == game_date:
-            games[row["game_id"]].append(row)
-    played = {game_id for game_id, rows in games.items() if cannot_be_judged(rows) or is_complete(rows, COMPLETE_MINUTES)}
+    played = complete_games(box_scores, game_date)
     waiting: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
     for row in predictions:
         gradable = row.get("is_active") is not False and row.get("invalidation_reason") is None
@@ -37,6 +33,15 @@ def aggregate_day(grades: Iterable[Row], predictions: Iterable[Row], box_scores:
         if row["game_date"] == game_date:
             graded[row["system_id"]].append(row)
     return [_day(game_date, system, graded[system], len(waiting[system])) for system in sorted({*graded, *waiting})]
+
+
+def complete_games(box_scores: Iterable[Row], game_date: date) -> set[str]:
+    """The games of a date that have a complete box score."""
+    games: dict[str, list[Row]] = defaultdict(list)
+    for row in box_scores:
+        if row["game_date"] == game_date:
+            games[row["game_id"]].append(row)
+    return {game_id for game_id, rows in games.items() if cannot_be_judged(rows) or is_complete(rows, COMPLETE_MINUTES)}
 
 
 def _day(game_date: date, system_id: str, grades: list[Row], pending: int) -> Row:
@@ -128,7 +133,7 @@ def summarize(grades: Iterable[Row], period_end_date: date) -> list[Row]:
     graded_dates = {row["game_date"] for row in grades}
     slices: dict[tuple[str, str, str, date, str, str], list[Row]] = defaultdict(list)
     for row in grades:
-        for period_type, value, start in _periods(period_end_date, period_end_date in graded_dates):
+        for period_type, value, start in periods_ending(period_end_date, period_end_date in graded_dates):
             if not start <= row["game_date"] <= period_end_date:
                 continue
             tier = _tier(row["confidence_score"])
@@ -138,7 +143,7 @@ def summarize(grades: Iterable[Row], period_end_date: date) -> list[Row]:
     return [_slice(*key, period_end_date, rows) for key, rows in sorted(slices.items())]
 
 
-def _periods(end: date, is_graded: bool) -> Iterator[tuple[str, str, date]]:
+def periods_ending(end: date, is_graded: bool) -> Iterator[tuple[str, str, date]]:
     if is_graded:
         yield "rolling_7d", str(end), end - timedelta(days=6)
         yield "rolling_30d", str(end), end - timedelta(days=29)

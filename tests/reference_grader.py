@@ -129,7 +129,7 @@ def _age(prediction: Row) -> tuple[datetime, bool, str]:
 
 
 def _row(prediction: Row, performance: Row) -> Row:
-    confidence = _share(prediction.get("confidence_score"))
+    confidence = share_of(prediction.get("confidence_score"))
     return {
         "player_lookup": prediction["player_lookup"],
         "game_id": prediction["game_id"],
@@ -195,7 +195,7 @@ def _measure(row: Row) -> None:
         row["prediction_correct"] = actual < line
 
 
-def _share(confidence: Decimal | None) -> Decimal | None:
+def share_of(confidence: Decimal | None) -> Decimal | None:
     """Rule 6: 0-1 stands, above 1 is a percentage, anything outside 0-100 is nothing."""
     if confidence is None or confidence < 0 or confidence > 100:
         return None

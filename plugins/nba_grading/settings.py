@@ -96,6 +96,11 @@ class Settings(BaseModel):
     grading_win_rate: Decimal = Field(
         Decimal("0.524"), gt=0, lt=1, description="Lowest win rate that passes a milestone; the weekly review names the systems below it."
     )
+    grading_probability_systems: Json[tuple[str, ...]] = Field(
+        "[]",
+        validate_default=True,
+        description='Systems whose confidence is a probability of winning, as JSON: `["catboost_v8"]`; only those are judged and recalibrated as such.',
+    )
     grading_pubsub_subscription: str = Field(
         "", pattern=r"^[A-Za-z0-9._~+%-]*$", description="Pub/Sub subscription whose messages start gradings; empty: none is read."
     )

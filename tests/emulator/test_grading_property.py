@@ -21,7 +21,8 @@ from google.cloud import bigquery
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable, read_inputs
+from commands.data_files import read_inputs
+from commands.input_tables import BOX_SCORES, INPUT_TABLES, PREDICTIONS
 from commands.load import load_directory
 from commands.sample import FIRST_DATE, WRONG_CONFIDENCES, write_sample
 from nba_grading.guarded_write.work import WriteRequest
@@ -128,11 +129,13 @@ def box_score_of(rng: random.Random, game_date: date, game_id: str, teams: Seque
     return [row for row in rows if row]
 
 
-def write_files(directory: Path, predictions: Sequence[Row], box_scores: Sequence[Row]) -> None:
-    contents: list[tuple[InputTable, Sequence[Row]]] = [(PREDICTIONS, predictions), (BOX_SCORES, box_scores)]
-    for spec, rows in contents:
-        table = pa.Table.from_pylist(list(rows), schema=pa.schema(list(spec.columns.items())))
-        pq.write_table(table, directory / f"{spec.stem}.parquet")
+def write_files(directory: Path, predictions: Sequence[Row], box_scores: Sequence[Row], **optional: Sequence[Row]) -> None:
+    """Write the input files of a directory; the optional ones by their stem."""
+    contents = {PREDICTIONS.stem: predictions, BOX_SCORES.stem: box_scores, **optional}
+    for spec in INPUT_TABLES:
+        if spec.stem in contents:
+            table = pa.Table.from_pylist(list(contents[spec.stem]), schema=pa.schema(list(spec.columns.items())))
+            pq.write_table(table, directory / f"{spec.stem}.parquet")
 
 
 def grade_on_emulator(warehouse: Warehouse, *dates: date) -> dict[date, dict[str, Any]]:

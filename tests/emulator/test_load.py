@@ -14,7 +14,8 @@ from google.cloud import bigquery
 
 from commands import load
 from commands.console import CommandError
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, read_inputs
+from commands.data_files import InputFiles, read_inputs
+from commands.input_tables import BOX_SCORES, PREDICTIONS, InputTable
 from commands.load import load_directory
 
 Row = dict[str, Any]
@@ -60,7 +61,7 @@ def staged_tables(client: bigquery.Client) -> list[str]:
 def test_every_column_arrives_as_it_was_written(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
     directory = write_files(tmp_path, [PREDICTION], [BOX_SCORE])
     loaded = load_directory(bigquery_client, directory)
-    assert (loaded.predictions, loaded.box_scores, loaded.dates) == (1, 1, [TENTH])
+    assert (loaded.rows, loaded.dates) == ({"player_prop_predictions": 1, "player_game_summary": 1}, [TENTH])
     inputs = read_inputs(directory)
     for table, rows in (
         ("nba_predictions.player_prop_predictions", inputs.predictions),
@@ -139,7 +140,7 @@ def test_no_staged_table_is_left_when_the_second_file_cannot_be_staged(
     original = bigquery_client.load_table_from_file
 
     def fail_on_box_scores(file: Any, destination: str, **keywords: Any) -> Any:
-        if "box_scores" in destination:
+        if "player_game_summary" in destination:
             seen.append(staged_tables(bigquery_client))
             raise ConnectionError("the network is gone")
         return original(file, destination, **keywords)
@@ -159,7 +160,7 @@ def test_a_load_that_fails_in_its_last_statement_leaves_both_tables_as_they_were
     # The check of the files would stop this one: a box score without a player, which the table refuses.
     inputs = read_inputs(write_files(tmp_path, [{**PREDICTION, "prediction_id": "p9"}], [BOX_SCORE]))
     nobody = inputs.box_scores.set_column(0, "player_lookup", pa.nulls(1, pa.string()))
-    monkeypatch.setattr(load, "read_inputs", lambda *_, **__: InputFiles(inputs.predictions, nobody))
+    monkeypatch.setattr(load, "read_inputs", lambda *_, **__: InputFiles({**inputs.tables, "player_game_summary": nobody}))
     with pytest.raises(Exception, match=r"(?i)null"):
         load_directory(bigquery_client, tmp_path)
     assert predictions_in(bigquery_client) == [(TENTH, "p1", Decimal("25.1"))]

@@ -6,10 +6,11 @@ The grades are those that grading makes of generated predictions, by the SQL for
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,20 +25,30 @@ from nba_grading.guarded_write.claim import ClaimedDates
 from nba_grading.guarded_write.work import WriteRequest
 from nba_grading.guarded_write.write import FencedOut
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.aggregate import find_stale, refresh
+from nba_grading.pipelines.aggregate import AGGREGATES, find_stale, refresh
 from nba_grading.pipelines.grade import grade_dates
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.tables import PLAYER_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY, SYSTEM_DAILY_PERFORMANCE, Table
+from nba_grading.warehouse.tables import (
+    PLAYER_DAILY_PERFORMANCE,
+    PREDICTION_PERFORMANCE_SUMMARY,
+    SETTLED_BETS,
+    SYSTEM_DAILY_PERFORMANCE,
+    SYSTEM_MARKET_PERFORMANCE,
+    Table,
+)
 from tests.conftest import empty_tables
 from tests.emulator.small_date import Token, refresh_all, unleased
 from tests.emulator.test_grading_property import box_scores_of, predictions_of, write_files
-from tests.reference_aggregates import NUMERIC_UNIT, aggregate_day, aggregate_players, period_ends, summarize
+from tests.reference_aggregates import NUMERIC_UNIT, aggregate_day, aggregate_players, complete_games, period_ends, summarize
 from tests.reference_grader import grade
+from tests.reference_market import judge, left_out, settle
 from tests.sizes import examples
 
 Row = dict[str, Any]
 
-SYSTEMS, PLAYERS, PERIODS = SYSTEM_DAILY_PERFORMANCE.name, PLAYER_DAILY_PERFORMANCE.name, PREDICTION_PERFORMANCE_SUMMARY.name
+DAY_TABLES = (SYSTEM_DAILY_PERFORMANCE.name, PLAYER_DAILY_PERFORMANCE.name, SETTLED_BETS.name)
+PERIOD_TABLES = (PREDICTION_PERFORMANCE_SUMMARY.name, SYSTEM_MARKET_PERFORMANCE.name)
+PLAYERS, PERIODS, MARKET = PLAYER_DAILY_PERFORMANCE.name, *PERIOD_TABLES
 # Ends of periods, and the days on which their rolling periods, months and seasons begin, or end just before.
 ENDS = (date(2025, 9, 30), date(2025, 10, 31), date(2026, 2, 28), date(2026, 1, 10))
 OFFSETS = (0, 1, 5, 6, 7, 28, 29, 30, 31, 363, 364, 365, -1)
@@ -55,6 +66,9 @@ class Season:
     predictions: list[Row] = field(default_factory=list)
     box_scores: list[Row] = field(default_factory=list)
     graded: dict[date, list[Row]] = field(default_factory=dict)
+    tip_offs: dict[str, datetime] = field(default_factory=dict)
+    offers: list[Row] = field(default_factory=list)
+    probability_systems: tuple[str, ...] = ()
 
     def load(self, *days: date, fewest: int = 30) -> None:
         """Make up the inputs of the days, each time others, and load them. Of thirty predictions some are graded."""
@@ -79,13 +93,26 @@ class Season:
         self.graded |= {day: grade(self.predictions, self.box_scores, day).rows for day in days}
 
     def assert_all_is_as_the_reference_has_it(self) -> None:
-        """Every row of all three aggregates, and nothing is stale."""
+        """Every row of all aggregates, and nothing is stale."""
         grades = [row for rows in self.graded.values() for row in rows]
         days = sorted(self.graded)
+        outs = {day: left_out(self.predictions, complete_games(self.box_scores, day), day, self.tip_offs) for day in days}
+        bets = [row for day in days for row in settle(self.predictions, grades, day, self.tip_offs, self.offers)]
+        systems = {(row["game_date"], row["system_id"]) for row in grades}
+        judged = {(day, system): outs[day][system] for day, system in systems}
+        graded_days = {day for day, _ in systems}
         expected: dict[Table, list[Row]] = {
-            SYSTEM_DAILY_PERFORMANCE: [row for day in days for row in aggregate_day(grades, self.predictions, self.box_scores, day)],
+            SYSTEM_DAILY_PERFORMANCE: [
+                {**row, **outs[day][row["system_id"]]}
+                for day in days
+                for row in aggregate_day(grades, self.predictions, self.box_scores, day)
+            ],
             PLAYER_DAILY_PERFORMANCE: [row for day in days for row in aggregate_players(grades, day)],
+            SETTLED_BETS: bets,
             PREDICTION_PERFORMANCE_SUMMARY: [row for day in period_ends(grades) for row in summarize(grades, day)],
+            SYSTEM_MARKET_PERFORMANCE: [
+                row for day in period_ends(grades) for row in judge(bets, judged, day, day in graded_days, self.probability_systems)
+            ],
         }
         for table, rows in expected.items():
             found = self.warehouse.query(f"SELECT * EXCEPT ({', '.join(WRITE_COLUMNS)}) FROM {table.full_name}")
@@ -103,14 +130,21 @@ def assert_same(found: Sequence[Row], expected: Sequence[Row], key: Sequence[str
 
 
 def is_same(found: Any, expected: Any) -> bool:
-    """Equal; a mean may differ by one unit of its ninth decimal.
+    """Equal; a float by nine digits, as sums of floats depend on their order; a NUMERIC mean may differ by one unit of its ninth decimal.
 
     The reference rounds the exact mean, as BigQuery's AVG(NUMERIC) does. The emulator averages as float, so where the exact mean
     lies half way between two NUMERICs it can come out on either side. tests/unit/test_reference_aggregates.py pins the rounding.
     """
     if isinstance(found, Decimal) and isinstance(expected, Decimal):
         return abs(found - expected) <= NUMERIC_UNIT
+    if isinstance(found, float) and isinstance(expected, float):
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)
     return bool(found == expected)
+
+
+def partitions(days: list[date], ends: list[date]) -> dict[str, list[date]]:
+    """These days of every table of days, and the periods that end on these of every table of periods."""
+    return {**dict.fromkeys(DAY_TABLES, days), **dict.fromkeys(PERIOD_TABLES, ends)}
 
 
 def stale(warehouse: Warehouse) -> dict[str, list[date]]:
@@ -150,7 +184,7 @@ FEBRUARY, SEASON = date(2026, 2, 28), date(2026, 9, 30)
 def test_one_refresh_makes_up_for_all_events_that_were_lost(season: Season) -> None:
     season.load(*DAYS)
     season.grade(TENTH)
-    assert refresh_all(season.warehouse) == {SYSTEMS: [TENTH], PLAYERS: [TENTH], PERIODS: [TENTH, FEBRUARY, SEASON]}
+    assert refresh_all(season.warehouse) == partitions([TENTH], [TENTH, FEBRUARY, SEASON])
     season.assert_all_is_as_the_reference_has_it()
     # Nobody hears of these four writes.
     season.grade(DECEMBER, NEW_YEAR)
@@ -158,8 +192,7 @@ def test_one_refresh_makes_up_for_all_events_that_were_lost(season: Season) -> N
     season.load(NEW_YEAR)
     season.grade(NEW_YEAR)
     written = refresh_all(season.warehouse)
-    assert written[SYSTEMS] == written[PLAYERS] == [DECEMBER, NEW_YEAR, ELEVENTH]
-    assert written[PERIODS] == [DECEMBER, NEW_YEAR, TENTH, ELEVENTH, FEBRUARY, SEASON]
+    assert written == partitions([DECEMBER, NEW_YEAR, ELEVENTH], [DECEMBER, NEW_YEAR, TENTH, ELEVENTH, FEBRUARY, SEASON])
     season.assert_all_is_as_the_reference_has_it()
     assert refresh_all(season.warehouse) == {}, "nothing stale, nothing written"
 
@@ -170,9 +203,9 @@ def test_a_date_graded_again_makes_stale_its_days_and_the_periods_that_contain_i
     refresh_all(season.warehouse)
     season.load(NEW_YEAR, TENTH)
     season.grade(TENTH)
-    assert stale(season.warehouse) == {SYSTEMS: [TENTH], PLAYERS: [TENTH], PERIODS: [TENTH, ELEVENTH, FEBRUARY, SEASON]}
+    assert stale(season.warehouse) == partitions([TENTH], [TENTH, ELEVENTH, FEBRUARY, SEASON])
     season.grade(DECEMBER)
-    assert stale(season.warehouse) == {SYSTEMS: [DECEMBER, TENTH], PLAYERS: [DECEMBER, TENTH], PERIODS: [DECEMBER, *DAYS[2:], FEBRUARY, SEASON]}
+    assert stale(season.warehouse) == partitions([DECEMBER, TENTH], [DECEMBER, *DAYS[2:], FEBRUARY, SEASON])
     season.grade(NEW_YEAR)
     refresh_all(season.warehouse)
     season.assert_all_is_as_the_reference_has_it()
@@ -207,11 +240,11 @@ def test_grades_that_are_published_while_the_refresh_runs_leave_the_partition_st
     versions = find_stale(warehouse)
     season.load(TENTH)
     season.grade(TENTH)
-    for table in (SYSTEM_DAILY_PERFORMANCE, PLAYER_DAILY_PERFORMANCE, PREDICTION_PERFORMANCE_SUMMARY):
+    for table in AGGREGATES:
         request = WriteRequest("early", params={"versions": versions[table.name]})
         refresh(warehouse, unleased(table.operation, *versions[table.name]), request).raise_refused()
     # The early refresh read some of the new grades, and says that it was made of the older ones.
-    assert stale(warehouse) == {SYSTEMS: [TENTH], PLAYERS: [TENTH], PERIODS: [TENTH, ELEVENTH, FEBRUARY, SEASON]}
+    assert stale(warehouse) == partitions([TENTH], [TENTH, ELEVENTH, FEBRUARY, SEASON])
     refresh_all(warehouse)
     season.assert_all_is_as_the_reference_has_it()
 
@@ -228,7 +261,7 @@ def test_a_day_of_players_that_is_refused_keeps_the_periods_unwritten_until_it_i
 
     with pytest.raises(FencedOut, match=f"{PLAYERS} {TENTH} holds token 100"):
         refresh_all(warehouse, claim)
-    assert stale(warehouse) == {PLAYERS: [TENTH], PERIODS: [TENTH, ELEVENTH, FEBRUARY, SEASON]}
+    assert stale(warehouse) == {PLAYERS: [TENTH], **dict.fromkeys((SETTLED_BETS.name,), [TENTH, ELEVENTH]), **dict.fromkeys(PERIOD_TABLES, [TENTH, ELEVENTH, FEBRUARY, SEASON])}
     assert warehouse.query(f"SELECT * FROM nba_predictions.{PERIODS}") == []
     refresh_all(warehouse)
     season.assert_all_is_as_the_reference_has_it()

@@ -35,6 +35,7 @@ FIELDS = {"description", "tables", "params", "identifiers", "queries", "batch", 
 WITHOUT_CASE: Mapping[str, Sequence[str]] = {
     "No statement of its own: a part of the queries that have cases, which put it in.": (
         *(
+            "aggregates/candidates_fragment",
             "aggregates/periods_fragment",
             "consolidation/staging_rows_fragment",
             "consolidation/stored_rows_fragment",
@@ -68,6 +69,8 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
     "Writes the audit of duplicates that were found: tests/dags/test_grade_predictions.py.": ("validation/insert_duplicate_audit",),
     "Creates or changes a table: tests/unit/test_schema.py, tests/emulator/test_schema.py, and every test on the emulator.": (
         *("schema/01_create_nba_predictions", "schema/02_create_nba_box_scores", "schema/create_incidents"),
+        *("schema/03_create_nba_reference", "schema/04_create_nba_odds", "schema/create_games", "schema/create_prop_lines"),
+        *("schema/create_settled_bets", "schema/create_system_market_performance"),
         *("schema/create_data_quality_results", "schema/create_grading_duplicate_audit", "schema/create_grading_runs"),
         *("schema/create_player_game_summary", "schema/create_player_prop_predictions", "schema/create_prediction_accuracy"),
         *(
@@ -107,7 +110,10 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
         *("explain/list_candidates", "explain/list_box_scores", "explain/list_stored", "explain/list_names", "explain/select_expected"),
     ),
     "Accepts games, once each: tests/dags/test_grade_predictions.py.": ("grading/accept_games",),
-    "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates",),
+    "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates", "commands/replace_dates_fragment"),
+    "Settles and judges generated markets, and whole seasons: tests/emulator/test_market_property.py, test_refresh.py.": (
+        *("aggregates/settle_bets", "aggregates/aggregate_market"),
+    ),
     "Makes or counts what `make repair` repairs, which fails when the numbers are not those of the incident.": (
         *("proofs/count_lost_keys_of_backup", "proofs/create_orphaned_staging", "proofs/insert_duplicate_predictions"),
     ),

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.console import CommandError
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputFiles, InputTable, describe_games, read_inputs
+from commands.data_files import InputFiles, describe_games, read_inputs
+from commands.input_tables import BOX_SCORES, PREDICTIONS, InputTable
 from commands.sample import INJURY_STATUSES, write_sample
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 from tests.reference_grader import COMPLETE_MINUTES

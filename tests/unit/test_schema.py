@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from commands.console import CommandError
-from commands.data_files import BOX_SCORES, PREDICTIONS, InputTable
+from commands.input_tables import INPUT_TABLES, InputTable
 from commands.load import SCHEMA_TYPES
 from commands.schema import read_columns
 from nba_grading.runs.record import COLUMN_TYPES
@@ -18,7 +18,9 @@ from nba_grading.warehouse.tables import (
     PLAYER_PROP_PREDICTIONS,
     PREDICTION_ACCURACY,
     PREDICTION_PERFORMANCE_SUMMARY,
+    SETTLED_BETS,
     SYSTEM_DAILY_PERFORMANCE,
+    SYSTEM_MARKET_PERFORMANCE,
     Table,
 )
 
@@ -57,6 +59,8 @@ WRITTEN = {
     SYSTEM_DAILY_PERFORMANCE: "aggregates/aggregate_days",
     PLAYER_DAILY_PERFORMANCE: "aggregates/aggregate_players",
     PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
+    SETTLED_BETS: "aggregates/settle_bets",
+    SYSTEM_MARKET_PERFORMANCE: "aggregates/aggregate_market",
 }
 
 
@@ -147,20 +151,20 @@ def test_a_query_selects_the_columns_in_the_order_they_are_inserted(table: Table
     assert selected_columns(load_sql(query)) == list(table.columns)
 
 
-@pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])
-def test_input_files_have_the_columns_and_types_of_their_table(table: str, spec: InputTable) -> None:
+@pytest.mark.parametrize("spec", INPUT_TABLES, ids=lambda spec: spec.stem)
+def test_input_files_have_the_columns_and_types_of_their_table(spec: InputTable) -> None:
     loaded = {name: DDL_TYPES.get(SCHEMA_TYPES[type_], SCHEMA_TYPES[type_]) for name, type_ in spec.columns.items()}
-    assert spec.stem == table
-    assert list(loaded.items()) == list(columns_of(table).items())
+    assert list(loaded.items()) == list(columns_of(spec.stem).items())
+    assert f"CREATE TABLE IF NOT EXISTS {spec.full_name} (" in load_sql(f"schema/create_{spec.stem}")
 
 
-@pytest.mark.parametrize(("table", "spec"), [("player_prop_predictions", PREDICTIONS), ("player_game_summary", BOX_SCORES)])
-def test_the_file_check_refuses_null_in_every_required_column(table: str, spec: InputTable) -> None:
-    assert required_columns_of(table) <= set(spec.required)
+@pytest.mark.parametrize("spec", INPUT_TABLES, ids=lambda spec: spec.stem)
+def test_the_file_check_refuses_null_in_every_required_column(spec: InputTable) -> None:
+    assert required_columns_of(spec.stem) <= set(spec.required)
 
 
 def test_every_type_of_the_input_files_can_be_loaded() -> None:
-    used: set[pa.DataType] = {*PREDICTIONS.columns.values(), *BOX_SCORES.columns.values()}
+    used: set[pa.DataType] = {type_ for spec in INPUT_TABLES for type_ in spec.columns.values()}
     assert used == set(SCHEMA_TYPES)
 
 

@@ -1,6 +1,7 @@
 -- One row per date and system with a gradable prediction or a grade: how its predictions ended.
 -- Read into a staging table. A rate with nothing to divide by is NULL.
--- Params: game_dates ARRAY<DATE>, complete_minutes INT64, grading_run_id STRING
+-- Params: game_dates ARRAY<DATE>, complete_minutes INT64, grading_run_id STRING. Text: candidates, the SELECT of
+-- aggregates/candidates_fragment
 WITH
 gradable AS (
     SELECT DISTINCT
@@ -79,6 +80,21 @@ pending_systems AS (
     GROUP BY gradable.game_date, gradable.system_id
 ),
 
+candidates AS (
+    {candidates}
+),
+
+left_out AS (
+    SELECT
+        candidates.game_date,
+        candidates.system_id,
+        COUNTIF(candidates.provenance = 'late') AS late_candidates,
+        COUNTIF(candidates.provenance = 'unknown') AS unknown_candidates
+    FROM candidates
+    INNER JOIN complete_games USING (game_date, game_id)
+    GROUP BY candidates.game_date, candidates.system_id
+),
+
 systems AS (
     SELECT
         game_date,
@@ -123,6 +139,8 @@ SELECT
     COALESCE(graded_systems.high_confidence_correct, 0) AS high_confidence_correct,
     COALESCE(graded_systems.high_confidence_incorrect, 0) AS high_confidence_incorrect,
     SAFE_DIVIDE(graded_systems.high_confidence_correct, graded_systems.high_confidence_correct + graded_systems.high_confidence_incorrect) AS high_confidence_win_rate,
+    COALESCE(left_out.late_candidates, 0) AS late_candidates,
+    COALESCE(left_out.unknown_candidates, 0) AS unknown_candidates,
     COALESCE(versions.grades_version, 0) AS grades_version,
     CURRENT_TIMESTAMP() AS computed_at,
     @grading_run_id AS grading_run_id
@@ -130,3 +148,4 @@ FROM systems
 LEFT JOIN versions USING (game_date)
 LEFT JOIN graded_systems USING (game_date, system_id)
 LEFT JOIN pending_systems USING (game_date, system_id)
+LEFT JOIN left_out USING (game_date, system_id)

@@ -15,10 +15,19 @@ grades AS (
 
 summaries AS (
     SELECT
+        'prediction_performance_summary' AS target,
         game_date AS period_end_date,
         MAX(source_version) AS source_version,
         MAX(published_rows) AS published_rows
     FROM nba_predictions.write_fences_prediction_performance_summary
+    GROUP BY game_date
+    UNION ALL
+    SELECT
+        'system_market_performance' AS target,
+        game_date AS period_end_date,
+        MAX(source_version) AS source_version,
+        MAX(published_rows) AS published_rows
+    FROM nba_predictions.write_fences_system_market_performance
     GROUP BY game_date
 ),
 
@@ -35,6 +44,13 @@ days AS (
         game_date,
         MAX(source_version) AS source_version
     FROM nba_predictions.write_fences_player_daily_performance
+    GROUP BY game_date
+    UNION ALL
+    SELECT
+        'settled_bets' AS target,
+        game_date,
+        MAX(source_version) AS source_version
+    FROM nba_predictions.write_fences_settled_bets
     GROUP BY game_date
 ),
 
@@ -100,15 +116,16 @@ SELECT
     grades.game_date AS partition_date,
     grades.version
 FROM grades
-CROSS JOIN UNNEST(['system_daily_performance', 'player_daily_performance']) AS target
+CROSS JOIN UNNEST(['system_daily_performance', 'player_daily_performance', 'settled_bets']) AS target
 LEFT JOIN days USING (target, game_date)
 WHERE days.source_version IS DISTINCT FROM grades.version
 UNION ALL
 SELECT
-    'prediction_performance_summary' AS target,
+    target,
     expected.period_end_date AS partition_date,
     expected.version
 FROM expected
-LEFT JOIN summaries USING (period_end_date)
+CROSS JOIN UNNEST(['prediction_performance_summary', 'system_market_performance']) AS target
+LEFT JOIN summaries USING (target, period_end_date)
 WHERE summaries.source_version IS DISTINCT FROM expected.version
 ORDER BY target, partition_date;

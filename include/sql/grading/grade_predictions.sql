@@ -36,13 +36,7 @@ matched AS (
         OR COALESCE(box_score.is_dnp, FALSE)
         OR box_score.points IS NULL
         OR (box_score.points = 0 AND COALESCE(box_score.minutes_played, 0) = 0) AS is_voided,
-        UPPER(TRIM(gradable.injury_status_at_prediction)) AS injury_status,
-        -- Rule 6: above 1 is a percentage; outside 0-100 is nothing.
-        CASE
-            WHEN gradable.confidence_score BETWEEN 0 AND 1 THEN gradable.confidence_score
-            WHEN gradable.confidence_score > 1 AND gradable.confidence_score <= 100
-                THEN ROUND(gradable.confidence_score * NUMERIC '0.01', 9)
-        END AS confidence
+        UPPER(TRIM(gradable.injury_status_at_prediction)) AS injury_status
     FROM gradable
     INNER JOIN complete_games USING (game_date, game_id)
     LEFT JOIN nba_box_scores.player_game_summary AS box_score

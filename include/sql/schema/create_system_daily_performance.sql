@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS nba_predictions.system_daily_performance (
     high_confidence_correct INT64 OPTIONS (description = 'Those of them that were right'),
     high_confidence_incorrect INT64 OPTIONS (description = 'Those of them that were wrong'),
     high_confidence_win_rate FLOAT64 OPTIONS (description = 'right / (right + wrong) of them'),
+    late_candidates INT64 OPTIONS (description = 'Gradable predictions with a line that were made too late to be a bet of record'),
+    unknown_candidates INT64 OPTIONS (description = 'Those without created_at, which are no bet of record either'),
     grades_version INT64 OPTIONS (description = 'Version of the grades that were read: the fence of prediction_accuracy; 0 for none'),
     computed_at TIMESTAMP OPTIONS (description = 'When the grades were read'),
     grading_run_id STRING OPTIONS (description = 'The row of grading_runs that wrote this'),

@@ -19,7 +19,10 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, stop_after_
 
 from nba_grading.leases.errors import LeaseStoreUnavailable
 
-OPERATIONS = ("grading", "consolidation", "daily_performance", "player_performance", "performance_summary", "maintenance")
+OPERATIONS = (
+    *("grading", "consolidation", "daily_performance", "player_performance", "settlement", "performance_summary", "market_performance"),
+    "maintenance",
+)
 OLD_LEASE_MS = 300_000
 # Upper bounds of the pauses between attempts; a random pause is at least half of it. While gRPC waits to reconnect, for about a second,
 # it refuses calls without sending them, so attempts without a pause would all fail within milliseconds.

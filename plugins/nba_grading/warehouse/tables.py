@@ -1,21 +1,24 @@
-"""The tables that this project writes: their names, business keys and columns.
+"""The tables that this project writes: their names, business keys, and what guards them.
 
-The types are in include/sql/schema; a test compares the two.
+Columns and types are those of include/sql/schema.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
-from nba_grading.warehouse.sql import tables_named
+from nba_grading.warehouse.sql import load_sql, tables_named
 
 DATASET = "nba_predictions"
-# The datasets that this project reads: its own, and the box scores.
-DATASETS = (DATASET, "nba_box_scores")
+# The datasets that this project reads: its own, the box scores, and what is optional.
+DATASETS = (DATASET, "nba_box_scores", "nba_reference", "nba_odds")
 # A worker of a batch writes _staging_batch_<batch>_<worker>. A batch id has no underscore, as the next underscore ends it: the tables of
 # batch "a" are never taken for those of a batch "a_b".
 BATCH_ID_PATTERN = "[A-Za-z0-9]+"
+_COLUMN = re.compile(r"^    (\w+) [A-Z]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,7 @@ class Table:
     """A table that guarded writes replace by date.
 
     ``operation`` names the lease that guards a date of the table, for every writer. ``date_column`` is the partition column. ``key`` is
-    unique within a date, with NULL equal to NULL; ``required_key`` are its columns that are never NULL. ``columns`` are all columns but
-    fencing_token, which the publish adds if ``has_token``. ``line_column`` is the betting line of the key. ``time_column`` and then
+    unique within a date, with NULL equal to NULL; ``required_key`` are its columns that are never NULL. ``line_column`` is the betting line of the key. ``time_column`` and then
     ``tie_column`` order the rows of a key; ``value_time`` is when a row got its values. The line and the tie column are used only for
     tables that are checked for duplicates.
     """
@@ -33,7 +35,6 @@ class Table:
     operation: str
     key: tuple[str, ...]
     required_key: tuple[str, ...]
-    columns: tuple[str, ...]
     line_column: str = "line_value"
     time_column: str = "graded_at"
     tie_column: str = "grading_run_id"
@@ -47,6 +48,11 @@ class Table:
         return f"{DATASET}.{self.name}"
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns in the table's order, but fencing_token, which the publish adds if ``has_token``."""
+        return _columns_of(self.name)
+
+    @property
     def fences(self) -> str:
         """``dataset.table`` of its fences."""
         return f"{DATASET}.write_fences_{self.name}"
@@ -56,41 +62,16 @@ class Table:
         return f"{DATASET}._staging_{self.name}_{first:%Y%m%d}_{write_id}"
 
 
+@cache
+def _columns_of(table: str) -> tuple[str, ...]:
+    return tuple(name for name in _COLUMN.findall(load_sql(f"schema/create_{table}")) if name != "fencing_token")
+
+
 PREDICTION_ACCURACY = Table(
     name="prediction_accuracy",
     operation="grading",
     key=("player_lookup", "game_id", "system_id", "line_value"),
     required_key=("player_lookup", "game_id", "system_id"),
-    columns=(
-        "player_lookup",
-        "game_id",
-        "game_date",
-        "system_id",
-        "team_abbr",
-        "opponent_team_abbr",
-        "predicted_points",
-        "confidence_score",
-        "confidence_decile",
-        "recommendation",
-        "line_value",
-        "line_source",
-        "sportsbook",
-        "actual_points",
-        "minutes_played",
-        "absolute_error",
-        "signed_error",
-        "prediction_correct",
-        "predicted_margin",
-        "actual_margin",
-        "within_3_points",
-        "within_5_points",
-        "is_voided",
-        "void_reason",
-        "pre_game_injury_status",
-        "model_version",
-        "graded_at",
-        "grading_run_id",
-    ),
 )
 
 PLAYER_PROP_PREDICTIONS = Table(
@@ -102,25 +83,6 @@ PLAYER_PROP_PREDICTIONS = Table(
     time_column="created_at",
     tie_column="prediction_id",
     value_time="GREATEST(COALESCE(updated_at, created_at), COALESCE(created_at, updated_at))",
-    columns=(
-        "prediction_id",
-        "system_id",
-        "player_lookup",
-        "game_id",
-        "game_date",
-        "predicted_points",
-        "confidence_score",
-        "recommendation",
-        "current_points_line",
-        "line_source",
-        "sportsbook",
-        "is_active",
-        "invalidation_reason",
-        "injury_status_at_prediction",
-        "model_version",
-        "created_at",
-        "updated_at",
-    ),
     has_token=False,
 )
 
@@ -131,42 +93,6 @@ SYSTEM_DAILY_PERFORMANCE = Table(
     required_key=("game_date", "system_id"),
     time_column="computed_at",
     value_time="computed_at",
-    columns=(
-        "game_date",
-        "system_id",
-        "predictions",
-        "graded",
-        "voided",
-        "pending",
-        "recommendations",
-        "correct",
-        "incorrect",
-        "pushes",
-        "passes",
-        "win_rate",
-        "mae",
-        "avg_bias",
-        "over_count",
-        "over_correct",
-        "over_incorrect",
-        "over_win_rate",
-        "under_count",
-        "under_correct",
-        "under_incorrect",
-        "under_win_rate",
-        "within_3_count",
-        "within_3_share",
-        "within_5_count",
-        "within_5_share",
-        "avg_confidence",
-        "high_confidence_count",
-        "high_confidence_correct",
-        "high_confidence_incorrect",
-        "high_confidence_win_rate",
-        "grades_version",
-        "computed_at",
-        "grading_run_id",
-    ),
 )
 
 PLAYER_DAILY_PERFORMANCE = Table(
@@ -176,25 +102,6 @@ PLAYER_DAILY_PERFORMANCE = Table(
     required_key=("game_date", "system_id", "player_lookup", "game_id"),
     time_column="computed_at",
     value_time="computed_at",
-    columns=(
-        "game_date",
-        "system_id",
-        "player_lookup",
-        "game_id",
-        "confidence_tier",
-        "predictions",
-        "voided",
-        "hits",
-        "misses",
-        "over_hits",
-        "over_misses",
-        "errors",
-        "absolute_error",
-        "signed_error",
-        "grades_version",
-        "computed_at",
-        "grading_run_id",
-    ),
 )
 
 PREDICTION_PERFORMANCE_SUMMARY = Table(
@@ -205,30 +112,25 @@ PREDICTION_PERFORMANCE_SUMMARY = Table(
     date_column="period_end_date",
     time_column="computed_at",
     value_time="computed_at",
-    columns=(
-        "summary_key",
-        "system_id",
-        "period_type",
-        "period_value",
-        "period_start_date",
-        "period_end_date",
-        "player_lookup",
-        "confidence_tier",
-        "predictions",
-        "voided",
-        "hits",
-        "misses",
-        "hit_rate",
-        "over_hit_rate",
-        "under_hit_rate",
-        "mae",
-        "bias",
-        "unique_players",
-        "unique_games",
-        "grades_version",
-        "computed_at",
-        "grading_run_id",
-    ),
+)
+
+SETTLED_BETS = Table(
+    name="settled_bets",
+    operation="settlement",
+    key=("system_id", "player_lookup", "game_id"),
+    required_key=("system_id", "player_lookup", "game_id"),
+    time_column="computed_at",
+    value_time="computed_at",
+)
+
+SYSTEM_MARKET_PERFORMANCE = Table(
+    name="system_market_performance",
+    operation="market_performance",
+    key=("performance_key",),
+    required_key=("performance_key",),
+    date_column="period_end_date",
+    time_column="computed_at",
+    value_time="computed_at",
 )
 
 GUARDED = {
@@ -239,6 +141,8 @@ GUARDED = {
         SYSTEM_DAILY_PERFORMANCE,
         PLAYER_DAILY_PERFORMANCE,
         PREDICTION_PERFORMANCE_SUMMARY,
+        SETTLED_BETS,
+        SYSTEM_MARKET_PERFORMANCE,
     )
 }
 TABLES = {table.operation: table for table in GUARDED.values()}

@@ -1,11 +1,12 @@
 """
 Review the predicting systems: check each system on its milestone date, and compare them all every Monday.
 
-**What.** Reads the grades of the 7 days that end on `day`. `milestones` checks each system whose date in `GRADING_MILESTONES` is today: MAE,
-placeholders, consistency of volume, and win rate, each against its target. `weekly_review` compares the systems in a table: MAE, bias, win
-rate with its 95 % interval, bets, calibration by confidence decile, and the trends of duplicates, durations, waits and volume. A system
-whose MAE has left its own 30-day band, or whose win rate is significantly below 52.4 %, opens an incident, which is resolved when that
-ends. Both tasks post to Slack and return their rows; nothing else is changed. `docs/reviews.md` defines each value.
+**What.** Reads the bets of record of the 7 days that end on `day`. `milestones` checks each system whose date in `GRADING_MILESTONES` is
+today: MAE, placeholders, consistency of volume, and win rate, each against its target. `weekly_review` compares the systems in a table: MAE
+beside that of the line, bias, win rate with its 95 % interval, bets, calibration by confidence decile, which systems differ beyond chance,
+and the trends of duplicates, durations, waits and volume. A system whose MAE has left its own 30-day band, or whose win rate is significantly
+below 52.4 %, opens an incident, which is resolved when that ends. Both tasks post to Slack and return their rows; nothing else is changed.
+`docs/reviews.md` defines each value.
 
 **When.** Daily at 10:00 New York, after the morning's grading. Without a milestone, and on any day but Monday, its tasks are skipped.
 

@@ -46,7 +46,9 @@ def candidates_of(predictions: Iterable[Row], game_date: date, tip_offs: Mapping
     ]
 
 
-def left_out(predictions: Iterable[Row], complete_games: Collection[str], game_date: date, tip_offs: Mapping[str, datetime]) -> dict[str, dict[str, int]]:
+def left_out(
+    predictions: Iterable[Row], complete_games: Collection[str], game_date: date, tip_offs: Mapping[str, datetime]
+) -> dict[str, dict[str, int]]:
     """System → how many candidates of complete games are late, and unknown."""
     counts: dict[str, dict[str, int]] = defaultdict(lambda: {"late_candidates": 0, "unknown_candidates": 0})
     for row, how in candidates_of(predictions, game_date, tip_offs):
@@ -65,10 +67,11 @@ def settle(
     for row, how in candidates_of(predictions, game_date, tip_offs):
         if how in ("before_tip_off", "same_day") and (row["game_id"], row["player_lookup"]) in graded:
             groups[row["system_id"], row["player_lookup"], row["game_id"]].append((row, how))
-    return [
-        _settled(rows, graded[game_id, player], tip_offs.get(game_id), [offer for offer in offers if (offer["game_id"], offer["player_lookup"]) == (game_id, player)])
-        for (_, player, game_id), rows in groups.items()
-    ]
+    settled = []
+    for (_, player, game_id), rows in groups.items():
+        own = [offer for offer in offers if (offer["game_id"], offer["player_lookup"]) == (game_id, player)]
+        settled.append(_settled(rows, graded[game_id, player], tip_offs.get(game_id), own))
+    return settled
 
 
 def _settled(rows: list[tuple[Row, str]], grade: Row, tip_off: datetime | None, offers: Sequence[Row]) -> Row:
@@ -193,7 +196,13 @@ def _shin(one: float, two: float) -> float:
     return probability(one, low)
 
 
-def judge(bets: Iterable[Row], outs: Mapping[tuple[date, str], Mapping[str, int]], end: date, is_graded: bool, probability_systems: Collection[str] = ()) -> list[Row]:
+def judge(
+    bets: Iterable[Row],
+    outs: Mapping[tuple[date, str], Mapping[str, int]],
+    end: date,
+    is_graded: bool,
+    probability_systems: Collection[str] = (),
+) -> list[Row]:
     """The rows of one partition of system_market_performance, without what tells of the write itself.
 
     ``outs``: of each date and system with a grade, how many candidates were left out.
@@ -249,7 +258,7 @@ def figures(rows: Sequence[Row], *, is_probability: bool = False) -> Row:
     bets = [row for row in rows if row["recommendation"] in ("OVER", "UNDER")]
     decided = [row for row in bets if row["result"] in ("won", "lost")]
     won = results.count("won")
-    rate, error, days = _win_rate(decided)
+    rate, error, days = clustered_rate(decided)
     units = sum(row["profit"] for row in bets) if bets else 0.0
     measured = [row for row in rows if row["absolute_error"] is not None]
     system_error, line_error = (sum(float(row[name]) for row in measured) for name in ("absolute_error", "line_error"))
@@ -304,7 +313,7 @@ def _by_date(rows: Iterable[Row]) -> list[tuple[date, list[Row]]]:
     return sorted(days.items())
 
 
-def _win_rate(decided: Sequence[Row]) -> tuple[float | None, float | None, int]:
+def clustered_rate(decided: Sequence[Row]) -> tuple[float | None, float | None, int]:
     """The win rate, its standard error clustered by date, and the number of dates."""
     days = _by_date(decided)
     if not decided:
@@ -351,7 +360,7 @@ def _forecast(rows: Sequence[Row]) -> Row:
     bins: dict[int, list[tuple[float, bool]]] = defaultdict(list)
     for row in rows:
         bins[min(int(row["confidence_score"] * 10), 9)].append((float(row["confidence_score"]), row["result"] == "won"))
-    gaps = [abs(sum(confidence for confidence, _ in some) / len(some) - sum(won for _, won in some) / len(some)) * len(some) for some in bins.values()]
+    gaps = [abs(sum(confidence - won for confidence, won in some)) for some in bins.values()]
     return {
         "brier": sum((confidence - won) ** 2 for confidence, won in pairs) / len(pairs),
         "log_loss": -sum(math.log(confidence if won else 1 - confidence) for confidence, won in pairs) / len(pairs),

@@ -1,7 +1,6 @@
 """The figures of the reviews and trends a second time, in plain Python: what the SQL is held against.
 
-Written from docs/reviews.md and not from the SQL. The interval is found by bisection: Wilson's are the two rates from which the observed one
-lies just z standard errors away, so no formula of it is needed.
+Written from docs/reviews.md and not from the SQL. ``bets`` are rows of settled_bets.
 """
 
 from __future__ import annotations
@@ -9,48 +8,61 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
+from itertools import combinations
 from typing import Any
+
+from tests.reference_market import benjamini_hochberg, clustered_rate
 
 Row = dict[str, Any]
 
-Z = 1.959964
 
-
-def review_systems(grades: Iterable[Row], day: date, *, win_rate: float, min_days: int, min_errors: int, min_player_games: int) -> list[Row]:
+def review_systems(
+    bets: Iterable[Row], day: date, *, win_rate: float, min_days: int, min_errors: int, min_bets: int, min_bet_days: int, max_p_value: float
+) -> list[Row]:
     """The rows of reviews/review_systems.sql."""
     by_system: dict[str, list[Row]] = defaultdict(list)
-    for row in grades:
+    for row in bets:
         if day - timedelta(days=36) <= row["game_date"] <= day:
             by_system[row["system_id"]].append(row)
     rows = []
     for system, all_of_it in sorted(by_system.items()):
         week = [row for row in all_of_it if row["game_date"] > day - timedelta(days=7)]
-        errors = [float(row["absolute_error"]) for row in week if row["absolute_error"] is not None]
+        measured = [row for row in week if row["absolute_error"] is not None]
         row = {
             "system_id": system,
             "graded_days": len({row["game_date"] for row in week}),
-            "predictions": len(week),
-            "voided": sum(row["is_voided"] for row in week),
-            "errors": len(errors),
-            "mae": _mean(errors),
-            "bias": _mean([float(row["signed_error"]) for row in week if row["signed_error"] is not None]),
+            "settled": len(week),
+            "voided": sum(row["result"] == "void" for row in week),
+            "errors": len(measured),
+            "mae": _mean([float(row["absolute_error"]) for row in measured]),
+            "line_mae": _mean([float(row["line_error"]) for row in measured]),
+            "bias": _mean([float(row["predicted_points"] - row["actual_points"]) for row in measured]),
             **_band([row for row in all_of_it if row not in week]),
-            **win_rates(week),
+            **_rates(week),
         }
         row["mae_verdict"] = _mae_verdict(row, min_days=min_days, min_errors=min_errors)
-        row["win_rate_verdict"] = (
-            "no_bets"
-            if not row["decided"]
-            else "too_few"
-            if row["player_games"] < min_player_games
-            else "low"
-            if row["win_rate_high"] < win_rate
-            else "ok"
-        )
         rows.append(row)
+    judged = [row for row in rows if row["decided"] >= min_bets and row["bet_days"] >= max(min_bet_days, 2)]
+    corrected = benjamini_hochberg([_low_p_value(row, win_rate) for row in judged])
+    for row in rows:
+        row["low_p_value"] = None
+        row["win_rate_verdict"] = "too_few" if row["decided"] else "no_bets"
+    for row, p_value in zip(judged, corrected, strict=True):
+        assert p_value is not None
+        row["low_p_value"] = p_value
+        row["win_rate_verdict"] = "low" if p_value <= max_p_value else "ok"
+    for row in rows:
+        del row["error"]
     return rows
+
+
+def _low_p_value(row: Row, target: float) -> float:
+    """Of a true win rate of at least the target, one-sided."""
+    if row["error"] < 1e-12:
+        return 0.0 if row["win_rate"] < target else 1.0
+    return 0.5 * math.erfc((target - row["win_rate"]) / row["error"] / math.sqrt(2))
 
 
 def _band(before: Sequence[Row]) -> Row:
@@ -72,69 +84,77 @@ def _mae_verdict(row: Row, *, min_days: int, min_errors: int) -> str:
     return "above" if row["mae"] > row["band_high"] + 1e-9 else "below" if row["mae"] < row["band_low"] - 1e-9 else "inside"
 
 
-def calibration(grades: Iterable[Row], day: date, *, min_player_games: int) -> list[Row]:
+def calibration(bets: Iterable[Row], day: date, *, min_bets: int) -> list[Row]:
     """The rows of reviews/calibration.sql."""
     slices: dict[tuple[str, int], list[Row]] = defaultdict(list)
-    for row in grades:
+    for row in bets:
         in_week = day - timedelta(days=7) < row["game_date"] <= day
-        if in_week and row["prediction_correct"] is not None and row["confidence_decile"] is not None:
-            slices[row["system_id"], row["confidence_decile"]].append(row)
+        if in_week and row["result"] in ("won", "lost") and row["confidence_score"] is not None:
+            slices[row["system_id"], min(int(row["confidence_score"] * 10) + 1, 10)].append(row)
     rows = []
-    for (system, decile), bets in sorted(slices.items()):
-        confidence = statistics.fmean(float(row["confidence_score"]) for row in bets)
-        rates = win_rates(bets)
-        outside = not rates["win_rate_low"] <= confidence <= rates["win_rate_high"]
+    for (system, decile), some in sorted(slices.items()):
+        confidence = statistics.fmean(float(row["confidence_score"]) for row in some)
+        rates = _rates(some)
+        outside = rates["win_rate_low"] is not None and not rates["win_rate_low"] <= confidence <= rates["win_rate_high"]
         rows.append(
             {
                 "system_id": system,
                 "confidence_decile": decile,
                 "mean_confidence": confidence,
-                **{name: value for name, value in rates.items() if name != "correct"},
-                "is_off": rates["player_games"] >= min_player_games and outside,
+                **{name: rates[name] for name in ("decided", "win_rate", "win_rate_low", "win_rate_high")},
+                "is_off": rates["decided"] >= min_bets and outside,
             }
         )
     return rows
 
 
-def win_rates(rows: Iterable[Row]) -> Row:
-    """The columns of reviews/win_rates_fragment.sql of one slice; zeros and Nones without a decided bet."""
-    games: dict[tuple[Any, ...], list[bool]] = defaultdict(list)
-    for row in rows:
-        if row["prediction_correct"] is not None:
-            games[row["game_date"], row["game_id"], row["player_lookup"]].append(row["prediction_correct"])
-    decided, correct = sum(map(len, games.values())), sum(map(sum, games.values()))
-    figures: Row = {"decided": decided, "correct": correct, "player_games": len(games)}
-    if not decided:
-        return figures | dict.fromkeys(("effective_bets", "win_rate", "win_rate_low", "win_rate_high"))
-    rate = correct / decided
-    # The variance of the rate between player-games, over the one of as many independent bets: the design effect.
-    surplus = [sum(verdicts) - rate * len(verdicts) for verdicts in games.values()]
-    clustered, independent = math.fsum(each**2 for each in surplus) / decided**2, rate * (1 - rate) / decided
-    effective = float(len(games)) if clustered < 1e-18 else decided / max(1.0, clustered / independent)
-    low, high = wilson(rate, effective)
-    return figures | {"effective_bets": effective, "win_rate": rate, "win_rate_low": low, "win_rate_high": high}
+def compare_systems(bets: Iterable[Row], day: date, *, min_errors: int) -> list[Row]:
+    """The rows of reviews/compare_systems.sql, in no order."""
+    errors: dict[str, dict[tuple[Any, ...], float]] = defaultdict(dict)
+    for row in bets:
+        if day - timedelta(days=7) < row["game_date"] <= day and row["absolute_error"] is not None:
+            errors[row["system_id"]][row["game_date"], row["game_id"], row["player_lookup"]] = float(row["absolute_error"])
+    rows = []
+    for one, other in combinations(sorted(errors), 2):
+        common = sorted(errors[one].keys() & errors[other].keys())
+        if len(common) < max(min_errors, 1):
+            continue
+        differences = [(key[0], errors[other][key] - errors[one][key]) for key in common]
+        mean = statistics.fmean(each for _, each in differences)
+        days: dict[date, float] = defaultdict(float)
+        for game_date, each in differences:
+            days[game_date] += each - mean
+        error = math.sqrt(len(days) / (len(days) - 1) * sum(each**2 for each in days.values())) / len(common) if len(days) > 1 else None
+        better, worse = (one, other) if mean >= 0 else (other, one)
+        rows.append(
+            {
+                "better_id": better,
+                "worse_id": worse,
+                "player_games": len(common),
+                "difference": abs(mean),
+                "difference_low": None if error is None else abs(mean) - 1.96 * error,
+                "difference_high": None if error is None else abs(mean) + 1.96 * error,
+                "p_value": None if not error or error < 1e-12 else math.erfc(abs(mean) / error / math.sqrt(2)),
+            }
+        )
+    for row, corrected in zip(rows, benjamini_hochberg([row["p_value"] for row in rows]), strict=True):
+        row["p_value"] = corrected
+    return rows
 
 
-def wilson(rate: float, size: float) -> tuple[float, float]:
-    """The two rates whose own standard error puts ``rate`` exactly Z of them away."""
-
-    def distance(guess: float) -> float:
-        return (rate - guess) ** 2 - Z**2 * guess * (1 - guess) / size
-
-    return _root(distance, 0.0, rate), _root(distance, rate, 1.0)
-
-
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
-    rises = function(high) > function(low)
-    if function(low) == function(high) == 0:
-        return low
-    for _ in range(200):
-        middle = (low + high) / 2
-        if (function(middle) > 0) == rises:
-            high = middle
-        else:
-            low = middle
-    return (low + high) / 2
+def _rates(rows: Iterable[Row]) -> Row:
+    """The columns of statistics/clustered_rates_fragment.sql of one slice, and the standard error; zeros and Nones without a decided bet."""
+    decided = [row for row in rows if row["result"] in ("won", "lost")]
+    rate, error, days = clustered_rate(decided)
+    return {
+        "decided": len(decided),
+        "won": sum(row["result"] == "won" for row in decided),
+        "bet_days": days,
+        "win_rate": rate,
+        "win_rate_low": None if rate is None or error is None else max(0.0, rate - 1.96 * error),
+        "win_rate_high": None if rate is None or error is None else min(1.0, rate + 1.96 * error),
+        "error": error,
+    }
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

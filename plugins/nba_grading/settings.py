@@ -99,7 +99,7 @@ class Settings(BaseModel):
     grading_probability_systems: Json[tuple[str, ...]] = Field(
         "[]",
         validate_default=True,
-        description='Systems whose confidence is a probability of winning, as JSON: `["catboost_v8"]`; only those are judged and recalibrated as such.',
+        description='Systems whose confidence is a probability of winning, as JSON: `["catboost_v8"]`; only those are recalibrated.',
     )
     grading_pubsub_subscription: str = Field(
         "", pattern=r"^[A-Za-z0-9._~+%-]*$", description="Pub/Sub subscription whose messages start gradings; empty: none is read."

@@ -23,8 +23,10 @@ pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment"
 
 FIRST, SECOND = date(2026, 1, 10), date(2026, 1, 12)
 MONTH_END, SEASON_END = date(2026, 1, 31), date(2026, 9, 30)
-DAYS, PLAYERS, SUMMARY = (table.name for table in AGGREGATES)
+DAYS, PLAYERS, BETS, SUMMARY, MARKET = TABLE_NAMES = [table.name for table in AGGREGATES]
 OPERATIONS = [table.operation for table in AGGREGATES]
+# How many of them have a partition for each date; the others have one for each last day of a period.
+DAY_TABLES = 3
 
 
 def publish_grades(warehouse: Warehouse, *dates: date, players: int = 2, version: int = 1) -> None:
@@ -79,6 +81,11 @@ def refresh(monkeypatch: pytest.MonkeyPatch) -> Refresh:
     return Refresh(monkeypatch)
 
 
+def writes(days: list[date], ends: list[date]) -> list[tuple[str, list[date]]]:
+    """These days of every table of dates, then these of every table of periods."""
+    return [(operation, days if place < DAY_TABLES else ends) for place, operation in enumerate(OPERATIONS)]
+
+
 def stale(warehouse: Warehouse) -> list[tuple[str, date]]:
     return [(table, day) for table, days in find_stale(warehouse).items() for day in days]
 
@@ -105,7 +112,7 @@ def test_a_date_and_its_periods_are_written_with_a_row_for_each_partition_and_no
     assert states(run) == {"refresh": "success", "record_run": "success"}
     [day] = rows(warehouse, DAYS)
     assert (day["game_date"], day["predictions"], day["correct"], day["win_rate"], day["mae"]) == (FIRST, 2, 2, 1.0, Decimal(2))
-    partitions = [(OPERATIONS[0], FIRST), (OPERATIONS[1], FIRST), *((OPERATIONS[2], end) for end in (FIRST, MONTH_END, SEASON_END))]
+    partitions = [(operation, day) for operation, days in writes([FIRST], [FIRST, MONTH_END, SEASON_END]) for day in days]
     assert recorded(warehouse) == sorted((operation, day, "aggregated") for operation, day in partitions)
     records = rows(warehouse, "grading_runs")
     assert {(row["run_id"], row["leased"], row["dag_id"]) for row in records} == {(run.run_id, True, "aggregate_performance")}
@@ -119,12 +126,11 @@ def test_a_date_and_its_periods_are_written_with_a_row_for_each_partition_and_no
 
 def test_the_days_are_written_before_the_periods_and_a_second_run_finds_nothing_to_write(warehouse: Warehouse, refresh: Refresh) -> None:
     publish_grades(warehouse, FIRST, SECOND)
-    assert refresh() == {DAYS: 2, PLAYERS: 2, SUMMARY: 4}
-    ends = [FIRST, SECOND, MONTH_END, SEASON_END]
-    assert refresh.written == [(OPERATIONS[0], [FIRST, SECOND]), (OPERATIONS[1], [FIRST, SECOND]), (OPERATIONS[2], ends)]
-    assert refresh() == {DAYS: 0, PLAYERS: 0, SUMMARY: 0}
+    assert refresh() == {DAYS: 2, PLAYERS: 2, BETS: 2, SUMMARY: 4, MARKET: 4}
+    assert refresh.written == writes([FIRST, SECOND], [FIRST, SECOND, MONTH_END, SEASON_END])
+    assert refresh() == dict.fromkeys(TABLE_NAMES, 0)
     assert refresh.written == []
-    assert len(recorded(warehouse)) == 8
+    assert len(recorded(warehouse)) == 14
 
 
 def test_a_regrade_refreshes_the_day_and_every_period_that_contains_it_and_no_other(warehouse: Warehouse, refresh: Refresh) -> None:
@@ -132,7 +138,7 @@ def test_a_regrade_refreshes_the_day_and_every_period_that_contains_it_and_no_ot
     refresh()
     publish_grades(warehouse, SECOND, players=3, version=2)
     refresh()
-    assert refresh.written == [(OPERATIONS[0], [SECOND]), (OPERATIONS[1], [SECOND]), (OPERATIONS[2], [SECOND, MONTH_END, SEASON_END])]
+    assert refresh.written == writes([SECOND], [SECOND, MONTH_END, SEASON_END])
     assert predictions_by_period(warehouse)["rolling_7d", "2026-01-12"] == 5
     assert predictions_by_period(warehouse)["rolling_7d", "2026-01-10"] == 2
 
@@ -160,12 +166,12 @@ def test_grades_that_are_gone_leave_no_aggregate_behind(warehouse: Warehouse, re
     refresh()
     publish_grades(warehouse, FIRST, players=0, version=2)
     refresh()
-    assert [len(dates) for _, dates in refresh.written] == [1, 1, 3]
-    assert [rows(warehouse, table) for table in (DAYS, PLAYERS, SUMMARY)] == [[], [], []]
-    assert refresh() == {DAYS: 0, PLAYERS: 0, SUMMARY: 0}
+    assert [len(dates) for _, dates in refresh.written] == [1, 1, 1, 3, 3]
+    assert [rows(warehouse, table) for table in TABLE_NAMES] == [[], [], [], [], []]
+    assert refresh() == dict.fromkeys(TABLE_NAMES, 0)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS[:2])
+@pytest.mark.parametrize("operation", OPERATIONS[:DAY_TABLES])
 def test_a_held_day_keeps_the_periods_waiting_and_once_it_is_free_everything_is_made_fresh(
     operation: str, warehouse: Warehouse, refresh: Refresh
 ) -> None:
@@ -252,7 +258,7 @@ def test_without_leases_every_partition_is_written_behind_its_fence_and_one_mess
     publish_grades(warehouse, FIRST)
     assert states(run_in_process("aggregate_performance", use_lease="off"))["refresh"] == "success"
     records = rows(warehouse, "grading_runs")
-    assert (len(records), {row["leased"] for row in records}) == (5, {False})
+    assert (len(records), {row["leased"] for row in records}) == (9, {False})
     [message] = posted(emulators, before)
     assert "switched off" in message
 

@@ -29,7 +29,7 @@ from nba_grading.pipelines.aggregate import AGGREGATES
 from nba_grading.pipelines.consolidate import consolidate_date
 from nba_grading.pipelines.repair import backup_name, create_backup
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import tables_named
+from nba_grading.warehouse.sql import load_sql, render_sql, tables_named
 from nba_grading.warehouse.tables import DATASETS, PREDICTION_ACCURACY, TABLES
 from proofs.publishes import insert_synthetic_date
 from tests.lineage_receiver import LineageReceiver, names, partitions, receive_lineage
@@ -125,12 +125,13 @@ def test_every_guarded_write_reports_its_inputs_its_output_and_its_date(warehous
     assert started["run"]["runId"] == grade["run"]["runId"]
 
     [refreshed] = receiver.of("aggregate_performance.refresh", "COMPLETE")
-    days, players, summary = (f"nba_predictions.{table.name}" for table in AGGREGATES)
-    assert names(refreshed["outputs"]) == full(days, players, summary)
+    days, players, bets, summary, market = (f"nba_predictions.{table.name}" for table in AGGREGATES)
+    assert names(refreshed["outputs"]) == full(days, players, summary, bets, market)
     ends = ["2026-01-10", "2026-01-31", "2026-09-30"]
     written = {output["name"]: output for output in refreshed["outputs"]}
-    assert [partitions(written[f"{PROJECT}.{table}"]) for table in (days, players)] == [a_date, a_date]
-    assert partitions(written[f"{PROJECT}.{summary}"]) == [{"period_end_date": end} for end in ends]
+    assert [partitions(written[f"{PROJECT}.{table}"]) for table in (days, players, bets)] == [a_date, a_date, a_date]
+    for table in (summary, market):
+        assert partitions(written[f"{PROJECT}.{table}"]) == [{"period_end_date": end} for end in ends]
     rows_of_summary = sum(write["rows"] for write in facet(refreshed) if write["operation"] == "performance_summary")
     assert written[f"{PROJECT}.{summary}"]["outputFacets"]["outputStatistics"]["rowCount"] == rows_of_summary
     assert set(full(grades, players)) <= set(names(refreshed["inputs"]))
@@ -184,9 +185,10 @@ def test_the_tables_a_write_reads_are_those_that_openlineages_parser_finds(wareh
     monkeypatch.setattr("nba_grading.pipelines.consolidate.write_dates", remember)
     claimed = ClaimedDates((UnleasedClaim(LeaseKey("consolidation", DAY), "test"),))
     consolidate_date(warehouse, claimed, WriteRequest("test", max_shrink=0.2, params={"batch_id": "b1"}))
-    for name in ("grading/grade_predictions", "aggregates/aggregate_days", "aggregates/aggregate_players"):
-        seen.append((ROOT / "include" / "sql" / f"{name}.sql").read_text(encoding="utf-8"))
-    assert len(seen) == 4
+    seen += [load_sql(name) for name in ("grading/grade_predictions", "aggregates/aggregate_players")]
+    seen += [render_sql(f"aggregates/{name}", candidates=load_sql("aggregates/candidates_fragment")) for name in ("aggregate_days", "settle_bets")]
+    seen += [render_sql(f"aggregates/{name}", periods=load_sql("aggregates/periods_fragment")) for name in ("aggregate_periods", "aggregate_market")]
+    assert len(seen) == 7
     for text in seen:
         parsed = parse([text], dialect="bigquery")
         assert parsed is not None

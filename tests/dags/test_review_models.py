@@ -17,35 +17,39 @@ pytestmark = pytest.mark.usefixtures("metadata_database", "settings_environment"
 SUNDAY, SATURDAY, NEXT_SUNDAY = "2026-01-11", "2026-01-10", "2026-01-18"
 
 # A season of one system: 37 days of ``players`` player-games a day, whose errors are ``error`` (and a little more on every other day),
-# in the last 7 days ``last_error``, and of which in these the share ``won`` is right. One in ten is a void, one a push, one has no line.
-GRADES = """
-INSERT INTO nba_predictions.prediction_accuracy
-    (system_id, player_lookup, game_id, game_date, line_value, recommendation, confidence_score, confidence_decile, is_voided,
-     absolute_error, signed_error, prediction_correct)
+# in the last 7 days ``last_error``, and of which in these the share ``won`` is won. One in ten is a void, one a push, one no bet.
+BETS = """
+INSERT INTO nba_predictions.settled_bets
+    (system_id, player_lookup, game_id, game_date, recommendation, confidence_score, result, predicted_points, actual_points,
+     absolute_error, line_error)
 SELECT
     '{system}', CONCAT('p', CAST(n AS STRING)), CONCAT('g', CAST(MOD(n, 3) AS STRING)), DATE_SUB(DATE '{last}', INTERVAL ago DAY),
-    IF(MOD(n, 10) = 2, NULL, NUMERIC '20.5'), 'OVER', NUMERIC '0.62', 7, MOD(n, 10) = 0,
+    IF(MOD(n, 10) = 2, 'PASS', 'OVER'), NUMERIC '0.6',
+    CASE
+        WHEN MOD(n, 10) = 0 THEN 'void' WHEN MOD(n, 10) = 1 THEN 'push' WHEN MOD(n, 10) = 2 THEN 'no_bet'
+        WHEN MOD(n * 37 + ago * 11, 100) < {won} THEN 'won' ELSE 'lost'
+    END,
+    NUMERIC '20', IF(MOD(n, 10) = 0, NULL, 20),
     IF(MOD(n, 10) = 0, NULL, IF(ago < 7, NUMERIC '{last_error}', NUMERIC '{error}' + IF(MOD(ago, 2) = 0, NUMERIC '0.1', NUMERIC '0'))),
-    IF(MOD(n, 10) = 0, NULL, IF(ago < 7, NUMERIC '{last_error}', NUMERIC '{error}')),
-    IF(MOD(n, 10) < 3, NULL, MOD(n * 37 + ago * 11, 100) < {won})
+    IF(MOD(n, 10) = 0, NULL, NUMERIC '4.5')
 FROM UNNEST(GENERATE_ARRAY(0, {players} - 1)) AS n CROSS JOIN UNNEST(GENERATE_ARRAY(0, 36)) AS ago
 """
 PREDICTIONS = """
 INSERT INTO nba_predictions.player_prop_predictions
     (system_id, player_lookup, game_id, game_date, predicted_points, current_points_line, recommendation)
 SELECT system_id, player_lookup, game_id, game_date, NUMERIC '20', NUMERIC '20.5', 'OVER'
-FROM nba_predictions.prediction_accuracy
+FROM nba_predictions.settled_bets
 """
 BOX_SCORES = """
 INSERT INTO nba_box_scores.player_game_summary (player_lookup, game_id, game_date, points)
-SELECT DISTINCT 'p', game_id, game_date, 20 FROM nba_predictions.prediction_accuracy
+SELECT DISTINCT 'p', game_id, game_date, 20 FROM nba_predictions.settled_bets
 """
 
 
 def insert_system(
     warehouse: Warehouse, system: str, *, last: str = SUNDAY, error: str = "4", last_error: str = "4.05", won: int = 60, players: int = 100
 ) -> None:
-    warehouse.dml(GRADES.format(system=system, last=last, error=error, last_error=last_error, won=won, players=players))
+    warehouse.dml(BETS.format(system=system, last=last, error=error, last_error=last_error, won=won, players=players))
 
 
 def result(run: Any, task_id: str) -> Any:
@@ -87,11 +91,11 @@ def test_on_a_monday_the_table_lists_the_systems_that_drift_and_no_others(wareho
         "worse": ("above", "ok"),
     }
     assert rows["under_within_chance"]["win_rate"] < 0.524 < rows["under_within_chance"]["win_rate_high"]
-    # 7 days of 100: one in ten is voided, three in ten have no verdict.
+    # 7 days of 100: one in ten is void, three in ten have no verdict.
     steady = rows["steady"]
-    assert (steady["predictions"], steady["voided"], steady["errors"], steady["decided"], steady["player_games"]) == (700, 70, 630, 490, 490)
-    assert (steady["mae"], steady["band_days"], steady["graded_days"]) == (4.05, 30, 7)
-    assert [(each["confidence_decile"], each["mean_confidence"], each["is_off"]) for each in steady["calibration"]] == [(7, 0.62, False)]
+    assert (steady["settled"], steady["voided"], steady["errors"], steady["decided"], steady["bet_days"]) == (700, 70, 630, 490, 7)
+    assert (steady["mae"], steady["line_mae"], steady["band_days"], steady["graded_days"]) == (4.05, 4.5, 30, 7)
+    assert [(each["confidence_decile"], each["mean_confidence"], each["is_off"]) for each in steady["calibration"]] == [(7, 0.6, False)]
 
     assert open_names(warehouse) == ["mae-out-of-band/suspiciously_good", "mae-out-of-band/worse", "win-rate-low/losing"]
     *drifts, table = posted(emulators, before)
@@ -101,6 +105,7 @@ def test_on_a_monday_the_table_lists_the_systems_that_drift_and_no_others(wareho
     assert "Weekly review of 6 systems, 2026-01-05 to 2026-01-11: 3 drifting" in table
     assert "losing (win rate low)" in table
     assert "too few for MAE, too few bets" in table
+    assert "pairs differ in MAE beyond chance" in table
     assert len(table) < 3000
 
 
@@ -110,7 +115,7 @@ def test_a_drift_is_reported_once_and_resolved_when_the_system_is_back_or_gone(w
     for _ in range(2):
         run_in_process("review_models", day=SUNDAY)
     assert len(posted(emulators, before)) == 2 + 2
-    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE")
+    warehouse.dml("DELETE FROM nba_predictions.settled_bets WHERE TRUE")
     insert_system(warehouse, "worse", last=NEXT_SUNDAY)
     before = len(posted(emulators))
     run_in_process("review_models", day=NEXT_SUNDAY)
@@ -124,7 +129,7 @@ def test_a_drift_is_reported_once_and_resolved_when_the_system_is_back_or_gone(w
 def test_too_little_to_judge_leaves_a_named_system_as_it_is(warehouse: Warehouse, emulators: StackConfig, before: int) -> None:
     insert_system(warehouse, "worse", last_error="5")
     run_in_process("review_models", day=SUNDAY)
-    warehouse.dml("DELETE FROM nba_predictions.prediction_accuracy WHERE game_date > DATE '2026-01-04'")
+    warehouse.dml("DELETE FROM nba_predictions.settled_bets WHERE game_date > DATE '2026-01-04'")
     before = len(posted(emulators))
     run = run_in_process("review_models", day=SUNDAY)
     [row] = result(run, "weekly_review")

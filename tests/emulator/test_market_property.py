@@ -7,7 +7,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,10 @@ SYSTEMS = ("ewma_v1", "xgboost_v1", "late_v1")
 PLAYERS = ("milesnash", "elistone", "lukaquinn", "omarhayes", "benturner")
 BOOKS = ("DRAFTKINGS", "FANDUEL", None)
 LINES = tuple(Decimal(number) / 2 for number in range(36, 46))
+EDGES = tuple(Decimal(text) for text in ("0", "1", "-1", "2", "-2", "3", "-3", "4.9", "5", "-5"))
 PRICES = (-110, 100, -100, 150, -250, 105, None)
-CAPTURED = (timedelta(hours=-30), timedelta(hours=-5), timedelta(hours=-1), timedelta(minutes=-45), timedelta(minutes=-46), timedelta(0), timedelta(seconds=1))
-MADE = (timedelta(hours=-30), timedelta(hours=-5), timedelta(minutes=-45), timedelta(microseconds=-1), timedelta(0), timedelta(hours=3))
+CAPTURED = tuple(timedelta(seconds=seconds) for seconds in (-108_000, -18_000, -3600, -2760, -2700, 0, 1))
+MADE = tuple(timedelta(seconds=seconds) for seconds in (-108_000, -18_000, -2700, -0.000001, 0, 10_800))
 POINTS = (None, 0, 18, 19, 20, 21, 22, 30)
 
 
@@ -55,7 +56,7 @@ class Market:
             for number in range(2):
                 game_id = f"{day:%Y%m%d}_G{number}"
                 self.box_scores += box_score_of(self.rng, day, game_id, ("DET", "LAC"), "240")
-                tip_off = datetime.combine(day, datetime.min.time(), UTC) + timedelta(hours=self.rng.choice((20, 27)))
+                tip_off = datetime.combine(day, time(), UTC) + timedelta(hours=self.rng.choice((20, 27)))
                 self.games.append({"game_id": game_id, "game_date": day, "tip_off_at": None if number else tip_off, "status": "Final"})
                 for player in PLAYERS:
                     self._offer(game_id, player, tip_off)
@@ -69,10 +70,11 @@ class Market:
             for moment in self.rng.sample(CAPTURED, self.rng.randint(0, 4)):
                 for line in self.rng.sample(LINES, self.rng.randint(1, 3)):
                     prices = {side: self.rng.choice(PRICES) for side in ("over_price", "under_price")}
-                    self.offers.append({"game_id": game_id, "player_lookup": player, "sportsbook": book, "line": line, **prices, "captured_at": tip_off + moment})
+                    offer = {"game_id": game_id, "player_lookup": player, "sportsbook": book, "line": line, **prices}
+                    self.offers.append({**offer, "captured_at": tip_off + moment})
 
     def _predict(self, day: date, game_id: str, player: str, system: str, tip_off: datetime) -> None:
-        midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=4 if day < DAYS[1] else 5)
+        midnight = datetime.combine(day + timedelta(days=1), time(), UTC) + timedelta(hours=4 if day < DAYS[1] else 5)
         about = self.rng.choice((tip_off, midnight))
         for moment in self.rng.sample(MADE[4:] if system == "late_v1" else MADE, self.rng.randint(1, 2)):
             # A ladder: lines of one moment, sometimes at two books.
@@ -88,7 +90,7 @@ class Market:
             "player_lookup": player,
             "game_id": game_id,
             "game_date": day,
-            "predicted_points": None if self.rng.random() < 0.05 else Decimal(self.rng.randint(150, 280)) / 10,
+            "predicted_points": self.rng.choice((None, Decimal(self.rng.randint(150, 280)) / 10, *(line + step for step in EDGES))),
             "confidence_score": self.rng.choice((None, Decimal(0), Decimal(1), Decimal("0.1"), Decimal(self.rng.randint(0, 1000)) / 10)),
             "recommendation": self.rng.choice(("OVER", "OVER", "UNDER", "UNDER", "PASS", None)),
             "current_points_line": None if self.rng.random() < 0.03 else line,
@@ -147,7 +149,7 @@ def market() -> Market:
 def test_rows_made_after_the_game_change_no_settled_bet(market: Market, warehouse: Warehouse, tmp_path: Path) -> None:
     market.season(warehouse, tmp_path)
     before = bets_of(warehouse)
-    ends = {row["game_id"]: row["tip_off_at"] or datetime.combine(row["game_date"], datetime.min.time(), UTC) + timedelta(hours=29) for row in market.games}
+    ends = {row["game_id"]: row["tip_off_at"] or datetime.combine(row["game_date"], time(), UTC) + timedelta(hours=29) for row in market.games}
     for row in list(market.predictions):
         late = {"prediction_id": f"z{row['prediction_id']}", "created_at": ends[row["game_id"]] + timedelta(seconds=1)}
         market.predictions.append({**row, **late, "current_points_line": Decimal("18.5"), "recommendation": "OVER"})
@@ -174,7 +176,7 @@ def test_every_system_settles_a_player_and_game_once_and_the_units_add_up(market
     assert len({(row["system_id"], row["player_lookup"], row["game_id"]) for row in bets}) == len(bets)
     assert {row["result"] for row in bets} == {"won", "lost", "push", "void", "no_bet"}
     profit = sum(row["profit"] for row in bets if row["profit"] is not None)
-    [days] = warehouse.query("SELECT SUM(units) AS units FROM nba_predictions.system_market_performance WHERE period_type = 'day' AND slice_type = 'all'")
-    [season] = warehouse.query("SELECT SUM(units) AS units FROM nba_predictions.system_market_performance WHERE period_type = 'season' AND slice_type = 'all'")
+    judged = warehouse.query("SELECT period_type, units FROM nba_predictions.system_market_performance WHERE slice_type = 'all'")
+    days, season = (sum(row["units"] for row in judged if row["period_type"] == period) for period in ("day", "season"))
     won, lost = (sum(row["result"] == result for row in bets) for result in ("won", "lost"))
-    assert days["units"] == pytest.approx(season["units"]) == pytest.approx(profit) == pytest.approx(won * 100 / 110 - lost)
+    assert days == pytest.approx(season) == pytest.approx(profit) == pytest.approx(won * 100 / 110 - lost)

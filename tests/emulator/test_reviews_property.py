@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 from google.cloud import bigquery
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from nba_grading.reviews.trends import trend
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import load_sql, render_sql
-from tests.reference_reviews import calibration, percentile, review_systems
+from tests.reference_reviews import calibration, compare_systems, percentile, review_systems
 from tests.sizes import examples
 from tests.sql.test_sql_cases import insert_rows
 
@@ -23,7 +24,7 @@ Row = dict[str, Any]
 
 DAY = date(2026, 1, 10)
 AGES = (0, 1, 3, 6, 7, 8, 20, 35, 36, 37, -1)
-WIN_RATE = Decimal("0.524")
+WIN_RATE, MAX_P_VALUE = Decimal("0.524"), Decimal("0.2")
 SYSTEMS = ("steady_v1", "lucky_v1", "wild_v1")
 
 GENERATED = settings(
@@ -35,27 +36,29 @@ GENERATED = settings(
 )
 
 
-def grades_of(rng: random.Random, ages: Sequence[int]) -> list[Row]:
+def bets_of(rng: random.Random, ages: Sequence[int]) -> list[Row]:
+    """Bets of record of some days; most players have one of each system, so that pairs have player-games in common."""
     rows = []
     for age in ages:
-        for number in range(rng.randint(1, 40)):
-            is_voided = rng.random() < 0.15
-            error = None if is_voided or rng.random() < 0.1 else Decimal(rng.randint(-90, 90)) / 10
-            confidence = rng.choice((None, Decimal(rng.randint(0, 100)) / 100))
-            correct = None if is_voided or rng.random() < 0.2 else rng.random() < rng.choice((0.2, 0.9))
+        for system, player, game in product(SYSTEMS, range(6), range(2)):
+            if rng.random() < 0.2:
+                continue
+            result = rng.choice(("won", "won", "lost", "lost", "push", "void", "no_bet"))
+            predicted = None if rng.random() < 0.1 else Decimal(rng.randint(100, 300)) / 10
+            actual = None if result == "void" else rng.randint(5, 40)
+            stands = actual is not None and predicted is not None
             rows.append(
                 {
-                    "system_id": rng.choice(SYSTEMS),
-                    "player_lookup": f"p{rng.randint(0, 12)}",
-                    "game_id": f"g{rng.randint(0, 1)}",
+                    "system_id": system,
+                    "player_lookup": f"p{player}",
+                    "game_id": f"g{game}",
                     "game_date": DAY - timedelta(days=age),
-                    "line_value": Decimal(number) / 2,
-                    "is_voided": is_voided,
-                    "signed_error": error,
-                    "absolute_error": None if error is None else abs(error),
-                    "confidence_score": confidence,
-                    "confidence_decile": None if confidence is None else min(int(confidence * 10) + 1, 10),
-                    "prediction_correct": correct,
+                    "result": result,
+                    "predicted_points": predicted,
+                    "actual_points": actual,
+                    "absolute_error": abs(predicted - actual) if stands else None,
+                    "line_error": None if actual is None else abs(Decimal("20.5") - actual),
+                    "confidence_score": rng.choice((None, Decimal(rng.randint(0, 100)) / 100)),
                 }
             )
     return rows
@@ -75,7 +78,8 @@ def is_same(found: Any, expected: Any) -> bool:
 
 
 def run(warehouse: Warehouse, name: str, **params: Any) -> list[Row]:
-    return warehouse.query(render_sql(f"reviews/{name}", win_rates=load_sql("reviews/win_rates_fragment")), {"day": DAY, **params})
+    fragments = {each: load_sql(f"statistics/{each}_fragment") for each in ("clustered_rates", "upper_tails")}
+    return warehouse.query(render_sql(f"reviews/{name}", **fragments), {"day": DAY, **params})
 
 
 @GENERATED
@@ -83,13 +87,21 @@ def run(warehouse: Warehouse, name: str, **params: Any) -> list[Row]:
 def test_sql_and_reference_review_every_generated_history_alike(
     seed: int, ages: list[int], bigquery_client: bigquery.Client, warehouse: Warehouse
 ) -> None:
-    bigquery_client.query("DELETE FROM nba_predictions.prediction_accuracy WHERE TRUE").result(timeout=60)
-    grades = grades_of(random.Random(seed), ages)
-    insert_rows(bigquery_client, "nba_predictions.prediction_accuracy", grades)
-    least = {"min_days": 2, "min_errors": 5, "min_player_games": 5}
-    found = run(warehouse, "review_systems", win_rate=WIN_RATE, **least)
-    assert_same(found, review_systems(grades, DAY, win_rate=float(WIN_RATE), **least))
-    assert_same(run(warehouse, "calibration", min_player_games=3), calibration(grades, DAY, min_player_games=3))
+    bigquery_client.query("DELETE FROM nba_predictions.settled_bets WHERE TRUE").result(timeout=60)
+    bets = bets_of(random.Random(seed), ages)
+    insert_rows(bigquery_client, "nba_predictions.settled_bets", bets)
+    least = {"min_days": 2, "min_errors": 5, "min_bets": 5, "min_bet_days": 2}
+    limits = {"win_rate": WIN_RATE, "max_p_value": MAX_P_VALUE}
+    found = run(warehouse, "review_systems", **limits, **least)
+    assert_same(found, review_systems(bets, DAY, **{name: float(value) for name, value in limits.items()}, **least))
+    assert_same(run(warehouse, "calibration", min_bets=3), calibration(bets, DAY, min_bets=3))
+    pairs = run(warehouse, "compare_systems", min_errors=5)
+    assert_same(sorted(pairs, key=pair_of), sorted(compare_systems(bets, DAY, min_errors=5), key=pair_of))
+    assert [row["p_value"] for row in pairs if row["p_value"] is not None] == sorted(row["p_value"] for row in pairs if row["p_value"] is not None)
+
+
+def pair_of(row: Row) -> tuple[str, ...]:
+    return tuple(sorted((row["better_id"], row["worse_id"])))
 
 
 @GENERATED

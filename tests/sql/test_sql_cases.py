@@ -41,8 +41,9 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
             "consolidation/stored_rows_fragment",
             "guarded_write/claim_fragment",
             "guarded_write/no_counts_fragment",
-            "reviews/win_rates_fragment",
             "staging/staged_rows_fragment",
+            "statistics/clustered_rates_fragment",
+            "statistics/upper_tails_fragment",
         ),
     ),
     "Changes incidents, with times of the server's clock: tests/emulator/test_incidents.py compares the table before and after.": (

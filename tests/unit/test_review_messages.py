@@ -32,19 +32,20 @@ def system(name: str, **changed: Any) -> dict[str, Any]:
     return {
         "system_id": name,
         "graded_days": 6,
-        "predictions": 3000,
+        "settled": 3000,
         "voided": 100,
         "errors": 2900,
         "mae": 4.987,
+        "line_mae": 4.921,
         "bias": -0.123,
         "band_days": 28,
         "band_mae": 4.9,
         "band_low": 4.1,
         "band_high": 5.7,
         "decided": 2800,
-        "correct": 1600,
-        "player_games": 900,
-        "effective_bets": 1300.4,
+        "won": 1600,
+        "bet_days": 6,
+        "low_p_value": 0.4,
         "win_rate": 0.5714,
         "win_rate_low": 0.5444,
         "win_rate_high": 0.5982,
@@ -57,12 +58,19 @@ def system(name: str, **changed: Any) -> dict[str, Any]:
 
 SILENT = system(
     "silent_v1",
-    **dict.fromkeys(("mae", "bias", "win_rate", "win_rate_low", "win_rate_high", "effective_bets")),
-    **dict.fromkeys(("graded_days", "predictions", "voided", "errors", "decided", "correct", "player_games"), 0),
+    **dict.fromkeys(("mae", "line_mae", "bias", "win_rate", "win_rate_low", "win_rate_high", "low_p_value")),
+    **dict.fromkeys(("graded_days", "settled", "voided", "errors", "decided", "won", "bet_days"), 0),
     mae_verdict="no_errors",
     win_rate_verdict="no_bets",
     calibration=[],
 )
+
+
+PAIRS = [
+    {"better_id": "steady_v1", "worse_id": "worse_v1", "difference": 1.1, "difference_low": 0.7, "difference_high": 1.5, "p_value": 0.001},
+    {"better_id": "a", "worse_id": "b", "difference": 0.2, "difference_low": -0.1, "difference_high": 0.5, "p_value": 0.3},
+    {"better_id": "a", "worse_id": "c", "difference": 0.2, "difference_low": None, "difference_high": None, "p_value": None},
+]
 
 
 def trends() -> dict[str, list[dict[str, Any]]]:
@@ -86,13 +94,13 @@ def trends() -> dict[str, list[dict[str, Any]]]:
 
 def test_the_weekly_table_has_a_line_per_system_and_the_trends() -> None:
     rows = [system("moving_avg_10_v1"), system("worse_v1", mae=6.1, mae_verdict="above"), system("small_v1", win_rate_verdict="too_few"), SILENT]
-    message = messages.weekly(RUN, rows, DAY, trends())
+    message = messages.weekly(RUN, rows, PAIRS, DAY, trends())
     assert message.title == "Weekly review of 3 systems, 2026-01-05 to 2026-01-11: 1 drifting"
     lines = rows_of(message)
-    assert lines[0].split() == ["system", "MAE", "band", "bias", "won", "%", "95", "%", "bets"]
-    assert lines[1].split() == ["worse_v1", "6.10", "4.1-5.7", "-0.12", "57.1", "54.4-59.8", "2800", "MAE", "above", "its", "band"]
+    assert lines[0].split() == ["system", "MAE", "line", "band", "bias", "won", "%", "95", "%", "bets"]
+    assert lines[1].split() == ["worse_v1", "6.10", "4.92", "4.1-5.7", "-0.12", "57.1", "54.4-59.8", "2800", "MAE", "above", "its", "band"]
     assert [line.split()[0] for line in lines[1:5]] == ["worse_v1", "moving_avg_10_v1", "small_v1", "silent_v1"]
-    assert lines[4].split() == ["silent_v1", "-", "4.1-5.7", "-", "-", "-", "0", "no", "grades"]
+    assert lines[4].split() == ["silent_v1", "-", "-", "4.1-5.7", "-", "-", "-", "0", "no", "grades"]
     assert message.facts == {
         "Days": "2026-01-05 to 2026-01-11",
         "Duplicates": "12 of 6000 rows, +0.10 points from the week before; found after writes: 9",
@@ -100,34 +108,36 @@ def test_the_weekly_table_has_a_line_per_system_and_the_trends() -> None:
         "Lease wait": "daily p95 up to 0.2 s; 3 of 16 runs without a lease",
         "Volume": "least on 2026-01-11: less_v1, 90 (0.4 of its mean)",
         "Drifting": "worse_v1 (MAE above its band)",
-        "Verdicts": "from 100 errors, 10 days in the band and 100 player-games with a bet on",
+        "Compared": "1 of 3 pairs differ in MAE beyond chance: steady_v1 nearer than worse_v1 by 1.10 (0.70 to 1.50) points",
+        "Verdicts": "from 100 errors, 10 days in the band, and 100 bets on 4 days on",
         "Graded days": "6 of 7",
     }
 
 
 def test_a_decile_that_is_off_has_a_star_and_one_without_bets_a_dash() -> None:
     rows = [system("a_v1", calibration=[decile(6), decile(10, win_rate=0.4, is_off=True)]), system("b_v1", calibration=[decile(7)])]
-    table = [line.split() for line in rows_of(messages.weekly(RUN, rows, DAY, {}))[-3:]]
+    table = [line.split() for line in rows_of(messages.weekly(RUN, rows, [], DAY, {}))[-3:]]
     assert table == [["system", "50-60", "60-70", "90-100"], ["a_v1", "61", "-", "40*"], ["b_v1", "-", "61", "-"]]
 
 
 def test_many_systems_of_long_names_fit_into_one_message_and_those_that_drift_come_first() -> None:
     rows = [system(f"a_system_with_a_very_long_name_{number}") for number in range(15)]
     rows.append(system("z_worse_v1", mae_verdict="above", win_rate_verdict="low"))
-    message = messages.weekly(RUN, rows, DAY, trends())
+    message = messages.weekly(RUN, rows, PAIRS, DAY, trends())
     assert len(message.detail) < DETAIL_CHARACTERS
     assert rows_of(message)[1].startswith("z_worse_v1")
     assert rows_of(message)[-1] == "and 6 more systems in the run's result"
 
 
 def test_a_week_without_grades_is_reported() -> None:
-    assert messages.weekly(RUN, [], DAY, {}).title == "Weekly review: no grades from 2026-01-05 to 2026-01-11"
-    assert "Graded in the month before: silent_v1." in messages.weekly(RUN, [SILENT], DAY, {}).detail
+    assert messages.weekly(RUN, [], [], DAY, {}).title == "Weekly review: no grades from 2026-01-05 to 2026-01-11"
+    assert "Graded in the month before: silent_v1." in messages.weekly(RUN, [SILENT], [], DAY, {}).detail
 
 
 def checked(**changed: Any) -> dict[str, Any]:
     return system(
         "catboost_v9",
+        predictions=3000,
         placeholders=0,
         game_days=6,
         silent_days=0,
@@ -169,14 +179,15 @@ def test_a_milestone_of_a_system_without_rows_is_a_warning() -> None:
 
 
 def test_a_drift_has_its_values_and_a_query_and_a_resolution() -> None:
-    row = system("worse'v1", mae=6.1, mae_verdict="above", win_rate_verdict="low", win_rate_high=0.51)
+    row = system("worse'v1", mae=6.1, mae_verdict="above", win_rate_verdict="low", win_rate_high=0.51, low_p_value=0.0104)
     mae, rate = (messages.drift(RUN, row, kind, DAY, TARGETS) for kind in DRIFT_KINDS)
     assert mae.title == "worse'v1: the MAE of the week is above its own 30-day band"
     assert "6.10 points, outside 4.10 to 5.70 (mean of 28 days 4.90" in mae.detail
     assert rate.title == "worse'v1: the win rate of the week is under 52.4 %, beyond chance"
-    assert rate.facts["Effective bets"] == "1300"
+    assert "of 2800 bets of record on 6 days: lower than the target with p = 0.010" in rate.detail
+    assert rate.facts["MAE of the line"] == "4.92"
     assert mae.command is not None
-    assert "system_id = 'worse\\'v1' AND game_date BETWEEN '2025-12-06' AND '2026-01-11'" in mae.command
+    assert "system_id = 'worse\\'v1' AND period_end_date BETWEEN '2025-12-06' AND '2026-01-11'" in mae.command
     for kind in DRIFT_KINDS:
         assert messages.drift_resolution("worse'v1", kind, row).startswith("worse'v1: ")
         assert "not graded for more than a month" in messages.drift_resolution("worse'v1", kind, None)

@@ -2,7 +2,7 @@
 -- Read into a staging table. The figures and their formulas: docs/evaluation.md. A figure with nothing to divide by is NULL.
 -- Params: game_dates ARRAY<DATE>: the last days, first_date DATE: the first day of the longest period, last_date DATE: the last of the last
 -- days, probability_systems ARRAY<STRING>: those whose confidence is a probability of winning, grading_run_id STRING.
--- Text: periods, the SELECT of aggregates/periods_fragment
+-- Text: periods, the SELECT of aggregates/periods_fragment; upper_tails, that of statistics/upper_tails_fragment
 WITH
 systems AS (
     SELECT
@@ -60,6 +60,18 @@ bets AS (
         *,
         COALESCE(recommendation IN ('OVER', 'UNDER'), FALSE) AS is_bet,
         result IN ('won', 'lost') AS is_decided,
+        CASE
+            WHEN ABS(edge) < 1 THEN '0-1'
+            WHEN ABS(edge) < 2 THEN '1-2'
+            WHEN ABS(edge) < 3 THEN '2-3'
+            WHEN ABS(edge) < 5 THEN '3-5'
+            WHEN edge IS NOT NULL THEN '5+'
+        END AS edge_band,
+        CASE
+            WHEN confidence_score >= NUMERIC '0.70' THEN 'high'
+            WHEN confidence_score >= NUMERIC '0.55' THEN 'medium'
+            WHEN confidence_score IS NOT NULL THEN 'low'
+        END AS confidence_tier,
         CAST(confidence_score AS FLOAT64) AS confidence,
         -- As scikit-learn does, to the smallest step of a double: the logarithm of 0 would make one bet count for everything.
         LEAST(GREATEST(CAST(confidence_score AS FLOAT64), 2.220446049250313e-16), 1 - 2.220446049250313e-16) AS clipped,
@@ -75,19 +87,9 @@ sliced AS (
         slice_type,
         CASE slice_type
             WHEN 'all' THEN 'all'
+            WHEN 'edge' THEN bets.edge_band
             WHEN 'direction' THEN IF(bets.is_bet, bets.recommendation, NULL)
-            WHEN 'edge' THEN CASE
-                WHEN ABS(bets.edge) < 1 THEN '0-1'
-                WHEN ABS(bets.edge) < 2 THEN '1-2'
-                WHEN ABS(bets.edge) < 3 THEN '2-3'
-                WHEN ABS(bets.edge) < 5 THEN '3-5'
-                WHEN bets.edge IS NOT NULL THEN '5+'
-            END
-            WHEN 'confidence' THEN CASE
-                WHEN bets.confidence_score >= NUMERIC '0.70' THEN 'high'
-                WHEN bets.confidence_score >= NUMERIC '0.55' THEN 'medium'
-                WHEN bets.confidence_score IS NOT NULL THEN 'low'
-            END
+            WHEN 'confidence' THEN bets.confidence_tier
         END AS slice_value
     FROM bets
     CROSS JOIN UNNEST(['all', 'edge', 'direction', 'confidence']) AS slice_type
@@ -277,28 +279,12 @@ rates AS (
 scores AS (
     SELECT
         *,
-        SAFE_DIVIDE(win_rate - 110 / 210, win_rate_error) AS z,
-        LEAST(ABS(SAFE_DIVIDE(win_rate - 110 / 210, win_rate_error)), 37) AS x
+        SAFE_DIVIDE(win_rate - 110 / 210, win_rate_error) AS z
     FROM rates
 ),
 
--- The upper tail of the normal distribution, to 1e-15: Hart's approximation in West, "Better approximations to cumulative normal functions".
 tails AS (
-    SELECT
-        *,
-        IF(
-            x < 7.07106781186547,
-            EXP(-x * x / 2) * (
-                (((((0.0352624965998911 * x + 0.700383064443688) * x + 6.37396220353165) * x + 33.912866078383) * x + 112.079291497871) * x + 221.213596169931) * x
-                + 220.206867912376
-            ) / (
-                ((((((0.0883883476483184 * x + 1.75566716318264) * x + 16.064177579207) * x + 86.7807322029461) * x + 296.564248779674) * x + 637.333633378831) * x
-                    + 793.826512519948) * x
-                + 440.413735824752
-            ),
-            EXP(-x * x / 2) / (x + 1 / (x + 2 / (x + 3 / (x + 4 / (x + 0.65))))) / 2.506628274631
-        ) AS tail
-    FROM scores
+    {upper_tails}
 ),
 
 tests AS (
@@ -306,9 +292,10 @@ tests AS (
         *,
         CASE
             WHEN win_rate_error IS NULL THEN NULL
-            WHEN win_rate_error = 0 THEN CASE WHEN win_rate > 110 / 210 THEN 0.0 WHEN win_rate < 110 / 210 THEN 1.0 ELSE 0.5 END
-            WHEN z > 0 THEN tail
-            ELSE 1 - tail
+            WHEN win_rate_error > 0 THEN upper_tail
+            WHEN win_rate > 110 / 210 THEN 0.0
+            WHEN win_rate < 110 / 210 THEN 1.0
+            ELSE 0.5
         END AS p_value
     FROM tails
 ),

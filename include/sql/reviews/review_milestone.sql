@@ -3,8 +3,9 @@
 -- calls it a placeholder, a default or a bootstrap value (ESTIMATED_AVG is an estimate, not a placeholder).
 -- Volume is consistent if the system predicted on every day with a box score, and its predictions per game vary by at most max_variation
 -- (the standard deviation over the mean of those days). They are taken per game, as a day has 1 to 15 games.
--- MAE and win rate are those of the stored grades, the interval is that of win_rates. A target with nothing to measure is not met.
--- Params: day DATE, system_id STRING, mae NUMERIC, win_rate NUMERIC, max_variation NUMERIC. Text: win_rates
+-- MAE and win rate are those of the bets of record, the interval is that of clustered_rates. A target with nothing to measure is not met.
+-- Params: day DATE, system_id STRING, mae NUMERIC, win_rate NUMERIC, max_variation NUMERIC. Text: clustered_rates, the SELECT of
+-- statistics/clustered_rates_fragment
 WITH
 gradable AS (
     SELECT
@@ -65,15 +66,9 @@ predicted AS (
     FROM gradable
 ),
 
-grades AS (
-    SELECT
-        system_id,
-        game_date,
-        game_id,
-        player_lookup,
-        absolute_error,
-        prediction_correct
-    FROM nba_predictions.prediction_accuracy
+settled AS (
+    SELECT *
+    FROM nba_predictions.settled_bets
     WHERE
         game_date > DATE_SUB(@day, INTERVAL 7 DAY)
         AND game_date <= @day
@@ -84,7 +79,7 @@ measured AS (
     SELECT
         COUNT(absolute_error) AS errors,
         CAST(AVG(absolute_error) AS FLOAT64) AS mae
-    FROM grades
+    FROM settled
 ),
 
 bets AS (
@@ -92,24 +87,20 @@ bets AS (
         system_id,
         0 AS confidence_decile,
         game_date,
-        game_id,
-        player_lookup,
-        prediction_correct
-    FROM grades
-    WHERE prediction_correct IS NOT NULL
+        result = 'won' AS is_won
+    FROM settled
+    WHERE result IN ('won', 'lost')
 ),
 
 rates AS (
-    {win_rates}
+    {clustered_rates}
 ),
 
 -- One row also where there is no bet; BigQuery has no outer join without an equality of two columns.
 decided_bets AS (
     SELECT
         COALESCE(MAX(decided), 0) AS decided,
-        COALESCE(MAX(correct), 0) AS correct,
-        COALESCE(MAX(player_games), 0) AS player_games,
-        MAX(effective_bets) AS effective_bets,
+        COALESCE(MAX(won), 0) AS won,
         MAX(win_rate) AS win_rate,
         MAX(win_rate_low) AS win_rate_low,
         MAX(win_rate_high) AS win_rate_high
@@ -127,9 +118,7 @@ SELECT
     volumes.predictions_per_day,
     volumes.volume_variation,
     decided_bets.decided,
-    decided_bets.correct,
-    decided_bets.player_games,
-    decided_bets.effective_bets,
+    decided_bets.won,
     decided_bets.win_rate,
     decided_bets.win_rate_low,
     decided_bets.win_rate_high,

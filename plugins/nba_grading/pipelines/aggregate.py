@@ -41,13 +41,14 @@ ANY_SHRINK = 1.0
 LONGEST_ROLLING_DAYS = 30
 # A prop is offered a day or two before its game; the latest game of a date ends in the morning after.
 CAPTURED_BEFORE, CAPTURED_AFTER = timedelta(days=7), timedelta(days=2)
+CANDIDATES, PERIODS, UPPER_TAILS = "aggregates/candidates_fragment", "aggregates/periods_fragment", "statistics/upper_tails_fragment"
 Versions = Mapping[date, int]
 
 
 def find_stale(warehouse: Warehouse) -> dict[str, dict[date, int]]:
     """The partitions to replace, by table and in order, each with the version of the grades that makes it fresh. One query over the fences."""
     stale: defaultdict[str, dict[date, int]] = defaultdict(dict)
-    for row in warehouse.query(render_sql("aggregates/find_stale", periods=load_sql("aggregates/periods_fragment"))):
+    for row in warehouse.query(render_sql("aggregates/find_stale", periods=load_sql(PERIODS))):
         stale[row["target"]][row["partition_date"]] = int(row["version"])
     log.info("stale_aggregates_found", **{table.name: len(stale[table.name]) for table in AGGREGATES})
     return dict(stale)
@@ -64,7 +65,7 @@ def refresh(warehouse: Warehouse, claimed: ClaimedDates, request: WriteRequest) 
     versions: Versions = request.params["versions"]
     write = Write(
         table,
-        render_sql(rows.query, **{name: load_sql(f"aggregates/{name}_fragment") for name in rows.fragments}),
+        render_sql(rows.query, **{fragment.partition("/")[2].removesuffix("_fragment"): load_sql(fragment) for fragment in rows.fragments}),
         {"grading_run_id": request.grading_run_id, **rows.params(claimed.dates)},
         grading_run_id=request.grading_run_id,
         max_shrink=ANY_SHRINK,
@@ -104,9 +105,9 @@ class _Rows:
 
 _AGGREGATE: Mapping[str, Table] = {table.operation: table for table in AGGREGATES}
 _ROWS = {
-    SYSTEM_DAILY_PERFORMANCE.name: _Rows("aggregates/aggregate_days", ("candidates",), lambda _: complete_minutes()),
+    SYSTEM_DAILY_PERFORMANCE.name: _Rows("aggregates/aggregate_days", (CANDIDATES,), lambda _: complete_minutes()),
     PLAYER_DAILY_PERFORMANCE.name: _Rows("aggregates/aggregate_players"),
-    SETTLED_BETS.name: _Rows("aggregates/settle_bets", ("candidates",), _captures),
-    PREDICTION_PERFORMANCE_SUMMARY.name: _Rows("aggregates/aggregate_periods", ("periods",), _window),
-    SYSTEM_MARKET_PERFORMANCE.name: _Rows("aggregates/aggregate_market", ("periods",), _market),
+    SETTLED_BETS.name: _Rows("aggregates/settle_bets", (CANDIDATES,), _captures),
+    PREDICTION_PERFORMANCE_SUMMARY.name: _Rows("aggregates/aggregate_periods", (PERIODS,), _window),
+    SYSTEM_MARKET_PERFORMANCE.name: _Rows("aggregates/aggregate_market", (PERIODS, UPPER_TAILS), _market),
 }

@@ -10,10 +10,12 @@ from typing import Any
 from nba_grading.alerts.model import Alert, RunLink
 from nba_grading.reviews.systems import (
     DRIFT_KINDS,
+    MAX_PAIR_P_VALUE,
     MAX_VOLUME_VARIATION,
     MIN_BAND_DAYS,
+    MIN_BET_DAYS,
+    MIN_BETS,
     MIN_ERRORS,
-    MIN_PLAYER_GAMES,
     WEEK,
     DriftKind,
     Targets,
@@ -24,12 +26,13 @@ Row = Mapping[str, Any]
 
 SHOWN_SYSTEMS = 10
 SYSTEM_CHARACTERS = 22
-LIMITS = f"from {MIN_ERRORS} errors, {MIN_BAND_DAYS} days in the band and {MIN_PLAYER_GAMES} player-games with a bet on"
+LIMITS = f"from {MIN_ERRORS} errors, {MIN_BAND_DAYS} days in the band, and {MIN_BETS} bets on {MIN_BET_DAYS} days on"
+SHOWN_PAIRS = 3
 BAND_AND_WEEK = timedelta(days=36)
 # For people to paste into BigQuery's console; no code runs it.
 DAILY_VALUES = (
-    "SELECT game_date, mae, avg_bias, win_rate, over_win_rate, under_win_rate, predictions, voided FROM nba_predictions.system_daily_performance "
-    "WHERE system_id = '{system}' AND game_date BETWEEN '{first}' AND '{day}' ORDER BY game_date"
+    "SELECT period_end_date, mae, line_mae, win_rate, bets, won, lost, void FROM nba_predictions.system_market_performance WHERE "
+    "system_id = '{system}' AND period_end_date BETWEEN '{first}' AND '{day}' AND period_type = 'day' AND slice_type = 'all' ORDER BY period_end_date"
 )
 NOTES = {
     ("mae_verdict", "above"): "MAE above its band",
@@ -74,11 +77,11 @@ def milestone(run: RunLink, row: Row, day: date, targets: Targets) -> Alert:
     )
 
 
-def weekly(run: RunLink, rows: Sequence[Row], day: date, trends: Mapping[str, Sequence[Row]]) -> Alert:
-    """The weekly table: rows of ``reviews.review_systems``; ``trends`` holds rows of ``trends.trend`` by name."""
+def weekly(run: RunLink, rows: Sequence[Row], pairs: Sequence[Row], day: date, trends: Mapping[str, Sequence[Row]]) -> Alert:
+    """The weekly table: rows of ``reviews.review_systems`` and ``reviews.compare_systems``; ``trends`` holds rows of ``trends.trend`` by name."""
     facts = {"Days": _week(day), **_trend_facts(trends)}
     report = partial(_review, run, "weekly-review", str(day), severity="INFO", facts=facts)
-    graded = [row for row in rows if row["predictions"]]
+    graded = [row for row in rows if row["settled"]]
     if not graded:
         return report(
             f"Weekly review: no grades from {_week(day)}",
@@ -86,11 +89,12 @@ def weekly(run: RunLink, rows: Sequence[Row], day: date, trends: Mapping[str, Se
             next_step="None if no games were played. Otherwise check the runs of grade_predictions of that week.",
         )
     drifting = [row for row in rows if any(is_drifting(row, kind) for kind in DRIFT_KINDS)]
-    shown = sorted(rows, key=lambda row: (row not in drifting, not row["predictions"], row["system_id"]))[:SHOWN_SYSTEMS]
+    shown = sorted(rows, key=lambda row: (row not in drifting, not row["settled"], row["system_id"]))[:SHOWN_SYSTEMS]
     parts = [_systems_table(shown), "won % by confidence decile; * the confidence lies outside its 95 % interval", _calibration_table(shown)]
     if len(rows) > len(shown):
         parts.append(f"and {len(rows) - len(shown)} more systems in the run's result")
     facts["Drifting"] = "; ".join(f"{row['system_id']} ({_note(row)})" for row in drifting) or "no system"
+    facts["Compared"] = _comparison(pairs)
     facts["Verdicts"] = LIMITS
     facts["Graded days"] = f"{max(row['graded_days'] for row in rows)} of 7"
     return report(
@@ -114,8 +118,9 @@ def drift(run: RunLink, row: Row, kind: DriftKind, day: date, targets: Targets) 
         )
     return report(
         f"{system}: the win rate of the week is under {_percent(targets.win_rate)} %, beyond chance",
-        detail=f"{_rate(row)} of {row['decided']} bets on {row['player_games']} player-games: the whole 95 % interval lies under the target.",
-        facts={"Days": _week(day), "Bets": str(row["decided"]), "Effective bets": f"{row['effective_bets']:.0f}", "MAE": _number(row["mae"])},
+        detail=f"{_rate(row)} of {row['decided']} bets of record on {row['bet_days']} days: lower than the target with p = {row['low_p_value']:.3f}, "
+        "corrected for the number of systems.",
+        facts={"Days": _week(day), "Bets": str(row["decided"]), "MAE": _number(row["mae"]), "MAE of the line": _number(row["line_mae"])},
         next_step="Check whether OVER or UNDER, or one decile, loses; then decide with the system's owner whether to keep betting on it.",
     )
 
@@ -138,28 +143,42 @@ def _monospaced(text: str) -> str:
 
 
 def _systems_table(rows: Sequence[Row]) -> str:
-    head = ("system", "MAE", "band", "bias", "won %", "95 %", "bets", "")
+    head = ("system", "MAE", "line", "band", "bias", "won %", "95 %", "bets", "")
     return _table([head, *(_systems_row(row) for row in rows)])
 
 
 def _systems_row(row: Row) -> tuple[str, ...]:
-    has_bets, has_band = row["win_rate"] is not None, row["band_low"] is not None
+    has_bets, has_interval, has_band = row["win_rate"] is not None, row["win_rate_low"] is not None, row["band_low"] is not None
     return (
         row["system_id"][:SYSTEM_CHARACTERS],
         _number(row["mae"]),
+        _number(row["line_mae"]),
         f"{row['band_low']:.1f}-{row['band_high']:.1f}" if has_band else "-",
         "-" if row["bias"] is None else f"{row['bias']:+.2f}",
         _percent(row["win_rate"]) if has_bets else "-",
-        f"{_percent(row['win_rate_low'])}-{_percent(row['win_rate_high'])}" if has_bets else "-",
+        f"{_percent(row['win_rate_low'])}-{_percent(row['win_rate_high'])}" if has_interval else "-",
         str(row["decided"]),
         _note(row),
     )
 
 
 def _note(row: Row) -> str:
-    if not row["predictions"]:
+    if not row["settled"]:
         return "no grades"
     return ", ".join(note for (column, verdict), note in NOTES.items() if row[column] == verdict)
+
+
+def _comparison(pairs: Sequence[Row]) -> str:
+    """The pairs of systems of which one was nearer beyond chance, over the games that both predicted."""
+    sure = [row for row in pairs if row["p_value"] is not None and row["p_value"] <= MAX_PAIR_P_VALUE]
+    if not sure:
+        return f"none of {len(pairs)} pairs differs in MAE beyond chance, over the games that both predicted"
+    return f"{len(sure)} of {len(pairs)} pairs differ in MAE beyond chance: {'; '.join(_pair(row) for row in sure[:SHOWN_PAIRS])}"
+
+
+def _pair(row: Row) -> str:
+    interval = f"{row['difference_low']:.2f} to {row['difference_high']:.2f}"
+    return f"{row['better_id']} nearer than {row['worse_id']} by {row['difference']:.2f} ({interval}) points"
 
 
 def _calibration_table(rows: Sequence[Row]) -> str:
@@ -217,7 +236,10 @@ def _volume(row: Row) -> str:
 def _rate(row: Row) -> str:
     if row["win_rate"] is None:
         return "no decided bet"
-    return f"{_percent(row['win_rate'])} %, 95 % interval {_percent(row['win_rate_low'])} to {_percent(row['win_rate_high'])} %"
+    rate = f"{_percent(row['win_rate'])} %"
+    if row["win_rate_low"] is None:
+        return f"{rate}, of a single day"
+    return f"{rate}, 95 % interval {_percent(row['win_rate_low'])} to {_percent(row['win_rate_high'])} %"
 
 
 def _against(mae: float | None, baseline: Any) -> str:

@@ -1,4 +1,5 @@
-"""Reviews of the predicting systems: the milestone check of one, the weekly table of all, and which of them drift. See docs/reviews.md.
+"""Reviews of the predicting systems by their bets of record: the milestone check of one, the weekly table of all, and which of them drift.
+See docs/reviews.md.
 
 SQL computes the values and verdicts (include/sql/reviews). This module has the thresholds that are no settings, decides what is due on a
 day, and says which verdicts open and resolve a drift.
@@ -19,11 +20,15 @@ from nba_grading.warehouse.sql import load_sql, render_sql
 
 WEEK = timedelta(days=7)
 MONDAY = 0
-# With fewer a verdict would reflect chance: the week's errors, the days of the band, the player-games with a decided bet.
+# With fewer a verdict would reflect chance: the week's errors, the days of the band, the decided bets of record and their dates.
 MIN_ERRORS = 100
 MIN_BAND_DAYS = 10
-MIN_PLAYER_GAMES = 100
-MIN_DECILE_PLAYER_GAMES = 30
+MIN_BETS = 100
+MIN_BET_DAYS = 4
+MIN_DECILE_BETS = 30
+# A win rate is low, and two systems differ, at these p-values; they are corrected for the number of systems and pairs.
+MAX_LOW_P_VALUE = Decimal("0.025")
+MAX_PAIR_P_VALUE = 0.05
 # Real systems vary by 0.03 to 0.15 from day to day, in predictions per game.
 MAX_VOLUME_VARIATION = Decimal("0.25")
 
@@ -71,19 +76,26 @@ def review_milestone(warehouse: Warehouse, system_id: str, day: date, targets: T
 def review_systems(warehouse: Warehouse, day: date, targets: Targets) -> list[Row]:
     """A row per system of reviews/review_systems.sql, by name, with ``calibration``: its rows of reviews/calibration.sql.
 
-    Empty when no system has a grade in the 37 days that end on ``day``.
+    Empty when no system has a bet of record in the 37 days that end on ``day``.
     """
     params: Params = {
         "day": day,
         "win_rate": targets.win_rate,
         "min_days": MIN_BAND_DAYS,
         "min_errors": MIN_ERRORS,
-        "min_player_games": MIN_PLAYER_GAMES,
+        "min_bets": MIN_BETS,
+        "min_bet_days": MIN_BET_DAYS,
+        "max_p_value": MAX_LOW_P_VALUE,
     }
     deciles: dict[str, list[Row]] = defaultdict(list)
-    for row in _run(warehouse, "calibration", {"day": day, "min_player_games": MIN_DECILE_PLAYER_GAMES}):
+    for row in _run(warehouse, "calibration", {"day": day, "min_bets": MIN_DECILE_BETS}):
         deciles[row["system_id"]].append(row)
     return [{**row, "calibration": deciles[row["system_id"]]} for row in _run(warehouse, "review_systems", params)]
+
+
+def compare_systems(warehouse: Warehouse, day: date) -> list[Row]:
+    """The rows of reviews/compare_systems.sql: pairs of systems over the player-games that both predicted in the week, surest first."""
+    return _run(warehouse, "compare_systems", {"day": day, "min_errors": MIN_ERRORS})
 
 
 def is_drifting(row: Mapping[str, Any], kind: DriftKind) -> bool | None:
@@ -93,9 +105,10 @@ def is_drifting(row: Mapping[str, Any], kind: DriftKind) -> bool | None:
 
 
 def gone_systems(rows: Iterable[Mapping[str, Any]], systems: Iterable[str]) -> list[str]:
-    """Those of ``systems`` without a row: no prediction of theirs was graded for more than a month."""
+    """Those of ``systems`` without a row: they have had no bet of record for more than a month."""
     return sorted(set(systems) - {row["system_id"] for row in rows})
 
 
 def _run(warehouse: Warehouse, name: str, params: Params) -> list[Row]:
-    return warehouse.query(render_sql(f"reviews/{name}", win_rates=load_sql("reviews/win_rates_fragment")), params)
+    fragments = {each: load_sql(f"statistics/{each}_fragment") for each in ("clustered_rates", "upper_tails")}
+    return warehouse.query(render_sql(f"reviews/{name}", **fragments), params)

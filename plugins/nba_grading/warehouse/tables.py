@@ -26,9 +26,9 @@ class Table:
     """A table that guarded writes replace by date.
 
     ``operation`` names the lease that guards a date of the table, for every writer. ``date_column`` is the partition column. ``key`` is
-    unique within a date, with NULL equal to NULL; ``required_key`` are its columns that are never NULL. ``line_column`` is the betting line of the key. ``time_column`` and then
-    ``tie_column`` order the rows of a key; ``value_time`` is when a row got its values. The line and the tie column are used only for
-    tables that are checked for duplicates.
+    unique within a date, with NULL equal to NULL; ``required_key`` are its columns that are never NULL. ``line_column`` is the betting line
+    of the key. ``time_column`` and then ``tie_column`` order the rows of a key; ``value_time`` is when a row got its values. The line and
+    the tie column are used only for tables that are checked for duplicates.
     """
 
     name: str

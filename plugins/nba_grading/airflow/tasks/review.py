@@ -63,9 +63,10 @@ def review_week(context: Context) -> list[dict[str, Any]]:
     warehouse = make_warehouse(context)
     with fail_for_good():
         rows = reviews.review_systems(warehouse, day, targets)
+        pairs = reviews.compare_systems(warehouse, day)
         trends = {name: trend(warehouse, name, day, TREND_DAYS) for name in NAMES}
         _settle_drifts(context, warehouse, rows, day, targets)
-    notify_once(context, messages.weekly(run_link(context), rows, day, trends))
+    notify_once(context, messages.weekly(run_link(context), rows, pairs, day, trends))
     return [_plain(row) for row in rows]
 
 

@@ -142,7 +142,7 @@ def bets_of(warehouse: Warehouse, *leaving_out: str) -> list[Row]:
 @pytest.fixture
 def market() -> Market:
     market = Market(random.Random(13))
-    market.make(DAYS[:2])
+    market.make(DAYS)
     return market
 
 

@@ -35,6 +35,7 @@ PLAYERS = ("milesnash", "elistone", "lukaquinn", "omarhayes", "benturner")
 BOOKS = ("DRAFTKINGS", "FANDUEL", None)
 LINES = tuple(Decimal(number) / 2 for number in range(36, 46))
 EDGES = tuple(Decimal(text) for text in ("0", "1", "-1", "2", "-2", "3", "-3", "4.9", "5", "-5"))
+CONFIDENCES = tuple(Decimal(text) for text in ("0", "1", "0.1", "0.55", "0.7", "70"))
 PRICES = (-110, 100, -100, 150, -250, 105, None)
 CAPTURED = tuple(timedelta(seconds=seconds) for seconds in (-108_000, -18_000, -3600, -2760, -2700, 0, 1))
 MADE = tuple(timedelta(seconds=seconds) for seconds in (-108_000, -18_000, -2700, -0.000001, 0, 10_800))
@@ -91,7 +92,7 @@ class Market:
             "game_id": game_id,
             "game_date": day,
             "predicted_points": self.rng.choice((None, Decimal(self.rng.randint(150, 280)) / 10, *(line + step for step in EDGES))),
-            "confidence_score": self.rng.choice((None, Decimal(0), Decimal(1), Decimal("0.1"), Decimal(self.rng.randint(0, 1000)) / 10)),
+            "confidence_score": self.rng.choice((None, *CONFIDENCES, Decimal(self.rng.randint(0, 1000)) / 10)),
             "recommendation": self.rng.choice(("OVER", "OVER", "UNDER", "UNDER", "PASS", None)),
             "current_points_line": None if self.rng.random() < 0.03 else line,
             "sportsbook": book,

@@ -38,11 +38,17 @@ def review_systems(
             "errors": len(measured),
             "mae": _mean([float(row["absolute_error"]) for row in measured]),
             "line_mae": _mean([float(row["line_error"]) for row in measured]),
-            "bias": _mean([float(row["predicted_points"] - row["actual_points"]) for row in measured]),
+            "bias": _mean(_signed(measured)),
             **_band([row for row in all_of_it if row not in week]),
+            "deviation": statistics.stdev(_signed(measured)) if len(measured) > 1 else None,
+            **_deviation_band([row for row in all_of_it if row not in week]),
             **_rates(week),
         }
-        row["mae_verdict"] = _mae_verdict(row, min_days=min_days, min_errors=min_errors)
+        enough = row["errors"] >= min_errors
+        row["mae_verdict"] = _verdict(row["errors"], row["mae"], row["band_low"], row["band_high"], enough and row["band_days"] >= min_days)
+        deviation_days = row.pop("deviation_days")
+        enough = enough and deviation_days >= min_days
+        row["deviation_verdict"] = _verdict(row["errors"], row["deviation"], row["deviation_low"], row["deviation_high"], enough)
         rows.append(row)
     judged = [row for row in rows if row["decided"] >= min_bets and row["bet_days"] >= max(min_bet_days, 2)]
     corrected = benjamini_hochberg([_low_p_value(row, win_rate) for row in judged])
@@ -76,12 +82,30 @@ def _band(before: Sequence[Row]) -> Row:
     return {"band_days": len(maes), "band_mae": mean, "band_low": low, "band_high": high}
 
 
-def _mae_verdict(row: Row, *, min_days: int, min_errors: int) -> str:
-    if not row["errors"]:
+def _deviation_band(before: Sequence[Row]) -> Row:
+    daily: dict[date, list[Row]] = defaultdict(list)
+    for row in before:
+        if row["absolute_error"] is not None:
+            daily[row["game_date"]].append(row)
+    deviations = [statistics.stdev(_signed(rows)) for rows in daily.values() if len(rows) > 1]
+    if len(deviations) < 2:
+        return {"deviation_days": len(deviations), "deviation_low": None, "deviation_high": None}
+    mean, width = statistics.fmean(deviations), 2 * statistics.stdev(deviations)
+    return {"deviation_days": len(deviations), "deviation_low": mean - width, "deviation_high": mean + width}
+
+
+def _signed(rows: Sequence[Row]) -> list[float]:
+    return [float(row["predicted_points"] - row["actual_points"]) for row in rows]
+
+
+def _verdict(errors: int, value: float | None, low: float | None, high: float | None, is_enough: bool) -> str:
+    if not errors:
         return "no_errors"
-    if row["errors"] < min_errors or row["band_days"] < min_days or row["band_low"] is None:
+    if not is_enough or low is None or high is None:
         return "too_few"
-    return "above" if row["mae"] > row["band_high"] + 1e-9 else "below" if row["mae"] < row["band_low"] - 1e-9 else "inside"
+    if value is None:
+        return "inside"
+    return "above" if value > high + 1e-9 else "below" if value < low - 1e-9 else "inside"
 
 
 def calibration(bets: Iterable[Row], day: date, *, min_bets: int) -> list[Row]:

@@ -30,11 +30,13 @@ DAG_IDS = {
     "grade_on_message",
     "grade_predictions",
     "preview_regrade",
+    "recalibrate_confidence",
     "heal_grading",
     "release_stuck_leases",
     "remove_duplicates",
     "restore_from_backup",
     "review_models",
+    "watch_players",
 }
 EMERGENCY_PARAMS = {"accept_games", "allow_shrink", "override_breaker", "use_lease"}
 # Options of docker-compose.yaml that are about its containers alone, or choices of development.
@@ -44,8 +46,10 @@ GUARDED_WRITES = {
     "backfill_grades": ["grade"],
     "consolidate_predictions": ["consolidate"],
     "grade_predictions": ["grade"],
+    "recalibrate_confidence": ["recalibrate"],
     "remove_duplicates": ["repair"],
     "restore_from_backup": ["restore"],
+    "watch_players": ["watch", "measure"],
 }
 HEADINGS = ("**What.**", "**When.**", "**If it fails.**", "**Safe to rerun?**", "**Params.**")
 
@@ -107,7 +111,7 @@ def test_a_form_that_is_sent_as_it_opens_leaves_leases_as_configured(
     settings_environment.setenv("GRADING_USE_LEASE", setting)
     get_settings.cache_clear()
     dag_ids = [name.partition(".")[0] for name in all_params() if name.endswith(".use_lease")]
-    assert len(dag_ids) == 6
+    assert len(dag_ids) == 8
     for dag_id in dag_ids:
         form = {name: param.value for name, param in load_dags().dags[dag_id].params.items()}
         assert switched_off({"params": form}) == reason  # type: ignore[typeddict-item]
@@ -147,7 +151,7 @@ def test_a_required_param_is_missing_until_it_is_given() -> None:
 
 def test_dags_of_one_process_do_not_share_the_values_of_their_params() -> None:
     params = [dag.params.get_param("use_lease") for dag in load_dags().dags.values() if "use_lease" in dag.params]
-    assert len({id(param) for param in params}) == len(params) == 6
+    assert len({id(param) for param in params}) == len(params) == 8
 
 
 def test_a_run_that_exceeds_its_timeout_alerts_and_one_that_fails_does_not_alert_again(

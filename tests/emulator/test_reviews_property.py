@@ -9,9 +9,11 @@ from decimal import Decimal
 from itertools import product
 from typing import Any
 
+import pytest
 from google.cloud import bigquery
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
 
 from nba_grading.reviews.trends import trend
 from nba_grading.warehouse.client import Warehouse
@@ -136,3 +138,12 @@ def test_percentiles_of_the_trends_are_interpolated_per_day(
             for column, share in zip(columns, (0.5, 0.95), strict=True):
                 expected = percentile(values, share)
                 assert (row[column] is None) if expected is None else abs(row[column] - expected) < 1e-3
+
+
+def test_the_upper_tail_of_the_normal_distribution_is_that_of_scipy(warehouse: Warehouse) -> None:
+    """Also where the approximation changes, at 7.07, and far out."""
+    text = "WITH scores AS (SELECT step / 16 AS z FROM UNNEST(GENERATE_ARRAY(-600, 600)) AS step), tails AS ({tails}) SELECT z, upper_tail FROM tails"
+    rows = warehouse.query(text.format(tails=load_sql("statistics/upper_tails_fragment")))
+    assert len(rows) == 1201
+    for row in rows:
+        assert row["upper_tail"] == pytest.approx(norm.sf(min(row["z"], 37)), rel=1e-7, abs=1e-15)

@@ -71,7 +71,8 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
     "Creates or changes a table: tests/unit/test_schema.py, tests/emulator/test_schema.py, and every test on the emulator.": (
         *("schema/01_create_nba_predictions", "schema/02_create_nba_box_scores", "schema/create_incidents"),
         *("schema/03_create_nba_reference", "schema/04_create_nba_odds", "schema/create_games", "schema/create_prop_lines"),
-        *("schema/create_settled_bets", "schema/create_system_market_performance"),
+        *("schema/create_settled_bets", "schema/create_system_market_performance", "schema/create_confidence_calibration"),
+        *("schema/create_player_watchlist", "schema/create_player_variance", "schema/view_latest_calibration"),
         *("schema/create_data_quality_results", "schema/create_grading_duplicate_audit", "schema/create_grading_runs"),
         *("schema/create_player_game_summary", "schema/create_player_prop_predictions", "schema/create_prediction_accuracy"),
         *(
@@ -112,6 +113,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
     ),
     "Accepts games, once each: tests/dags/test_grade_predictions.py.": ("grading/accept_games",),
     "Loads files in one transaction: tests/emulator/test_load.py.": ("commands/replace_loaded_dates", "commands/replace_dates_fragment"),
+    "Store what Python has fitted: tests/dags/test_weekly.py.": ("reviews/store_calibrations", "reviews/store_watchlist"),
     "Settles and judges generated markets, and whole seasons: tests/emulator/test_market_property.py, test_refresh.py.": (
         *("aggregates/settle_bets", "aggregates/aggregate_market"),
     ),

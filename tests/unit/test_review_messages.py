@@ -49,7 +49,11 @@ def system(name: str, **changed: Any) -> dict[str, Any]:
         "win_rate": 0.5714,
         "win_rate_low": 0.5444,
         "win_rate_high": 0.5982,
+        "deviation": 6.2,
+        "deviation_low": 5.1,
+        "deviation_high": 7.3,
         "mae_verdict": "inside",
+        "deviation_verdict": "inside",
         "win_rate_verdict": "ok",
         "calibration": [decile(number) for number in range(1, 11)],
         **changed,
@@ -58,9 +62,10 @@ def system(name: str, **changed: Any) -> dict[str, Any]:
 
 SILENT = system(
     "silent_v1",
-    **dict.fromkeys(("mae", "line_mae", "bias", "win_rate", "win_rate_low", "win_rate_high", "low_p_value")),
+    **dict.fromkeys(("mae", "line_mae", "bias", "deviation", "win_rate", "win_rate_low", "win_rate_high", "low_p_value")),
     **dict.fromkeys(("graded_days", "settled", "voided", "errors", "decided", "won", "bet_days"), 0),
     mae_verdict="no_errors",
+    deviation_verdict="no_errors",
     win_rate_verdict="no_bets",
     calibration=[],
 )
@@ -180,7 +185,8 @@ def test_a_milestone_of_a_system_without_rows_is_a_warning() -> None:
 
 def test_a_drift_has_its_values_and_a_query_and_a_resolution() -> None:
     row = system("worse'v1", mae=6.1, mae_verdict="above", win_rate_verdict="low", win_rate_high=0.51, low_p_value=0.0104)
-    mae, rate = (messages.drift(RUN, row, kind, DAY, TARGETS) for kind in DRIFT_KINDS)
+    mae, spread, rate = (messages.drift(RUN, row, kind, DAY, TARGETS) for kind in DRIFT_KINDS)
+    assert "Standard deviation 6.20 points, outside 5.10 to 7.30" in spread.detail
     assert mae.title == "worse'v1: the MAE of the week is above its own 30-day band"
     assert "6.10 points, outside 4.10 to 5.70 (mean of 28 days 4.90" in mae.detail
     assert rate.title == "worse'v1: the win rate of the week is under 52.4 %, beyond chance"
@@ -192,6 +198,16 @@ def test_a_drift_has_its_values_and_a_query_and_a_resolution() -> None:
         assert messages.drift_resolution("worse'v1", kind, row).startswith("worse'v1: ")
         assert "not graded for more than a month" in messages.drift_resolution("worse'v1", kind, None)
     assert (mae.name, mae.severity) == ("mae-out-of-band/worse'v1", "WARNING")
+
+
+def test_the_watchlist_names_who_entered_and_who_left_and_counts_the_rest() -> None:
+    entry = {"system_id": "ewma_v1", "player_lookup": "milesnash", "reason": "5 of 30 decided bets won; …"}
+    made = {"game_date": "2026-01-11", "entered": [entry], "left": [{**entry, "player_lookup": f"p{number}"} for number in range(14)], "listed": 3}
+    message = messages.watchlist(RUN, made)
+    assert message.title == "Watchlist of 2026-01-11: 1 entered, 14 left, 3 listed"
+    lines = rows_of(message)
+    assert lines[0] == "+ ewma_v1, milesnash: 5 of 30 decided bets won; …"
+    assert (len(lines), lines[-1]) == (13, "and 3 more in player_watchlist")
 
 
 def test_only_a_definite_verdict_opens_or_resolves_a_drift() -> None:
@@ -220,4 +236,4 @@ def test_the_day_is_the_one_before_the_run_in_new_york() -> None:
 
 def test_the_runbook_has_a_heading_for_every_message_of_a_review(repository: Path) -> None:
     headings = {line.removeprefix("## ") for line in (repository / "docs" / "runbook.md").read_text().splitlines() if line.startswith("## ")}
-    assert {*DRIFT_KINDS, "milestone", "weekly-review"} - headings == set()
+    assert {*DRIFT_KINDS, "milestone", "weekly-review", "watchlist"} - headings == set()

@@ -14,8 +14,11 @@ from commands.schema import read_columns
 from nba_grading.runs.record import COLUMN_TYPES
 from nba_grading.warehouse.sql import SQL_DIR, load_sql
 from nba_grading.warehouse.tables import (
+    CONFIDENCE_CALIBRATION,
     PLAYER_DAILY_PERFORMANCE,
     PLAYER_PROP_PREDICTIONS,
+    PLAYER_VARIANCE,
+    PLAYER_WATCHLIST,
     PREDICTION_ACCURACY,
     PREDICTION_PERFORMANCE_SUMMARY,
     SETTLED_BETS,
@@ -40,7 +43,7 @@ def required_columns_of(table: str) -> set[str]:
 
 def selected_columns(query: str) -> list[str]:
     """Names of the last SELECT of a query, which begins a line, with each column indented by four spaces; those of a WITH for its ``.*``."""
-    names = names_of(query.rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0], indent=4)
+    names = names_of(f"\n{query}".rsplit("\nSELECT\n", 1)[1].split("\nFROM ", 1)[0], indent=4)
     if names[0] != "*":
         return names
     source = query.rsplit("\nFROM ", 1)[1].split()[0]
@@ -61,6 +64,9 @@ WRITTEN = {
     PREDICTION_PERFORMANCE_SUMMARY: "aggregates/aggregate_periods",
     SETTLED_BETS: "aggregates/settle_bets",
     SYSTEM_MARKET_PERFORMANCE: "aggregates/aggregate_market",
+    CONFIDENCE_CALIBRATION: "reviews/store_calibrations",
+    PLAYER_WATCHLIST: "reviews/store_watchlist",
+    PLAYER_VARIANCE: "reviews/measure_variance",
 }
 
 

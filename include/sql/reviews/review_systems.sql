@@ -2,6 +2,7 @@
 -- days before the week), and a verdict on each.
 -- The band is the mean of the daily MAE, two standard deviations up and down. mae_verdict: no_errors; too_few (fewer than min_errors errors
 -- in the week, or fewer than min_days days with an error in the band); above, below or inside.
+-- The standard deviation of the signed errors has a band and a verdict of the same kind, of days with two errors or more.
 -- The win rate and its 95 % interval are those of clustered_rates. win_rate_verdict: no_bets; too_few (fewer than min_bets decided bets, or
 -- than min_bet_days dates of them); low (lower than the target beyond chance: the one-sided p-value, corrected for the number of systems that
 -- are judged by Benjamini and Hochberg, is at most max_p_value); ok.
@@ -12,6 +13,7 @@ WITH
 settled AS (
     SELECT
         *,
+        IF(absolute_error IS NULL, NULL, CAST(predicted_points - actual_points AS FLOAT64)) AS signed_error,
         game_date > DATE_SUB(@day, INTERVAL 7 DAY) AS is_in_week
     FROM nba_predictions.settled_bets
     WHERE game_date BETWEEN DATE_SUB(@day, INTERVAL 36 DAY) AND @day
@@ -26,7 +28,8 @@ weeks AS (
         COUNTIF(is_in_week AND absolute_error IS NOT NULL) AS errors,
         CAST(AVG(IF(is_in_week, absolute_error, NULL)) AS FLOAT64) AS mae,
         CAST(AVG(IF(is_in_week AND absolute_error IS NOT NULL, line_error, NULL)) AS FLOAT64) AS line_mae,
-        CAST(AVG(IF(is_in_week AND absolute_error IS NOT NULL, predicted_points - actual_points, NULL)) AS FLOAT64) AS bias
+        AVG(IF(is_in_week, signed_error, NULL)) AS bias,
+        STDDEV_SAMP(IF(is_in_week, signed_error, NULL)) AS deviation
     FROM settled
     GROUP BY system_id
 ),
@@ -35,7 +38,8 @@ days_before AS (
     SELECT
         system_id,
         game_date,
-        CAST(AVG(absolute_error) AS FLOAT64) AS mae
+        CAST(AVG(absolute_error) AS FLOAT64) AS mae,
+        STDDEV_SAMP(signed_error) AS deviation
     FROM settled
     WHERE NOT is_in_week AND absolute_error IS NOT NULL
     GROUP BY system_id, game_date
@@ -47,7 +51,10 @@ bands AS (
         COUNT(*) AS band_days,
         AVG(mae) AS band_mae,
         AVG(mae) - 2 * STDDEV_SAMP(mae) AS band_low,
-        AVG(mae) + 2 * STDDEV_SAMP(mae) AS band_high
+        AVG(mae) + 2 * STDDEV_SAMP(mae) AS band_high,
+        COUNT(deviation) AS deviation_days,
+        AVG(deviation) - 2 * STDDEV_SAMP(deviation) AS deviation_low,
+        AVG(deviation) + 2 * STDDEV_SAMP(deviation) AS deviation_high
     FROM days_before
     GROUP BY system_id
 ),
@@ -121,6 +128,9 @@ SELECT
     bands.band_mae,
     bands.band_low,
     bands.band_high,
+    weeks.deviation,
+    bands.deviation_low,
+    bands.deviation_high,
     COALESCE(judged.decided, 0) AS decided,
     COALESCE(judged.won, 0) AS won,
     COALESCE(judged.bet_days, 0) AS bet_days,
@@ -136,6 +146,13 @@ SELECT
         WHEN weeks.mae < bands.band_low - 1e-9 THEN 'below'
         ELSE 'inside'
     END AS mae_verdict,
+    CASE
+        WHEN weeks.errors = 0 THEN 'no_errors'
+        WHEN weeks.errors < @min_errors OR COALESCE(bands.deviation_days, 0) < @min_days OR bands.deviation_low IS NULL THEN 'too_few'
+        WHEN weeks.deviation > bands.deviation_high + 1e-9 THEN 'above'
+        WHEN weeks.deviation < bands.deviation_low - 1e-9 THEN 'below'
+        ELSE 'inside'
+    END AS deviation_verdict,
     CASE
         WHEN judged.decided IS NULL THEN 'no_bets'
         WHEN NOT judged.is_judged THEN 'too_few'

@@ -21,7 +21,7 @@ from nba_grading.leases.errors import LeaseStoreUnavailable
 
 OPERATIONS = (
     *("grading", "consolidation", "daily_performance", "player_performance", "settlement", "performance_summary", "market_performance"),
-    "maintenance",
+    *("recalibration", "watchlist", "variance", "maintenance"),
 )
 OLD_LEASE_MS = 300_000
 # Upper bounds of the pauses between attempts; a random pause is at least half of it. While gRPC waits to reconnect, for about a second,

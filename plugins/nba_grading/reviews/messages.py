@@ -1,4 +1,4 @@
-"""The alerts of a review: the weekly table, a milestone, a drift; and what resolves a drift. Pure functions."""
+"""The alerts of a review: the weekly table, a milestone, a drift, the watchlist; and what resolves a drift. Pure functions."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ SHOWN_SYSTEMS = 10
 SYSTEM_CHARACTERS = 22
 LIMITS = f"from {MIN_ERRORS} errors, {MIN_BAND_DAYS} days in the band, and {MIN_BETS} bets on {MIN_BET_DAYS} days on"
 SHOWN_PAIRS = 3
+SHOWN_PLAYERS = 12
 BAND_AND_WEEK = timedelta(days=36)
 # For people to paste into BigQuery's console; no code runs it.
 DAILY_VALUES = (
@@ -37,6 +38,8 @@ DAILY_VALUES = (
 NOTES = {
     ("mae_verdict", "above"): "MAE above its band",
     ("mae_verdict", "below"): "MAE below its band",
+    ("deviation_verdict", "above"): "errors spread above their band",
+    ("deviation_verdict", "below"): "errors spread below their band",
     ("win_rate_verdict", "low"): "win rate low",
     ("mae_verdict", "no_errors"): "no errors",
     ("mae_verdict", "too_few"): "too few for MAE",
@@ -116,6 +119,13 @@ def drift(run: RunLink, row: Row, kind: DriftKind, day: date, targets: Targets) 
             facts={"Days": _week(day), "Errors": str(row["errors"]), "Bias": f"{row['bias']:+.2f}", "Voided": str(row["voided"])},
             next_step="Look for a change in the system's inputs or version on these days; a fall is as suspicious as a rise.",
         )
+    if kind == "error-spread-out-of-band":
+        return report(
+            f"{system}: the errors of the week spread {row['deviation_verdict']} their own 30-day band",
+            detail=f"Standard deviation {row['deviation']:.2f} points, outside {row['deviation_low']:.2f} to {row['deviation_high']:.2f}.",
+            facts={"Days": _week(day), "Errors": str(row["errors"]), "MAE": _number(row["mae"]), "Bias": f"{row['bias']:+.2f}"},
+            next_step="Look at the largest errors of these days, and at player_variance: a few players, or all of them?",
+        )
     return report(
         f"{system}: the win rate of the week is under {_percent(targets.win_rate)} %, beyond chance",
         detail=f"{_rate(row)} of {row['decided']} bets of record on {row['bet_days']} days: lower than the target with p = {row['low_p_value']:.3f}, "
@@ -131,7 +141,27 @@ def drift_resolution(system: str, kind: DriftKind, row: Row | None) -> str:
         return f"{system}: not graded for more than a month, so no longer watched."
     if kind == "mae-out-of-band":
         return f"{system}: the MAE is back in its 30-day band. {row['mae']:.2f} points, in {row['band_low']:.2f} to {row['band_high']:.2f}."
+    if kind == "error-spread-out-of-band":
+        return f"{system}: the errors spread as in the 30 days before. {row['deviation']:.2f} points."
     return f"{system}: the win rate is no longer low beyond chance. {_rate(row)}."
+
+
+def watchlist(run: RunLink, made: Mapping[str, Any]) -> Alert:
+    """Who entered and who left the watchlist of a day: the facts of ``watchlist.watch_players``."""
+    entered, left = made["entered"], made["left"]
+    lines = [
+        f"{word} {each['system_id']}, {each['player_lookup']}: {each['reason']}" for word, some in (("+", entered), ("-", left)) for each in some
+    ]
+    more = [f"and {len(lines) - SHOWN_PLAYERS} more in player_watchlist"] if len(lines) > SHOWN_PLAYERS else []
+    return _review(
+        run,
+        "watchlist",
+        made["game_date"],
+        f"Watchlist of {made['game_date']}: {len(entered)} entered, {len(left)} left, {made['listed']} listed",
+        severity="INFO",
+        detail=_monospaced("\n".join([*lines[:SHOWN_PLAYERS], *more])),
+        next_step="Tell the owners of the systems: the list is advice, and changes no grade.",
+    )
 
 
 def _review(run: RunLink, kind: str, subject: str, title: str, **parts: Any) -> Alert:

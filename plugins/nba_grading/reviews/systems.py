@@ -32,10 +32,11 @@ MAX_PAIR_P_VALUE = 0.05
 # Real systems vary by 0.03 to 0.15 from day to day, in predictions per game.
 MAX_VOLUME_VARIATION = Decimal("0.25")
 
-DriftKind = Literal["mae-out-of-band", "win-rate-low"]
+DriftKind = Literal["mae-out-of-band", "error-spread-out-of-band", "win-rate-low"]
 # For each kind: the column of its verdict, the verdicts that mean drift, and the one that means none. Others change nothing.
 _VERDICTS: Mapping[DriftKind, tuple[str, frozenset[str], str]] = {
     "mae-out-of-band": ("mae_verdict", frozenset({"above", "below"}), "inside"),
+    "error-spread-out-of-band": ("deviation_verdict", frozenset({"above", "below"}), "inside"),
     "win-rate-low": ("win_rate_verdict", frozenset({"low"}), "ok"),
 }
 DRIFT_KINDS: tuple[DriftKind, ...] = tuple(_VERDICTS)

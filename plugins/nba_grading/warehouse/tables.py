@@ -133,6 +133,36 @@ SYSTEM_MARKET_PERFORMANCE = Table(
     value_time="computed_at",
 )
 
+CONFIDENCE_CALIBRATION = Table(
+    name="confidence_calibration",
+    operation="recalibration",
+    key=("system_id",),
+    required_key=("system_id",),
+    date_column="fitted_on",
+    time_column="computed_at",
+    value_time="computed_at",
+)
+
+PLAYER_WATCHLIST = Table(
+    name="player_watchlist",
+    operation="watchlist",
+    key=("system_id", "player_lookup"),
+    required_key=("system_id", "player_lookup"),
+    date_column="as_of",
+    time_column="computed_at",
+    value_time="computed_at",
+)
+
+PLAYER_VARIANCE = Table(
+    name="player_variance",
+    operation="variance",
+    key=("player_lookup", "measure", "system_id"),
+    required_key=("player_lookup", "measure", "system_id"),
+    date_column="as_of",
+    time_column="computed_at",
+    value_time="computed_at",
+)
+
 GUARDED = {
     table.name: table
     for table in (
@@ -143,6 +173,9 @@ GUARDED = {
         PREDICTION_PERFORMANCE_SUMMARY,
         SETTLED_BETS,
         SYSTEM_MARKET_PERFORMANCE,
+        CONFIDENCE_CALIBRATION,
+        PLAYER_WATCHLIST,
+        PLAYER_VARIANCE,
     )
 }
 TABLES = {table.operation: table for table in GUARDED.values()}

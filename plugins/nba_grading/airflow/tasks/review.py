@@ -1,4 +1,6 @@
-"""The tasks of review_models: milestones that are due, and the weekly table with the systems that drift."""
+"""The tasks of review_models and the report of watch_players: milestones that are due, the weekly table with the systems that drift, and who
+entered or left the watchlist.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +70,16 @@ def review_week(context: Context) -> list[dict[str, Any]]:
         _settle_drifts(context, warehouse, rows, day, targets)
     notify_once(context, messages.weekly(run_link(context), rows, pairs, day, trends))
     return [_plain(row) for row in rows]
+
+
+def report_watchlist(context: Context) -> None:
+    """Send who entered and who left the watchlist that the task ``watch`` has made; skipped when nobody did."""
+    from nba_grading.reviews import messages
+
+    [made] = context["ti"].xcom_pull(task_ids="watch")
+    if not made["entered"] and not made["left"]:
+        raise AirflowSkipException(f"nobody entered or left the watchlist of {made['game_date']}; {made['listed']} are listed")
+    notify_once(context, messages.watchlist(run_link(context), made))
 
 
 def _day(context: Context) -> date:

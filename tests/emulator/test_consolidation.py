@@ -190,11 +190,9 @@ def test_a_table_whose_name_cannot_be_written_plainly_is_refused(warehouse: Ware
 def test_a_column_of_the_main_table_that_the_code_does_not_know_is_refused_as_the_write_would_empty_it(
     warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nba_grading.pipelines import consolidate as consolidation
-
     stage(warehouse.client, "w1", [], columns="* EXCEPT (sportsbook)")
     known = tuple(name for name in PLAYER_PROP_PREDICTIONS.columns if name != "sportsbook")
-    monkeypatch.setattr(consolidation, "PLAYER_PROP_PREDICTIONS", consolidation.replace(PLAYER_PROP_PREDICTIONS, columns=known))
+    monkeypatch.setattr("nba_grading.warehouse.tables._columns_of", lambda _: known)
     refused(warehouse, "player_prop_predictions has the column sportsbook, which this code does not know")
 
 

@@ -119,7 +119,7 @@ def a_system_whose_confidence_is_a_probability(monkeypatch: pytest.MonkeyPatch) 
 
 
 @settings(
-    max_examples=examples(5, full=40),
+    max_examples=examples(3, full=40),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

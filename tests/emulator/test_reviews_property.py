@@ -30,7 +30,7 @@ WIN_RATE, MAX_P_VALUE = Decimal("0.524"), Decimal("0.2")
 SYSTEMS = ("steady_v1", "lucky_v1", "wild_v1")
 
 GENERATED = settings(
-    max_examples=examples(8, full=60),
+    max_examples=examples(5, full=60),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

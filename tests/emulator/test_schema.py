@@ -19,7 +19,6 @@ from nba_grading.warehouse.client import Row, Warehouse
 from nba_grading.warehouse.sql import SqlFolder
 from nba_grading.warehouse.tables import (
     GUARDED,
-    PLAYER_DAILY_PERFORMANCE,
     PLAYER_PROP_PREDICTIONS,
     PREDICTION_ACCURACY,
     PREDICTION_PERFORMANCE_SUMMARY,
@@ -199,6 +198,7 @@ FENCES_MOVED = [
 ]
 # Table → date → token, version, rows, keys. The versions are microseconds of the newest row.
 MOVED_FENCES: dict[str, dict[date, tuple[int, int, int, int]]] = {
+    **{name: {} for name in GUARDED},
     GRADES: {
         FENCED: (70, 1_768_050_000_000_000, 3, 2),
         UNFENCED: (65, 1_768_046_400_000_000, 1, 1),
@@ -208,7 +208,6 @@ MOVED_FENCES: dict[str, dict[date, tuple[int, int, int, int]]] = {
     },
     MERGED: {FENCED: (80, 1_768_050_000_000_000, 1, 1), UNFENCED: (0, 1_768_046_400_000_000, 1, 1)},
     SYSTEM_DAILY_PERFORMANCE.name: {FENCED: (90, 1_768_046_400_000_000, 1, 1)},
-    PLAYER_DAILY_PERFORMANCE.name: {},
     PREDICTION_PERFORMANCE_SUMMARY.name: {date(2026, 1, 31): (95, 0, 0, 0)},
 }
 

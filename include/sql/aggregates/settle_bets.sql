@@ -3,10 +3,6 @@
 -- Params: game_dates ARRAY<DATE>, first_capture TIMESTAMP and last_capture TIMESTAMP: between which prices of the dates were captured,
 -- grading_run_id STRING. Text: candidates, the SELECT of aggregates/candidates_fragment
 WITH
-candidates AS (
-    {candidates}
-),
-
 graded AS (
     SELECT
         game_date,
@@ -17,6 +13,10 @@ graded AS (
     FROM nba_predictions.prediction_accuracy
     WHERE game_date IN UNNEST(@game_dates)
     GROUP BY game_date, game_id, player_lookup
+),
+
+candidates AS (
+    {candidates}
 ),
 
 versions AS (

@@ -46,6 +46,7 @@ def store_records(
 ) -> list[dict[str, Any]]:
     """Write rows of grading_runs, one per date, from those facts that are columns of it, in one statement; returns the rows.
 
+    ``operation`` and ``started_at`` are those of facts that have none of their own.
     Yesterday graded, or found without predictions, is an event that the alarm from outside listens for, whichever DAG did it.
     """
     from nba_grading.runs.record import COLUMN_TYPES, record_runs
@@ -53,7 +54,7 @@ def store_records(
     recorded = []
     for facts in rows:
         row = {name: facts[name] for name in COLUMN_TYPES if facts.get(name) is not None}
-        row |= {**run_facts(context), "operation": operation, "started_at": started_at}
+        row = {"operation": operation, "started_at": started_at, **row, **run_facts(context)}
         if isinstance(row.get("game_date"), str):
             row["game_date"] = parse_game_date(row["game_date"])
         recorded.append(row)

@@ -161,7 +161,7 @@ def test_values_stay_values(client: TestClient, tables: Tables) -> None:
 
 
 def test_every_panel_is_one_query_with_its_dates_as_parameters(client: TestClient, tables: Tables) -> None:
-    for panel in ("calendar", "systems", "findings", "duplicates", "runs", "quality", "orphans"):
+    for panel in ("calendar", "systems", "market", "calibration", "watchlist", "findings", "duplicates", "runs", "quality", "orphans"):
         tables.asked.clear()
         assert client.get(f"/api/{panel}").status_code == 200
         assert len([name for name, _ in tables.asked if name != "page/list_seasons"]) == 1, tables.asked
@@ -184,6 +184,8 @@ def test_a_season_without_predictions_is_empty(client: TestClient, tables: Table
     }
     assert "No date before 2026-01-17 has predictions yet" in client.get("/api/today").json()["data"]["sentence"]
     assert client.get("/api/systems").json()["data"]["dates"] == []
+    assert client.get("/api/market").json()["data"]["sentence"] == "No bets of record in this season yet."
+    assert client.get("/api/calibration").json()["data"]["systems"] == []
 
 
 def test_when_bigquery_is_away_the_last_answer_is_shown_with_the_reason(client: TestClient, tables: Tables) -> None:

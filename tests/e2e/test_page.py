@@ -45,7 +45,7 @@ pytestmark = pytest.mark.timeout(900)
 DAG_ID = "grade_predictions"
 # They would put right what is wrong here: tell Slack, and remove the dead lease.
 MENDERS = ("release_stuck_leases", "deliver_alerts")
-SECTIONS = ("calendar", "findings", "leases", "waiting", "quality", "systems", "runs", "orphans")
+SECTIONS = ("calendar", "findings", "leases", "waiting", "quality", "systems", "market", "runs", "orphans")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ import pytest
 
 from commands.stack_config import ROOT
 from nba_grading.alerts.model import Alert, RunLink
-from nba_grading.page import date_status, findings, orphans, time_series
+from nba_grading.page import date_status, findings, market, orphans, time_series
 from nba_grading.page.cache import FAILURE_SECONDS, RECENT_SECONDS, Answer, PanelCache
 
 TODAY = date(2026, 1, 17)
@@ -160,6 +160,26 @@ def test_averages_are_weighted_over_seven_days_and_none_without_rows() -> None:
     first, second = drawn["systems"]
     assert first == {"system": "a", "mae": [6.0, 5.5, 4.0], "win_rate": [0.5, pytest.approx(4 / 6), 0.75]}
     assert second == {"system": "b", "mae": [None, 4.0, None], "win_rate": [None, 0.5, None]}
+
+
+def judged(system: str, skill: float | None, low: float | None, high: float | None, **more: Any) -> dict[str, Any]:
+    return {"system_id": system, "slice_type": "all", "slice_value": "all", "skill": skill, "skill_low": low, "skill_high": high, **more}
+
+
+def test_systems_stand_by_their_skill_each_with_its_verdict_and_every_edge_band() -> None:
+    band = {**judged("b", 0.1, None, None), "slice_type": "edge", "slice_value": "5+"}
+    rows = [judged("a", -0.02, -0.03, -0.01), judged("b", 0.01, -0.01, 0.03), band, judged("c", None, None, None)]
+    drawn = market.market(rows)
+    assert [(each["system_id"], each["verdict"]) for each in drawn["systems"]] == [("b", "level"), ("a", "farther"), ("c", "unknown")]
+    assert drawn["systems"][0]["edges"] == [None, None, None, None, band]
+    assert drawn["sentence"] == "No system is nearer to the points than the line, beyond chance; 1 of 3 are farther."
+    better = market.market([*rows, judged("d", 0.04, 0.01, 0.07)])
+    assert better["sentence"] == "Nearer to the points than the line, beyond chance: d."
+
+
+def test_a_calibration_curve_has_a_point_for_each_decile_with_bets() -> None:
+    row = {"system_id": "a", "confidence_decile": 7, "bets": 8, "won": 2, "mean_confidence": 0.65}
+    assert market.calibration([row]) == {"systems": [{"system": "a", "points": [{"confidence": 0.65, "win_rate": 0.25, "bets": 8}]}]}
 
 
 def test_checks_that_failed_come_first() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nba_grading.game_dates import NEW_YORK, PREDICTED_DAYS_AHEAD
 from nba_grading.leases.sweep import classify_lease, list_leases
-from nba_grading.page import date_status, findings, orphans, time_series
+from nba_grading.page import date_status, findings, market, orphans, time_series
 from nba_grading.page.cache import Answer, PanelCache
 from nba_grading.page.sources import Sources
 from nba_grading.settings import Settings
@@ -23,8 +23,8 @@ SEASONS_SECONDS = 600.0
 RUNS, RUN_DAYS = 25, 30
 TREND_DAYS = 30
 DETECTION_DAYS = 30
-# Panels of one season; each season is a key of the cache.
-SEASON_PANELS = ("calendar", "systems")
+# A list is made each week; an older one says nothing about today.
+WATCHLIST_DAYS = 30
 
 
 class UnknownPanel(LookupError):
@@ -45,19 +45,28 @@ class Panels:
             "previews": sources.previews,
             "runs": self._runs,
             "quality": lambda: time_series.quality(self._since("page/list_quality", TREND_DAYS)),
+            "watchlist": self._watchlist,
             "orphans": lambda: orphans.group(self._rows("page/list_orphans"), sources.now()),
+        }
+
+        # Each season is a key of the cache.
+        self._by_season: dict[str, Callable[[int], dict[str, Any]]] = {
+            "calendar": self._calendar,
+            "systems": self._systems,
+            "market": self._market,
+            "calibration": self._calibration,
         }
 
     @property
     def names(self) -> list[str]:
         """Every panel's name."""
-        return [*self._simple, *SEASON_PANELS, "today"]
+        return [*self._simple, *self._by_season, "today"]
 
     async def answer(self, name: str, season: int | None = None) -> dict[str, Any]:
         """A panel as JSON: the fields of ``Answer``, with data None before the first answer. Raises UnknownPanel."""
         if name == "today":
             return as_json(await self._today())
-        if name in SEASON_PANELS:
+        if name in self._by_season:
             return as_json(await self._of_season(name, season))
         if name not in self._simple:
             raise UnknownPanel(name)
@@ -72,8 +81,7 @@ class Panels:
             raise UnknownPanel(f"season {season}")
         elif seasons.data is None:
             return seasons
-        ask = self._calendar if name == "calendar" else self._systems
-        answer = await self._cache.get((name, season), partial(ask, season))
+        answer = await self._cache.get((name, season), partial(self._by_season[name], season))
         if answer.data is None:
             return answer
         data = {**answer.data, "season": season, "seasons": known or [season]}
@@ -110,6 +118,16 @@ class Panels:
     def _systems(self, season: int) -> dict[str, Any]:
         first, last = date_status.season_range(season)
         return time_series.systems(self._rows("page/list_system_days", {"first": first, "last": last}))
+
+    def _market(self, season: int) -> dict[str, Any]:
+        return market.market(self._rows("page/list_market", {"last": date_status.season_range(season)[1]}))
+
+    def _calibration(self, season: int) -> dict[str, Any]:
+        first, last = date_status.season_range(season)
+        return market.calibration(self._rows("page/list_calibration", {"first": first, "last": last}))
+
+    def _watchlist(self) -> list[dict[str, Any]]:
+        return self._rows("page/list_watchlist", {"since": self._today_there() - timedelta(days=WATCHLIST_DAYS)})
 
     def _findings(self) -> list[dict[str, Any]]:
         return [findings.shown(row) for row in self._rows("page/list_findings")]

@@ -5,12 +5,13 @@ import { quality, systems } from "./charts.js";
 import { duration, el } from "./dom.js";
 import { explainForm } from "./explain.js";
 import { leaveTheFrame, setMeta } from "./links.js";
+import { calibration, market, watchlist } from "./market.js";
 import { backfills, duplicates, findings, leases, orphans, previews, runs, today, waiting } from "./panels.js";
 import { followTheme } from "./theme.js";
 
-const PANELS = { today, calendar, findings, duplicates, leases, waiting, backfills, previews, quality, systems, runs, orphans };
+const PANELS = { today, calendar, findings, duplicates, leases, waiting, backfills, previews, quality, systems, market, calibration, watchlist, runs, orphans };
 const SOURCES = { leases: "the lease store", waiting: "Airflow's database", backfills: "Airflow's database", previews: "Airflow's database" };
-const BY_SEASON = new Set(["calendar", "systems"]);
+const BY_SEASON = new Set(["calendar", "systems", "market", "calibration"]);
 const IMPATIENT_MS = 3000;
 
 const shown = {};

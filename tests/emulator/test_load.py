@@ -178,3 +178,30 @@ def test_the_command_ends_with_1_and_a_sentence_for_a_bad_file_and_0_for_a_good_
     assert load.main([str(good)]) == 0
     assert "loaded 1 prediction and 1 box-score row of 1 date, 2026-01-10 to 2026-01-10" in capsys.readouterr().out
     assert len(predictions_in(bigquery_client)) == 1
+
+
+def test_tip_offs_and_prices_replace_their_dates_and_are_left_alone_without_a_file(bigquery_client: bigquery.Client, tmp_path: Path) -> None:
+    directory = write_files(tmp_path, [PREDICTION], [BOX_SCORE])
+    games, offers = directory / "games.csv", directory / "prop_lines.csv"
+
+    def offers_in() -> list[tuple[str, int]]:
+        found = bigquery_client.query("SELECT sportsbook, over_price FROM nba_odds.prop_lines").result(timeout=60)
+        return sorted(tuple(row.values()) for row in found)
+
+    games.write_text("game_id,game_date,tip_off_at\ng1,2026-01-10,2026-01-11 00:30:00\n")
+    head = "game_id,player_lookup,sportsbook,line,over_price,under_price,captured_at\n"
+    offers.write_text(head + "g1,milesnash,a,25.5,-110,-110,2026-01-10 12:00:00\ng1,milesnash,b,25.5,-110,,2026-01-11 00:10:00\n")
+    loaded = load_directory(bigquery_client, directory)
+    assert loaded.line == "loaded 1 prediction, 1 box-score row, 1 game and 2 offers of 1 date, 2026-01-10 to 2026-01-10"
+    [game] = bigquery_client.query("SELECT tip_off_at, status FROM nba_reference.games").result(timeout=60)
+    assert (game["tip_off_at"].isoformat(), game["status"]) == ("2026-01-11T00:30:00+00:00", None)
+    assert offers_in() == [("a", -110), ("b", -110)]
+    # The offers of the 11th, in UTC, are replaced; that of the 10th stays.
+    offers.write_text(head + "g1,milesnash,b,25.5,-120,100,2026-01-11 00:20:00\n")
+    games.unlink()
+    load_directory(bigquery_client, directory)
+    assert offers_in() == [("a", -110), ("b", -120)]
+    offers.unlink()
+    load_directory(bigquery_client, directory)
+    assert offers_in() == [("a", -110), ("b", -120)]
+    assert len(list(bigquery_client.query("SELECT game_id FROM nba_reference.games").result(timeout=60))) == 1

@@ -610,3 +610,38 @@ def test_a_sample_that_cannot_be_written_is_reported_by_its_directory(tmp_path: 
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(CommandError, match="file: the sample cannot be written there"):
         write_sample(tmp_path / "file", dates=2, predictions=200)
+
+
+GAME: Row = {"game_id": "g1", "game_date": "2026-01-10", "tip_off_at": "2026-01-11 00:30:00", "status": "Final"}
+OFFER: Row = {
+    "game_id": "g1",
+    "player_lookup": "milesnash",
+    "sportsbook": "FANDUEL",
+    "line": "25.5",
+    "over_price": "-110",
+    "under_price": "100",
+    "captured_at": "2026-01-10 12:00:00",
+}
+
+
+def test_tip_offs_and_prices_are_read_if_they_are_there(tmp_path: Path) -> None:
+    assert set(read_inputs(write_both(tmp_path)).tables) == {"player_prop_predictions", "player_game_summary"}
+    write_csv(tmp_path / "games.csv", [GAME, {"game_id": "g2", "game_date": "2026-01-10", "tip_off_at": "", "status": ""}])
+    write_csv(tmp_path / "prop_lines.csv", [OFFER, {**OFFER, "line": "26.5", "over_price": "", "under_price": "-100"}])
+    tables = read_inputs(tmp_path).tables
+    assert tables["games"]["tip_off_at"].to_pylist() == [datetime(2026, 1, 11, 0, 30, tzinfo=UTC), None]
+    assert tables["prop_lines"].select(["line", "over_price", "under_price"]).to_pylist() == [
+        {"line": Decimal("25.5"), "over_price": -110, "under_price": 100},
+        {"line": Decimal("26.5"), "over_price": None, "under_price": -100},
+    ]
+
+
+def test_prices_that_are_no_american_odds_and_games_that_stand_twice_are_refused(tmp_path: Path) -> None:
+    write_both(tmp_path)
+    write_csv(tmp_path / "games.csv", [GAME, GAME])
+    write_csv(tmp_path / "prop_lines.csv", [OFFER, {**OFFER, "line": "26.5", "over_price": "99"}, {**OFFER, "line": "27.5", "over_price": "0"}])
+    doubled, prices = refusal(tmp_path)
+    assert doubled == f"{tmp_path}/games.csv: 1 combination of game_id more than once; the first is game_id 'g1', 2 times."
+    assert prices == (
+        f"{tmp_path}/prop_lines.csv: column over_price: 2 values between -100 and 100, which American odds never are; the first is 99 in line 3."
+    )

@@ -183,3 +183,24 @@ def test_a_fair_price_by_hand() -> None:
     assert _fair(-110, -110) == pytest.approx((0.5, 0.5))
     assert _fair(-150, 130) == pytest.approx((0.6 / (0.6 + 100 / 230), (1 + 0.6 - 100 / 230) / 2))
     assert _fair(-110, None) == (None, None)
+
+
+def test_the_example_of_the_docs_by_hand() -> None:
+    nights = {1: "won won won lost", 2: "won lost lost lost push", 3: "won won lost void"}
+    rows = [
+        {
+            "game_date": date(2026, 1, night),
+            "recommendation": "OVER",
+            "result": result,
+            "profit": {"won": 100 / 110, "lost": -1.0}.get(result, 0.0),
+            "candidates": 1,
+            "provenance": "same_day",
+            **dict.fromkeys(("absolute_error", "line_error", "price", "profit_at_price", "close_status", "clv_probability", "clv_points")),
+        }
+        for night, results in nights.items()
+        for result in results.split()
+    ]
+    found = figures(rows)
+    assert (found["bets"], found["won"], found["lost"], found["push"], found["void"], found["days"]) == (13, 6, 5, 1, 1, 3)
+    by_hand = {"win_rate": 0.5455, "low": 0.222, "high": 0.869, "p_value": 0.448, "units": 0.455, "roi": 0.041, "max_drawdown": 2.091}
+    assert {name: found[name] for name in by_hand} == pytest.approx(by_hand, abs=6e-4)

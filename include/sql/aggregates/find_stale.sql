@@ -9,8 +9,9 @@ grades AS (
         MAX(version) AS version,
         MAX(published_rows) AS published_rows
     FROM nba_predictions.write_fences_prediction_accuracy
+    -- Not in a HAVING, where version would be the maximum itself.
+    WHERE version > 0
     GROUP BY game_date
-    HAVING MAX(version) > 0
 ),
 
 summaries AS (

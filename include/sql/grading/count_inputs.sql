@@ -2,7 +2,7 @@
 -- pending_games names the first ten that are not complete, and why.
 -- Params: game_dates ARRAY<DATE>, complete_minutes INT64
 WITH
-gradable AS (
+keys AS (
     SELECT DISTINCT
         game_date,
         game_id,
@@ -28,15 +28,15 @@ box_scores AS (
 
 games AS (
     SELECT
-        gradable.game_date,
-        gradable.game_id,
+        keys.game_date,
+        keys.game_id,
         COUNT(*) AS gradable,
         LOGICAL_OR(box_scores.game_id IS NOT NULL) AS has_box_score,
         LOGICAL_OR(COALESCE(box_scores.is_complete, FALSE)) AS is_complete,
         MAX(COALESCE(box_scores.found, 'no box score')) AS found
-    FROM gradable
+    FROM keys
     LEFT JOIN box_scores USING (game_date, game_id)
-    GROUP BY gradable.game_date, gradable.game_id
+    GROUP BY keys.game_date, keys.game_id
 ),
 
 predicted AS (

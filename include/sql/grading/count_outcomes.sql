@@ -3,7 +3,7 @@
 -- unknown_games counts the predicted games that are graded although no row of them has minutes.
 -- Params: game_dates ARRAY<DATE>, complete_minutes INT64. Identifiers: staging
 WITH
-gradable AS (
+keys AS (
     SELECT DISTINCT
         game_date,
         game_id,
@@ -35,15 +35,15 @@ staged AS (
 
 games AS (
     SELECT
-        gradable.game_date,
-        gradable.game_id,
+        keys.game_date,
+        keys.game_id,
         COUNT(*) AS gradable,
         LOGICAL_OR(box_scores.game_id IS NOT NULL) AS has_box_score,
         LOGICAL_OR(COALESCE(box_scores.is_complete, FALSE)) AS is_complete,
         LOGICAL_OR(COALESCE(box_scores.is_unknown, FALSE)) AS is_unknown
-    FROM gradable
+    FROM keys
     LEFT JOIN box_scores USING (game_date, game_id)
-    GROUP BY gradable.game_date, gradable.game_id
+    GROUP BY keys.game_date, keys.game_id
 ),
 
 expected AS (

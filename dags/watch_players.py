@@ -4,7 +4,7 @@ List the players on whom a system loses beyond chance, and measure how far playe
 **What.** `watch` takes the bets of record of the 90 days that end on `day`, shrinks each player's win rate towards that of the system, and
 lists those whose rate is probably (over 0.95) under 47.6 %, from 15 decided bets on; a listed player leaves under 0.80. The list is a day of
 `player_watchlist`. `measure` compares the standard deviation of points and of errors over the last 20 games with players of the same scoring
-level, in `player_variance`. `report` posts to Slack who entered and who left; nothing if nobody did. Advice, not a filter: nothing in this
+level, in `player_variance`. `post` tells Slack who entered and who left; nothing if nobody did. Advice, not a filter: nothing in this
 project uses either table. `docs/evaluation.md` has the formulas.
 
 **When.** Mondays at 10:45 New York, after the morning's grading.
@@ -56,10 +56,10 @@ def watch_players() -> None:
     )
 
     @task
-    def report() -> None:
+    def post() -> None:
         report_watchlist(get_current_context())
 
-    watch >> [measure, report()]
+    watch >> [measure, post()]
 
 
 watch_players()

@@ -82,7 +82,7 @@ def test_who_enters_and_who_leaves_is_told_and_nothing_when_nobody_does(warehous
     )
     entered = date(2026, 1, 11)
     for _ in range(2):
-        assert states(run_in_process("watch_players", day=SUNDAY)) == {"watch": "success", "measure": "success", "report": "success"}
+        assert states(run_in_process("watch_players", day=SUNDAY)) == {"watch": "success", "measure": "success", "post": "success"}
     assert watchlist(warehouse) == [{"as_of": entered, "player_lookup": "p0", "since": entered, "until": None}]
     told = posted(emulators, before)
     assert ["Watchlist of 2026-01-11: 1 entered, 0 left, 1 listed" in message for message in told] == [True, True]
@@ -91,10 +91,10 @@ def test_who_enters_and_who_leaves_is_told_and_nothing_when_nobody_does(warehous
     assert spread == {"measure": "points", "games": 12}
 
     # A week later, with the same bets and none since: nobody moves.
-    assert states(run_in_process("watch_players", day=NEXT_SUNDAY))["report"] == "skipped"
+    assert states(run_in_process("watch_players", day=NEXT_SUNDAY))["post"] == "skipped"
     assert watchlist(warehouse)[1] == {"as_of": date(2026, 1, 18), "player_lookup": "p0", "since": entered, "until": None}
     warehouse.dml("DELETE FROM nba_predictions.settled_bets WHERE player_lookup = 'p0'")
-    assert states(run_in_process("watch_players", day="2026-01-25"))["report"] == "success"
+    assert states(run_in_process("watch_players", day="2026-01-25"))["post"] == "success"
     assert watchlist(warehouse)[2] == {"as_of": date(2026, 1, 25), "player_lookup": "p0", "since": entered, "until": date(2026, 1, 25)}
     assert "- s, p0: no decided bet in 90 days" in posted(emulators, before)[-1]
     assert ("watchlist", date(2026, 1, 25), "watched", True) in recorded(warehouse)

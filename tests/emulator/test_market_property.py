@@ -5,7 +5,7 @@ and what may not change a settled bet.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -113,8 +113,11 @@ class Market:
 
 
 @pytest.fixture(autouse=True)
-def a_system_whose_confidence_is_a_probability(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GRADING_PROBABILITY_SYSTEMS", '["ewma_v1"]')
+def a_system_whose_confidence_is_a_probability(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patched:
+        patched.setenv("GRADING_PROBABILITY_SYSTEMS", '["ewma_v1"]')
+        get_settings.cache_clear()
+        yield
     get_settings.cache_clear()
 
 
@@ -135,46 +138,35 @@ def test_sql_and_reference_settle_and_judge_every_generated_market_alike(
     market.season(warehouse, tmp_path).assert_all_is_as_the_reference_has_it()
 
 
-def bets_of(warehouse: Warehouse, *leaving_out: str) -> list[Row]:
-    without = ", ".join(("grades_version", "computed_at", "grading_run_id", "fencing_token", *leaving_out))
+def test_neither_lines_around_a_bet_nor_rows_made_after_the_game_change_a_settled_bet(warehouse: Warehouse, tmp_path: Path) -> None:
+    market = Market(random.Random(13))
+    market.make(DAYS)
+    market.season(warehouse, tmp_path)
+    before = bets_of(warehouse)
+    assert len({(row["system_id"], row["player_lookup"], row["game_id"]) for row in before}) == len(before)
+    assert_units_add_up(warehouse, before)
+
+    made = {row["prediction_id"]: row for row in market.predictions}
+    ends = {row["game_id"]: row["tip_off_at"] or datetime.combine(row["game_date"], time(), UTC) + timedelta(hours=29) for row in market.games}
+    for row in made.values():
+        late = {"prediction_id": f"z{row['prediction_id']}", "created_at": ends[row["game_id"]] + timedelta(seconds=1)}
+        market.predictions.append({**row, **late, "current_points_line": Decimal("18.5"), "recommendation": "OVER"})
+    for row in (made[bet["prediction_id"]] for bet in before):
+        for step in (Decimal("10.25"), Decimal("-10.25"), Decimal("11.25"), Decimal("-11.25")):
+            line = row["current_points_line"] + step
+            market.predictions.append({**row, "prediction_id": f"a{row['prediction_id']}{line}", "current_points_line": line})
+    market.season(warehouse, tmp_path)
+    after = bets_of(warehouse)
+    assert [{**row, "candidates": 0} for row in after] == [{**row, "candidates": 0} for row in before]
+    assert [row["candidates"] for row in after] == [row["candidates"] + 4 for row in before]
+
+
+def bets_of(warehouse: Warehouse) -> list[Row]:
+    without = "grades_version, computed_at, grading_run_id, fencing_token"
     return warehouse.query(f"SELECT * EXCEPT ({without}) FROM nba_predictions.settled_bets ORDER BY system_id, player_lookup, game_id")
 
 
-@pytest.fixture
-def market() -> Market:
-    market = Market(random.Random(13))
-    market.make(DAYS)
-    return market
-
-
-def test_rows_made_after_the_game_change_no_settled_bet(market: Market, warehouse: Warehouse, tmp_path: Path) -> None:
-    market.season(warehouse, tmp_path)
-    before = bets_of(warehouse)
-    ends = {row["game_id"]: row["tip_off_at"] or datetime.combine(row["game_date"], time(), UTC) + timedelta(hours=29) for row in market.games}
-    for row in list(market.predictions):
-        late = {"prediction_id": f"z{row['prediction_id']}", "created_at": ends[row["game_id"]] + timedelta(seconds=1)}
-        market.predictions.append({**row, **late, "current_points_line": Decimal("18.5"), "recommendation": "OVER"})
-    market.season(warehouse, tmp_path)
-    assert bets_of(warehouse) == before
-    assert before
-
-
-def test_lines_added_around_a_bet_change_no_settled_bet(market: Market, warehouse: Warehouse, tmp_path: Path) -> None:
-    market.season(warehouse, tmp_path)
-    before = bets_of(warehouse, "candidates")
-    for bet in before:
-        [row] = [row for row in market.predictions if row["prediction_id"] == bet["prediction_id"]]
-        for step in (Decimal("10.25"), Decimal("11.25")):
-            for line in (row["current_points_line"] - step, row["current_points_line"] + step):
-                market.predictions.append({**row, "prediction_id": f"a{row['prediction_id']}{line}", "current_points_line": line})
-    market.season(warehouse, tmp_path)
-    assert bets_of(warehouse, "candidates") == before
-
-
-def test_every_system_settles_a_player_and_game_once_and_the_units_add_up(market: Market, warehouse: Warehouse, tmp_path: Path) -> None:
-    market.season(warehouse, tmp_path)
-    bets = bets_of(warehouse)
-    assert len({(row["system_id"], row["player_lookup"], row["game_id"]) for row in bets}) == len(bets)
+def assert_units_add_up(warehouse: Warehouse, bets: Sequence[Row]) -> None:
     assert {row["result"] for row in bets} == {"won", "lost", "push", "void", "no_bet"}
     profit = sum(row["profit"] for row in bets if row["profit"] is not None)
     judged = warehouse.query("SELECT period_type, units FROM nba_predictions.system_market_performance WHERE slice_type = 'all'")

@@ -1,4 +1,7 @@
-"""The benchmark in small, as a person starts it: every part runs, the rows of both sides are compared, and the line can be read."""
+"""The benchmark in small, as a person starts it: every part runs, the rows of both sides are compared, and the line can be read.
+
+Two minutes, for a program that people run by hand: with FULL_TESTS=1 alone (`make test-full`).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from commands.stack_config import ROOT
+from tests.sizes import FULL
 
 
+@pytest.mark.skipif(not FULL, reason="with FULL_TESTS=1 alone, as in `make test-full`")
 def test_a_quick_run_compares_all_rows_and_ends_with_its_line(tmp_path: Path) -> None:
     out, plot = tmp_path / "bench.json", tmp_path / "bench.svg"
     command = [sys.executable, "-m", "proofs.bench", "--quick", "--out", str(out), "--plot", str(plot)]

@@ -149,6 +149,12 @@ def test_a_probability_is_the_posteriors_and_decides_who_is_listed() -> None:
     assert entry.reason.startswith("8 of 40 decided bets won; shrunk towards the system ")
 
 
+def test_a_system_that_loses_every_bet_has_every_player_with_enough_of_them_on_its_list() -> None:
+    entries = list_players(players([(15, 0), (14, 0), (30, 0)]), DAY)
+    assert [(entry.player_lookup, round(entry.probability, 6)) for entry in entries] == [("p000", 1.0), ("p002", 1.0)]
+    assert list_players(players([(30, 30), (30, 30)]), DAY) == []
+
+
 def test_who_is_listed_stays_down_to_the_lower_bound_and_leaves_under_it() -> None:
     others = [(30, 8 + n % 16) for n in range(60)]
     before = date(2026, 1, 4)

@@ -36,6 +36,7 @@ MIN_BETS = 15
 MIN_GAMES = 10
 # The correlation of two bets on one player that the prior may have: 0 would be no prior at all, 1 one without a spread.
 LEAST_CORRELATION, MOST_CORRELATION = 1e-6, 0.99
+LEAST_RATE = 1e-6
 ANY_SHRINK = 1.0
 
 
@@ -103,11 +104,12 @@ def prior(decided: np.ndarray, won: np.ndarray) -> tuple[float, float]:
     played = decided > 0
     bets, wins = decided[played], won[played]
     total = bets.sum()
-    rate = float(wins.sum() / total) if total else 0.5
+    # Neither 0 nor 1, which no beta distribution has as its mean.
+    rate = min(max(float(wins.sum() / total), LEAST_RATE), 1 - LEAST_RATE) if total else 0.5
     spread = rate * (1 - rate)
     players = len(bets)
     room = total - (bets**2).sum() / total - (players - 1) if total else 0.0
-    if not spread or room <= 0:
+    if room <= 0:
         return rate, 1 / LEAST_CORRELATION - 1
     squares = float((bets * (wins / bets - rate) ** 2).sum())
     correlation = (squares - spread * (players - 1)) / (spread * room)

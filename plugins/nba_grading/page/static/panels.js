@@ -154,11 +154,11 @@ export function runs(_section, body, data) {
   body.replaceChildren(
     table(
       "Last runs",
-      ["Started", "Operation", "Date", "Outcome", "Rows", "Duration", "Waited", "Run"],
+      ["Started", "Operation", "Dates", "Outcome", "Rows", "Duration", "Waited", "Run"],
       data.map((run) => [
         moment(run.started_at),
         run.operation,
-        run.game_date ?? "–",
+        dates(run),
         [outcome(run.outcome), run.leased === false ? badge("warn", "!", "without a lease") : null, ...failure(run)],
         [number(run.written), run.pending ? ` (${number(run.pending)} pending)` : "", run.duplicates ? ` (${number(run.duplicates)} surplus)` : ""],
         run.duration_ms === null ? "–" : duration(run.duration_ms / 1000),
@@ -174,9 +174,14 @@ function outcome(name) {
   return GOOD_OUTCOMES.has(name) ? badge("good", "✓", words) : BAD_OUTCOMES.has(name) ? badge("bad", "✕", words) : badge("none", "–", words);
 }
 
+function dates(run) {
+  if (run.dates === 1) return run.first_date ?? "–";
+  return [`${run.first_date} to ${run.last_date}`, el("div", { class: "quiet" }, plural(run.dates, "date"))];
+}
+
 function failure(run) {
   if (!BAD_OUTCOMES.has(run.outcome)) return [];
-  const conf = run.game_date && run.operation === "grading" ? { game_date: run.game_date } : null;
+  const conf = run.dates === 1 && run.first_date && run.operation === "grading" ? { game_date: run.first_date } : null;
   return [
     el("div", { class: "detail" }, run.detail ?? "no reason was recorded"),
     el("div", { class: "links" }, conf ? trigger(run.dag_id, conf) : null, runbook("task-failed")),

@@ -17,6 +17,7 @@ from google.cloud import bigquery
 
 from commands.clients import make_bigquery_client
 from commands.console import CommandError, command, console, warehouse_of
+from nba_grading.pipelines.aggregate import AGGREGATES
 from nba_grading.settings import get_settings
 from nba_grading.warehouse.client import Warehouse
 from nba_grading.warehouse.sql import SQL_DIR, identifier, identifiers, load_sql, render_sql
@@ -35,7 +36,8 @@ RESULTS = "nba_predictions.data_quality_results"
 def create_schema(client: bigquery.Client) -> list[str]:
     """Run every file of include/sql/schema, datasets first, and migrate older tables; returns a sentence for each change of an older table.
 
-    A migration that is interrupted continues at the next call. A missing column can only be added as nullable: BigQuery adds no other.
+    A migration that is interrupted continues at the next call. A table made from the grades is stale after it got a column. A missing
+    column can only be added as nullable: BigQuery adds no other.
     """
     texts = {path.name: load_sql(f"schema/{path.stem}") for path in sorted((SQL_DIR / "schema").glob("*.sql"))}
     texts |= {table.fences: render_sql("guarded_write/create_fences", fences=identifier(table.fences)) for table in GUARDED.values()}
@@ -46,8 +48,13 @@ def create_schema(client: bigquery.Client) -> list[str]:
             warehouse.query(text)
     changes = _migrate(client, warehouse)
     partitioned = {table[1]: table[2] for table in filter(None, map(PARTITION.search, texts.values()))}
-    for table, columns in tables.items():
-        for column in sorted(set(columns) - _stored_columns(client, table, partitioned.get(table))):
+    # The fences first, as those of a table may have to say that it is stale.
+    for table, columns in reversed(tables.items()):
+        missing = sorted(set(columns) - _stored_columns(client, table, partitioned.get(table)))
+        # Before the columns are there: an interrupted migration does it again.
+        for aggregate in (each for each in AGGREGATES if missing and each.full_name == table):
+            warehouse.dml(render_sql("schema_change/make_stale", fences=identifier(aggregate.fences)))
+        for column in missing:
             warehouse.query(render_sql("schema_change/add_column", target=identifier(table), definition=columns[column]))
             changes.append(f"{table}: added {column}")
     for table in partitioned:

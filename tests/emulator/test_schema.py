@@ -14,11 +14,12 @@ from commands.console import CommandError
 from commands.schema import create_schema
 from nba_grading.guarded_write.write import FencedOut
 from nba_grading.leases.store import LeaseKey
-from nba_grading.pipelines.aggregate import find_stale
+from nba_grading.pipelines.aggregate import AGGREGATES, find_stale
 from nba_grading.warehouse.client import Row, Warehouse
 from nba_grading.warehouse.sql import SqlFolder
 from nba_grading.warehouse.tables import (
     GUARDED,
+    PLAYER_DAILY_PERFORMANCE,
     PLAYER_PROP_PREDICTIONS,
     PREDICTION_ACCURACY,
     PREDICTION_PERFORMANCE_SUMMARY,
@@ -189,6 +190,19 @@ def test_a_table_of_an_older_version_gets_the_columns_it_lacks_and_keeps_its_row
     assert create_schema(warehouse.client) == []
     [row] = warehouse.query(f"SELECT * FROM {fences}")
     assert (row["fencing_token"], row["holder_id"], row["updated_at"]) == (7, None, None)
+
+
+def test_a_table_made_from_the_grades_is_refreshed_after_it_got_a_column(warehouse: Warehouse) -> None:
+    day = date(2026, 1, 10)
+    insert(warehouse, "write_fences_prediction_accuracy", {"game_date": day, "fencing_token": 1, "version": 7, "published_rows": 1})
+    for table in AGGREGATES:
+        insert(warehouse, table.fences.partition(".")[2], {"game_date": day, "fencing_token": 1, "version": 1, "source_version": 7})
+    warehouse.query("ALTER TABLE nba_predictions.system_daily_performance DROP COLUMN late_candidates")
+    assert find_stale(warehouse)[SYSTEM_DAILY_PERFORMANCE.name] == {}
+    assert create_schema(warehouse.client) == ["nba_predictions.system_daily_performance: added late_candidates"]
+    stale = find_stale(warehouse)
+    assert stale[SYSTEM_DAILY_PERFORMANCE.name] == {day: 7}
+    assert stale[PLAYER_DAILY_PERFORMANCE.name] == {}
 
 
 GRADES, MERGED = PREDICTION_ACCURACY.name, PLAYER_PROP_PREDICTIONS.name

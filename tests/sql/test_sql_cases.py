@@ -90,6 +90,7 @@ WITHOUT_CASE: Mapping[str, Sequence[str]] = {
             "schema_change/require_filter",
             "schema_change/list_uncopied_conditions",
             "schema_change/list_uncopied_fences",
+            "schema_change/make_stale",
             "schema_change/rename_figure",
             "schema_change/resolve_task_incidents",
             "schema_change/select_columns",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -91,7 +90,7 @@ def recalibrate(warehouse: Warehouse, claimed: ClaimedDates, request: WriteReque
     """
     [day] = claimed.dates
     systems = list(get_settings().grading_probability_systems)
-    fits = fit_systems(warehouse.query_file("reviews/count_confidences", {"day": day, "systems": systems})) if systems else []
+    fits = fit_systems(warehouse.query_file("reviews/count_confidences", {"day": day, "systems": systems}), systems) if systems else []
     for fit in fits:
         log.info("confidence_recalibrated", day=day, **asdict(fit), accepted=fit.accepted)
     rows = json.dumps([{**asdict(fit), "accepted": fit.accepted} for fit in fits])
@@ -102,14 +101,15 @@ def recalibrate(warehouse: Warehouse, claimed: ClaimedDates, request: WriteReque
     return WriteReport(written, {day: facts})
 
 
-def fit_systems(rows: Iterable[Row]) -> list[Fit]:
-    """A fit of each system with enough decided bets; ``rows`` are those of reviews/count_confidences.sql."""
+def fit_systems(rows: Sequence[Row], systems: Iterable[str]) -> list[Fit]:
+    """A fit of each of these systems with enough decided bets; ``rows`` are those of reviews/count_confidences.sql."""
     fits = []
-    for system_id, some in groupby(sorted(rows, key=itemgetter("system_id")), key=itemgetter("system_id")):
-        counts = list(some)
+    for system_id in systems:
+        counts = [row for row in rows if row["system_id"] == system_id]
         fitted, held_out = (Counts.of([row for row in counts if row["is_held_out"] is held]) for held in (False, True))
         if fitted.total + held_out.total < MIN_BETS or not fitted.total or not held_out.total:
-            log.info("too_few_bets_to_recalibrate", system=system_id, bets=fitted.total, held_out=held_out.total, least=MIN_BETS)
+            # A name in the setting that no system has comes here too, with no bets.
+            log.warning("too_few_bets_to_recalibrate", system=system_id, bets=fitted.total, held_out=held_out.total, least=MIN_BETS)
             continue
         fits.append(_fit(system_id, fitted, held_out))
     return fits

@@ -180,6 +180,23 @@ def comparable_rows(rows: Sequence[Row], columns: Sequence[str]) -> list[dict[st
     return sorted(projected, key=lambda row: repr(list(row.values())))
 
 
+def render(path: Path, case: Mapping[str, Any]) -> str:
+    """The case's statement, with its placeholders filled in."""
+    parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
+    if case.get("batch"):
+        columns = PLAYER_PROP_PREDICTIONS.columns
+        batch = Batch("b1", tuple(BatchTable(name, frozenset(columns)) for name in case["batch"]))
+        parts["candidates"] = batch.candidates(columns) if path.parent.name == "merge_batch" else batch.candidates()
+    parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
+    text = statement_of(path)
+    return text.format(**parts) if parts else text
+
+
+def params_of(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The case's parameters; YAML's fractions are NUMERIC."""
+    return {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in case.get("params", {}).items()}
+
+
 @pytest.mark.parametrize("path", CASES, ids=name_of)
 def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bigquery.Client, warehouse: Warehouse) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -188,17 +205,7 @@ def test_the_query_returns_what_the_case_expects(path: Path, bigquery_client: bi
             like = "SELECT * FROM nba_predictions.player_prop_predictions WHERE FALSE"
             bigquery_client.query(f"CREATE TABLE {identifier(table)} AS {like}").result(timeout=60)
         insert_rows(bigquery_client, table, rows)
-    text = statement_of(path)
-    parts = {name: identifier(value) for name, value in case.get("identifiers", {}).items()}
-    if case.get("batch"):
-        columns = PLAYER_PROP_PREDICTIONS.columns
-        batch = Batch("b1", tuple(BatchTable(name, frozenset(columns)) for name in case["batch"]))
-        parts["candidates"] = batch.candidates(columns) if path.parent.name == "merge_batch" else batch.candidates()
-    parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
-    if parts:
-        text = text.format(**parts)
-    params = {name: Decimal(str(value)) if isinstance(value, float) else value for name, value in case.get("params", {}).items()}
-    found = warehouse.query(text, params)
+    found = warehouse.query(render(path, case), params_of(case))
     expected = case["expect"]
     columns = list(expected[0]) if expected else []
     assert comparable_rows(found, columns) == comparable_rows(expected, columns)

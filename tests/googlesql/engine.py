@@ -154,6 +154,8 @@ class GoogleSql:
         views = SQL_DIR.glob("schema/view_*.sql")
         self._views = {f"nba_predictions.{path.stem.removeprefix('view_')}": _body_of_view(path.read_text(encoding="utf-8")) for path in views}
         self.tables: dict[str, Columns] = {}
+        # The names and types that the last SELECT gave.
+        self.columns_of_last: Columns = {}
         for path in sorted(SQL_DIR.glob("schema/create_*.sql")):
             self._add_table(load_sql(f"schema/{path.stem}"))
         for guarded in GUARDED.values():
@@ -264,23 +266,53 @@ class GoogleSql:
 
     def rows(self, text: str, params: Mapping[str, Any], tables: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
         """The rows of a SELECT over ``tables``, by the reference implementation. A column that a row lacks is NULL."""
-        plain = self._without_views(text)
-        names = {".".join(found) for found in _NAMES.findall(plain)}
-        types = {name: type_of_value(value) for name, value in params.items()}
-        request = service.EvaluateQueryRequest(sql=_NAMES.sub(r"\1__\2", plain), options=self._options(types))
-        request.simple_catalog.CopyFrom(self._catalog(names, is_flat=True))
-        for name in names:
-            data = request.table_content[name.replace(".", "__")].table_data
-            data.SetInParent()
-            for row in tables.get(name, ()):
-                data.row.add(cell=[_value(row.get(column), type_name) for column, type_name in self._columns(name).items()])
-        request.params.extend(service.Parameter(name=name.lower(), value=_value(value, types[name])) for name, value in params.items())
+        request = self._execution(service.EvaluateQueryRequest, text, params, tables, None)
         found = self._call("EvaluateQuery", request, service.EvaluateQueryResponse)
         # What was prepared stays in the engine's memory until it is given back.
         if found.prepared.prepared_query_id:
-            self._call("UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=found.prepared.prepared_query_id), service.EvaluateQueryResponse)
-        columns = [each.name for each in found.prepared.columns]
-        return [dict(zip(columns, map(_python, row.cell), strict=True)) for row in found.content.table_data.row]
+            self._call(
+                "UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=found.prepared.prepared_query_id), service.EvaluateQueryResponse
+            )
+        self.columns_of_last = {each.name: _type_name(each.type) for each in found.prepared.columns}
+        return [dict(zip(self.columns_of_last, map(_python, row.cell), strict=True)) for row in found.content.table_data.row]
+
+    def changes(
+        self, text: str, params: Mapping[str, Any], tables: Mapping[str, Sequence[Row]], key: str | None
+    ) -> tuple[str, list[tuple[int, int | None, dict[str, Any]]]]:
+        """The table that an INSERT, UPDATE or DELETE changes, and its changes: operation, the key of the old row, the new row.
+
+        ``key`` is a pseudo column of every table, an INT64 that is given with the rows.
+        """
+        request = self._execution(service.EvaluateModifyRequest, text, params, tables, key)
+        found = self._call("EvaluateModify", request, service.EvaluateModifyResponse)
+        table = found.table_name.replace("__", ".", 1)
+        columns = [*self._columns(table), *([key] if key else [])]
+        return table, [
+            (
+                row.operation,
+                row.old_primary_key[0].int64_value if row.old_primary_key else None,
+                dict(zip(columns, map(_python, row.cell), strict=False)),
+            )
+            for row in found.content
+        ]
+
+    def _execution(self, kind: type[Any], text: str, params: Mapping[str, Any], tables: Mapping[str, Sequence[Row]], key: str | None) -> Any:
+        plain = self._without_views(text)
+        names = {".".join(found) for found in _NAMES.findall(plain)}
+        types = {name: type_of_value(value) for name, value in params.items()}
+        request = kind(sql=_NAMES.sub(r"\1__\2", plain), options=self._options(types))
+        request.simple_catalog.CopyFrom(self._catalog(names, is_flat=True))
+        for table in request.simple_catalog.table if key else ():
+            table.column.add(name=key, type=_type("INT64"), is_pseudo_column=True)
+            table.primary_key_column_index.append(len(table.column) - 1)
+        for name in names:
+            columns = {**self._columns(name), **({key: "INT64"} if key else {})}
+            data = request.table_content[name.replace(".", "__")].table_data
+            data.SetInParent()
+            for row in tables.get(name, ()):
+                data.row.add(cell=[_value(row.get(column), type_name) for column, type_name in columns.items()])
+        request.params.extend(service.Parameter(name=name.lower(), value=_value(value, types[name])) for name, value in params.items())
+        return request
 
 
 def _add_columns(catalog: simple_catalog_pb2.SimpleCatalogProto, name: str, columns: Columns) -> None:

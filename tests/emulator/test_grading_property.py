@@ -165,7 +165,7 @@ def assert_same(found: Sequence[Row], expected: Graded) -> None:
 
 # A batch drawn value by value would be beyond what Hypothesis makes in one go, and mostly noughts: it draws the seed and the sizes.
 @settings(
-    max_examples=examples(6, full=50),
+    max_examples=examples(4, full=50),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),
@@ -269,7 +269,7 @@ def damaged(rng: random.Random, box_scores: Sequence[Row], damage: str, share: f
 
 
 @settings(
-    max_examples=examples(6, full=60),
+    max_examples=examples(4, full=60),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

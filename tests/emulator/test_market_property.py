@@ -122,7 +122,7 @@ def a_system_whose_confidence_is_a_probability(monkeypatch: pytest.MonkeyPatch) 
 
 
 @settings(
-    max_examples=examples(3, full=40),
+    max_examples=examples(2, full=40),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

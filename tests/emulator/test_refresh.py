@@ -156,7 +156,7 @@ def season(warehouse: Warehouse, tmp_path: Path) -> Season:
 
 
 @settings(
-    max_examples=examples(3, full=24),
+    max_examples=examples(2, full=24),
     deadline=None,
     derandomize=True,
     phases=(Phase.generate, Phase.shrink),

@@ -13,8 +13,6 @@ import ctypes
 import os
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,12 +24,12 @@ from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
 from zetasql.wasi._pb2.zetasql.proto import options_pb2, simple_catalog_pb2
 from zetasql.wasi._pb2.zetasql.public import options_pb2 as public_options
-from zetasql.wasi._pb2.zetasql.public import type_pb2, value_pb2
 from zetasql.wasi._pb2.zetasql.resolved_ast import resolved_node_kind_pb2
 
 from commands.stack_config import ROOT
 from nba_grading.warehouse.sql import SQL_DIR, load_sql, render_sql
 from nba_grading.warehouse.tables import GUARDED
+from tests.googlesql.values import python_value, type_name_of, type_of_value, type_proto, value_proto
 
 COMPILED = ROOT / ".local" / f"googlesql-{version('zetasql')}-wasmtime-{version('wasmtime')}.bin"
 OLD_SCHEMA = ROOT / "tests" / "emulator" / "schema_97f3c64"
@@ -41,8 +39,6 @@ _NAMES = re.compile(rf"\b({'|'.join(DATASETS)})\.(\w+)")
 _NOT_IN_BIGQUERY = ("TIMESTAMP_NANOS", "TIMESTAMP_PICOS", "TIMESTAMP_PRECISION", "EXPERIMENTAL_MODULES")
 # BigQuery's options of a table, a view or an export that the statements use; any other is refused.
 _OPTIONS = {"description": "STRING", "expiration_timestamp": "TIMESTAMP", "require_partition_filter": "BOOL"}
-_OTHER_NAME = {"FLOAT64": "DOUBLE"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # https://cloud.google.com/bigquery/docs/information-schema-tables, and -table-options, -columns, -partitions: the columns that the statements read.
 _INFORMATION_SCHEMA = {
     "TABLE_OPTIONS": {"table_name": "STRING", "option_name": "STRING", "option_type": "STRING", "option_value": "STRING"},
@@ -57,68 +53,6 @@ Row = Mapping[str, Any]
 
 class RefusedError(Exception):
     """What the analyzer or the engine says of a statement that it does not take."""
-
-
-def type_of_value(value: Any) -> str:
-    """The type as which the warehouse sends a parameter of this value."""
-    if isinstance(value, (list, tuple)):
-        return f"ARRAY<{type_of_value(value[0])}>" if value else "ARRAY<DATE>"
-    # A bool is an int, and a datetime a date, so the narrower comes first.
-    kinds = ((bool, "BOOL"), (int, "INT64"), (datetime, "TIMESTAMP"), (date, "DATE"), (Decimal, "NUMERIC"), (str, "STRING"))
-    return next(name for kind, name in kinds if isinstance(value, kind))
-
-
-def _type(name: str) -> type_pb2.TypeProto:
-    if name.startswith("ARRAY<"):
-        made = type_pb2.TypeProto(type_kind=type_pb2.TYPE_ARRAY)
-        made.array_type.element_type.CopyFrom(_type(name.removeprefix("ARRAY<").removesuffix(">")))
-        return made
-    return type_pb2.TypeProto(type_kind=f"TYPE_{_OTHER_NAME.get(name, name)}")
-
-
-def _type_name(made: type_pb2.TypeProto) -> str:
-    name = type_pb2.TypeKind.Name(made.type_kind).removeprefix("TYPE_")
-    return next((ours for ours, theirs in _OTHER_NAME.items() if theirs == name), name)
-
-
-def _value(value: Any, type_name: str) -> value_pb2.ValueProto:
-    made = value_pb2.ValueProto()
-    if value is None:
-        return made
-    if type_name.startswith("ARRAY<"):
-        inner = type_name.removeprefix("ARRAY<").removesuffix(">")
-        made.array_value.SetInParent()
-        made.array_value.element.extend(_value(each, inner) for each in value)
-    elif type_name == "NUMERIC":
-        # Billionths, as a little-endian two's complement of as few bytes as hold it.
-        units = int((Decimal(str(value)) * 10**9).to_integral_exact())
-        made.numeric_value = units.to_bytes((units + (units < 0)).bit_length() // 8 + 1, "little", signed=True)
-    elif type_name == "DATE":
-        made.date_value = (value - _EPOCH.date()).days
-    elif type_name == "TIMESTAMP":
-        micros = ((value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1)
-        made.timestamp_value.seconds, made.timestamp_value.nanos = micros // 10**6, micros % 10**6 * 1000
-    else:
-        setattr(made, {"INT64": "int64_value", "STRING": "string_value", "BOOL": "bool_value", "FLOAT64": "double_value"}[type_name], value)
-    return made
-
-
-def _python(value: value_pb2.ValueProto) -> Any:
-    kind = value.WhichOneof("value")
-    if kind is None:
-        return None
-    found = getattr(value, kind)
-    if kind == "numeric_value":
-        return Decimal(int.from_bytes(found, "little", signed=True)).scaleb(-9)
-    if kind == "date_value":
-        return _EPOCH.date() + timedelta(days=found)
-    if kind == "timestamp_value":
-        return _EPOCH + timedelta(seconds=found.seconds, microseconds=found.nanos // 1000)
-    if kind == "array_value":
-        return [_python(each) for each in found.element]
-    if kind == "struct_value":
-        return tuple(_python(each) for each in found.field)
-    return found
 
 
 def _module(engine: wasmtime.Engine) -> wasmtime.Module:
@@ -180,7 +114,7 @@ class GoogleSql:
         # A table that has changed since is the new one.
         if (name := ".".join(base.parent.name_path)) in self.tables:
             return
-        self.tables[name] = {each.name: _type_name(each.type) for each in base.column_definition_list}
+        self.tables[name] = {each.name: type_name_of(each.type) for each in base.column_definition_list}
 
     def _address(self, pointer: int) -> int:
         # The memory can move when it grows, so its start is asked for each time.
@@ -248,9 +182,9 @@ class GoogleSql:
         made.preserve_column_aliases = True
         made.allowed_hints_and_options.disallow_unknown_options = True
         for name, type_name in _OPTIONS.items():
-            made.allowed_hints_and_options.option.add(name=name, type=_type(type_name))
+            made.allowed_hints_and_options.option.add(name=name, type=type_proto(type_name))
         for name, type_name in types.items():
-            made.query_parameters.add(name=name.lower(), type=_type(type_name))
+            made.query_parameters.add(name=name.lower(), type=type_proto(type_name))
         return made
 
     def analyze(self, text: str, types: Mapping[str, str] | None = None) -> Any:
@@ -273,8 +207,8 @@ class GoogleSql:
             self._call(
                 "UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=found.prepared.prepared_query_id), service.EvaluateQueryResponse
             )
-        self.columns_of_last = {each.name: _type_name(each.type) for each in found.prepared.columns}
-        return [dict(zip(self.columns_of_last, map(_python, row.cell), strict=True)) for row in found.content.table_data.row]
+        self.columns_of_last = {each.name: type_name_of(each.type) for each in found.prepared.columns}
+        return [dict(zip(self.columns_of_last, map(python_value, row.cell), strict=True)) for row in found.content.table_data.row]
 
     def changes(
         self, text: str, params: Mapping[str, Any], tables: Mapping[str, Sequence[Row]], key: str | None
@@ -291,7 +225,7 @@ class GoogleSql:
             (
                 row.operation,
                 row.old_primary_key[0].int64_value if row.old_primary_key else None,
-                dict(zip(columns, map(_python, row.cell), strict=False)),
+                dict(zip(columns, map(python_value, row.cell), strict=False)),
             )
             for row in found.content
         ]
@@ -303,19 +237,19 @@ class GoogleSql:
         request = kind(sql=_NAMES.sub(r"\1__\2", plain), options=self._options(types))
         request.simple_catalog.CopyFrom(self._catalog(names, is_flat=True))
         for table in request.simple_catalog.table if key else ():
-            table.column.add(name=key, type=_type("INT64"), is_pseudo_column=True)
+            table.column.add(name=key, type=type_proto("INT64"), is_pseudo_column=True)
             table.primary_key_column_index.append(len(table.column) - 1)
         for name in names:
             columns = {**self._columns(name), **({key: "INT64"} if key else {})}
             data = request.table_content[name.replace(".", "__")].table_data
             data.SetInParent()
             for row in tables.get(name, ()):
-                data.row.add(cell=[_value(row.get(column), type_name) for column, type_name in columns.items()])
-        request.params.extend(service.Parameter(name=name.lower(), value=_value(value, types[name])) for name, value in params.items())
+                data.row.add(cell=[value_proto(row.get(column), type_name) for column, type_name in columns.items()])
+        request.params.extend(service.Parameter(name=name.lower(), value=value_proto(value, types[name])) for name, value in params.items())
         return request
 
 
 def _add_columns(catalog: simple_catalog_pb2.SimpleCatalogProto, name: str, columns: Columns) -> None:
     table = catalog.table.add(name=name)
     for column, type_name in columns.items():
-        table.column.add(name=column, type=_type(type_name), is_writable_column=True)
+        table.column.add(name=column, type=type_proto(type_name), is_writable_column=True)

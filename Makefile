@@ -127,9 +127,9 @@ vendor: setup ## Fetch the charting library of the page Grading again, pinned by
 	$(PYTHON) -m commands.vendor
 
 lock: $(UV) ## Compile the requirements again.
-	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements.in -o requirements.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --no-header --no-annotate requirements-emulator.in -o requirements-emulator.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate requirements.in -o requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate requirements-emulator.in -o requirements-emulator.txt
 
 clean: ## Stop the stack and remove everything that was installed or written.
 	-@test -x $(PYTHON) && $(PYTHON) -m commands.stack down

@@ -96,7 +96,7 @@ def test_an_image_is_built_by_one_service_and_never_pulled(services: dict[str, d
 
 
 def test_the_images_are_built_from_the_locked_requirements(repository: Path, services: dict[str, dict[str, Any]]) -> None:
-    [version] = re.findall(r"^apache-airflow==(\S+)$", (repository / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    [version] = re.findall(r"^apache-airflow==(\S+)", (repository / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
     [tag] = re.findall(r"^FROM apache/airflow:(\S+)$", (repository / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     assert tag == f"{version}-python3.11"
     assert services["airflow-init"]["build"] == "."

@@ -133,3 +133,10 @@ def test_the_workflow_follows_its_schema_and_runs_what_ci_run_does() -> None:
 def test_the_workflow_has_the_firestore_emulator_of_the_compose_file() -> None:
     [image] = re.findall(r"google-cloud-cli:([\d.]+)-emulators", (ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
     assert f"version: {image}\n" in (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt", "requirements-emulator.txt"])
+def test_every_requirement_is_pinned_by_version_and_hash(name: str) -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / name).read_text(encoding="utf-8").strip())
+    assert len(entries) > 20
+    assert [entry for entry in entries if not re.match(r"[\w.-]+(\[[\w,.-]+\])?==\S+", entry) or "--hash=sha256:" not in entry] == []

@@ -8,6 +8,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 UV := $(shell command -v uv || echo .local/uv/bin/uv)
 UV_VERSION := 0.13.9
 SQL := include/sql commands/sql proofs/sql
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate
 INSTALL := UV_LINK_MODE=copy $(UV) pip sync --quiet --compile-bytecode
 
 # How many processes run the tests beside the one with the whole stack. More than there are cores, as a test mostly waits for an emulator.
@@ -127,9 +128,9 @@ vendor: setup ## Fetch the charting library of the page Grading again, pinned by
 	$(PYTHON) -m commands.vendor
 
 lock: $(UV) ## Compile the requirements again.
-	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate requirements.in -o requirements.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --upgrade --generate-hashes --no-header --no-annotate requirements-emulator.in -o requirements-emulator.txt
+	$(COMPILE) requirements.in -o requirements.txt
+	$(COMPILE) requirements-dev.in -o requirements-dev.txt
+	$(COMPILE) requirements-emulator.in -o requirements-emulator.txt
 
 clean: ## Stop the stack and remove everything that was installed or written.
 	-@test -x $(PYTHON) && $(PYTHON) -m commands.stack down

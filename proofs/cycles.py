@@ -35,6 +35,8 @@ from proofs.old_lock import LEASE_SECONDS, OldLock, SqliteOldLocks
 
 # The first call of a process, on a loaded machine, may take most of a second.
 TIMES = LeaseTimes(lease_s=3.0, grace_s=0.3, rpc_s=0.9, max_wait_s=20)
+# Lease, grace, and some time for a busy machine, as in lost_calls.
+FREE_AGAIN_SECONDS = TIMES.lease_s + TIMES.grace_s + 5
 OLD_SCALE = TIMES.lease_s / LEASE_SECONDS
 HOLD_SECONDS = 0.01
 # One holder in this many works for about as long as its lease, and so depends on renewals.
@@ -260,17 +262,13 @@ def cycles_done(plan: Plan) -> int:
     return sum(text.count(f'"event": "{end}"') for end in ENDS) + text.count('"how": "lost"')
 
 
-# Beyond lease and grace, for a busy machine: a key that is free is acquired at once, and one that is stuck stays so.
-BUSY_S = 20
-
-
 def stuck_keys(port: int, keys: int) -> int:
-    """The number of keys that cannot be acquired within lease, grace and BUSY_S after all holders have ended."""
+    """The number of keys that cannot be acquired within FREE_AGAIN_SECONDS after all holders have ended."""
     leases = LeaseManager(FirestoreLeaseStore(client_of(port), rpc_seconds=5), LeaseTimes(lease_s=60))
 
     def is_stuck(number: int) -> bool:
         try:
-            leases.acquire(key_of(number), {}, max_wait_s=TIMES.lease_s + TIMES.grace_s + BUSY_S).release()
+            leases.acquire(key_of(number), {}, max_wait_s=FREE_AGAIN_SECONDS).release()
         except LeaseHeld:
             return True
         return False

@@ -59,12 +59,12 @@ class ForkServers:
 
 
 def deaths_of(scenario: Scenario, undisturbed: End) -> list[Fault]:
-    """A kill before the first step, inside the statements that change something, after every fifth write of a lease; or all of them."""
+    """A kill before the first step, inside the statements that change something, after every third write of a lease; or all of them."""
     statements = range(1, undisturbed.statements + 1)
     changes = [number for number, word in undisturbed.changes if not scenario.kills_inside or word in scenario.kills_inside]
     inside = [Fault("inside", number) for number in (statements if FULL else changes)]
     # Three dates: the first of them is claimed, the first notes its job, the turn is had, a second job is noted, the first is released.
-    writes = range(1, undisturbed.lease_writes + 1, 1 if FULL else 5) if scenario.kills_leases else ()
+    writes = range(1, undisturbed.lease_writes + 1, 1 if FULL else 3) if scenario.kills_leases else ()
     leased = [Fault("leased", number) for number in writes]
     after = [Fault("after", number) for number in statements] if FULL else []
     return [Fault("before", 1), *inside, *leased, *after]

@@ -31,6 +31,7 @@ class GoogleWarehouse:
         self._engine = engine
         self._known = dict(engine.tables)
         self._numbers = count(1)
+        self._changed = 0
         self._rows: dict[str, dict[int, Row]] = {name: {} for name in engine.tables}
         self.before_attempt: Callable[[], None] = lambda: None
         self.interrupt: Callable[[str], None] = lambda text: None
@@ -68,9 +69,9 @@ class GoogleWarehouse:
         return found
 
     def dml(self, text: str, params: Mapping[str, Any] | None = None, **_: Any) -> int:
-        """Run a statement that changes rows."""
+        """Run a statement that changes rows; how many it has changed."""
         self.query(text, params)
-        return 0
+        return self._changed
 
     def drop_table(self, name: str) -> None:
         """Drop a table if it is there."""
@@ -104,7 +105,7 @@ class GoogleWarehouse:
         # An INSERT that does not name a key of its table stops the engine, so there its table has none.
         key = None if statement.startswith("INSERT") else ROW_NUMBER
         table, changes = self._engine.changes(statement, params, numbered, key)
-        rows = self._rows[table]
+        rows, self._changed = self._rows[table], len(changes)
         for operation, number, row in changes:
             if operation == service.EvaluateModifyResponse.Row.DELETE:
                 del rows[number]

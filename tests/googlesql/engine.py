@@ -2,7 +2,7 @@
 
 The package ``zetasql`` is GoogleSQL compiled to WebAssembly: its parser, its analyzer, and the reference implementation, which executes a
 query over rows that come with the request. Only the package's messages are used: its client copies memory byte by byte and compiles the
-module at each start, which takes half a minute. Here the compiled module is kept in .local/, named after the versions that made it.
+module at each start, which takes ten seconds or more. Here the compiled module is kept in .local/, named after the versions that made it.
 
 It is not BigQuery: it says nothing of quotas, conflicts, transactions, pruning or cost.
 """
@@ -19,6 +19,7 @@ from typing import Any
 
 import tzdata
 import wasmtime
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 from zetasql.wasi import get_wasm_path
 from zetasql.wasi._pb2.zetasql.local_service import local_service_pb2 as service
@@ -204,9 +205,7 @@ class GoogleSql:
         found = self._call("EvaluateQuery", request, service.EvaluateQueryResponse)
         # What was prepared stays in the engine's memory until it is given back.
         if found.prepared.prepared_query_id:
-            self._call(
-                "UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=found.prepared.prepared_query_id), service.EvaluateQueryResponse
-            )
+            self._call("UnprepareQuery", service.UnprepareQueryRequest(prepared_query_id=found.prepared.prepared_query_id), Empty)
         self.columns_of_last = {each.name: type_name_of(each.type) for each in found.prepared.columns}
         return [dict(zip(self.columns_of_last, map(python_value, row.cell), strict=True)) for row in found.content.table_data.row]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any, cast
 
@@ -18,7 +17,6 @@ from nba_grading.warehouse.client import Warehouse
 from tests.emulator.small_date import Token
 from tests.emulator.test_grading_property import box_scores_of, predictions_of
 from tests.googlesql.database import GoogleWarehouse, dates_of
-from tests.googlesql.engine import GoogleSql
 from tests.reference_grader import grade
 
 GRADES = "nba_predictions.prediction_accuracy"
@@ -26,13 +24,13 @@ DAYS = [date(2025, 11, 1) + timedelta(days=number) for number in range(2)]
 
 
 @pytest.fixture
-def warehouse(googlesql: GoogleSql) -> Iterator[GoogleWarehouse]:
-    made, rng = GoogleWarehouse(googlesql), random.Random(7)
+def warehouse(google_warehouse: GoogleWarehouse) -> GoogleWarehouse:
+    """With the inputs of DAYS."""
+    rng = random.Random(7)
     for day in DAYS:
-        made.fill("nba_predictions.player_prop_predictions", predictions_of(rng, day, 60))
-        made.fill("nba_box_scores.player_game_summary", box_scores_of(rng, day))
-    yield made
-    made.close()
+        google_warehouse.fill("nba_predictions.player_prop_predictions", predictions_of(rng, day, 60))
+        google_warehouse.fill("nba_box_scores.player_game_summary", box_scores_of(rng, day))
+    return google_warehouse
 
 
 def write(warehouse: GoogleWarehouse, run: str, token: int, *days: date) -> WriteReport:

@@ -11,12 +11,9 @@ import yaml
 from nba_grading.warehouse.sql import SQL_DIR, identifiers, load_sql
 from nba_grading.warehouse.tables import GUARDED, PREDICTION_ACCURACY, REPAIRABLE, Table
 from tests.googlesql.engine import GoogleSql, RefusedError
-from tests.sql.test_sql_cases import CASES, OTHER_FOLDERS, comparable_rows, every_query, name_of, params_of, query_of, render
+from tests.sql.test_sql_cases import CASES, comparable_rows, every_query, folder_of, name_of, params_of, query_of, render, statement_of
 
-RENAMES = "schema_change/rename_figure"
 _PARAM = re.compile(r"\b(\w+) ((?:ARRAY<)?(?:DATE|STRING|TIMESTAMP|INT64|NUMERIC|FLOAT64|BOOL)>?)(?!\w)")
-
-
 # Rendered below with the parts of each table that they are for, and analyzed.
 RENDERED: dict[str, tuple[Table, ...]] = {
     **dict.fromkeys(("proofs/append_table", "proofs/copy_table", "proofs/empty_table", "proofs/drop_table"), tuple(GUARDED.values())),
@@ -39,7 +36,7 @@ EXECUTED = {
 }
 # The emulator alone runs these.
 NOT_JUDGED = {
-    RENAMES: "It renames a column of a table that has the new name already here; tests/emulator/test_schema.py runs it on an old one.",
+    "schema_change/rename_figure": "The table has the new name already here: tests/emulator/test_schema.py runs it on an old one.",
     **dict.fromkeys(("schema_change/list_uncopied_fences", "schema_change/copy_fences"), "They read the fences of an older version."),
     **dict.fromkeys(("staging/count_bytes", "staging/count_unmerged_rows", "staging/find_staged_dates"), "Joined from tables of several kinds."),
     **dict.fromkeys(("proofs/create_batch_staging", "proofs/create_orphaned_staging"), "For the proofs alone."),
@@ -72,21 +69,16 @@ def parts_of(table: Table) -> dict[str, str]:
     }
 
 
-def file_of(name: str) -> Path:
-    area, _, rest = name.partition("/")
-    folder = OTHER_FOLDERS.get(area)
-    return folder.path / f"{rest}.sql" if folder else SQL_DIR / f"{name}.sql"
-
-
 def plain_statements() -> list[str]:
     """The files of include/sql that are sent as they are."""
     texts = {str(path.relative_to(SQL_DIR).with_suffix("")): path.read_text(encoding="utf-8") for path in sorted(SQL_DIR.rglob("*.sql"))}
-    return [name for name, text in texts.items() if not re.search(r"\{\w+\}", text) and not name.endswith("_fragment") and name != RENAMES]
+    return [name for name, text in texts.items() if not re.search(r"\{\w+\}", text) and not name.endswith("_fragment") and name not in NOT_JUDGED]
 
 
 def param_types(name: str) -> dict[str, str]:
     """The types of a statement's parameters, from the header of its file."""
-    lines = file_of(name).read_text(encoding="utf-8").splitlines()
+    folder, file = folder_of(name)
+    lines = (folder.path / f"{file}.sql").read_text(encoding="utf-8").splitlines()
     header = " ".join(line.removeprefix("--").strip() for line in lines if line.startswith("--"))
     return dict(_PARAM.findall(header.partition("Params:")[2]))
 
@@ -100,9 +92,7 @@ def test_google_accepts_the_statement(name: str, googlesql: GoogleSql) -> None:
     ("name", "table"), [(name, table) for name, tables in RENDERED.items() for table in tables], ids=lambda each: getattr(each, "name", each)
 )
 def test_google_accepts_the_rendered_statement(name: str, table: Table, googlesql: GoogleSql) -> None:
-    area, _, rest = name.partition("/")
-    text = OTHER_FOLDERS[area].load(rest) if area in OTHER_FOLDERS else load_sql(name)
-    googlesql.analyze(text.format(**parts_of(table)), PARAMS_OF_PARTS | param_types(name))
+    googlesql.analyze(statement_of(name).format(**parts_of(table)), PARAMS_OF_PARTS | param_types(name))
 
 
 def test_every_statement_is_judged_or_has_a_reason_not_to_be() -> None:

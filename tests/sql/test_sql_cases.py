@@ -23,7 +23,7 @@ from commands.statements import COMMANDS_SQL
 from nba_grading.pipelines.consolidate import Batch, BatchTable
 from nba_grading.quality.after_write import find_duplicates
 from nba_grading.warehouse.client import Warehouse
-from nba_grading.warehouse.sql import SQL_DIR, identifier, load_sql
+from nba_grading.warehouse.sql import SQL_DIR, SqlFolder, identifier, load_sql
 from nba_grading.warehouse.tables import PLAYER_PROP_PREDICTIONS, PREDICTION_ACCURACY
 from proofs import PROOFS_SQL
 
@@ -135,11 +135,16 @@ def query_of(case: Path) -> str:
     return str(case.parent.relative_to(HERE))
 
 
-def statement_of(case: Path) -> str:
-    """The statement that a case tries."""
-    area, _, name = query_of(case).partition("/")
-    folder = OTHER_FOLDERS.get(area)
-    return folder.load(name) if folder else load_sql(f"{area}/{name}")
+def folder_of(query: str) -> tuple[SqlFolder, str]:
+    """The folder of ``area/query``, and its name there."""
+    area, _, name = query.partition("/")
+    return (OTHER_FOLDERS[area], name) if area in OTHER_FOLDERS else (SqlFolder(SQL_DIR), query)
+
+
+def statement_of(query: str) -> str:
+    """The statement of ``area/query``."""
+    folder, name = folder_of(query)
+    return folder.load(name)
 
 
 def literal(value: Any) -> str:
@@ -188,7 +193,7 @@ def render(path: Path, case: Mapping[str, Any]) -> str:
         batch = Batch("b1", tuple(BatchTable(name, frozenset(columns)) for name in case["batch"]))
         parts["candidates"] = batch.candidates(columns) if path.parent.name == "merge_batch" else batch.candidates()
     parts |= {name: load_sql(value) for name, value in case.get("queries", {}).items()}
-    text = statement_of(path)
+    text = statement_of(query_of(path))
     return text.format(**parts) if parts else text
 
 
@@ -216,7 +221,7 @@ def test_a_case_is_whole(path: Path) -> None:
     case = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert case.keys() <= FIELDS
     assert case.keys() >= {"description", "tables", "expect"}
-    assert statement_of(path)
+    assert statement_of(query_of(path))
     assert all(row.keys() == case["expect"][0].keys() for row in case["expect"]), "every expected row names the same columns"
 
 

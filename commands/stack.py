@@ -40,6 +40,8 @@ from commands.supervisor import make_private, socket_path, supervisor_config
 
 READY_SECONDS = 240
 STOP_SECONDS = 60
+# BigQuery's emulator answers nothing, not even this, while it parses or runs a statement.
+BUSY_SECONDS = 30
 LOG_LINES = 15
 ACTIVE = ("RUNNING", "STARTING", "STOPPING", "BACKOFF")
 
@@ -271,13 +273,16 @@ def _is_alive(pid: int) -> bool:
 def use_local_stack() -> None:
     """Point this process's clients at the running local stack; StackError when none runs, or its BigQuery does not answer."""
     config = local_stack().config
+    what = f"The local stack runs, but its BigQuery emulator at {config.url('bigquery')}"
     try:
-        httpx.get(f"{config.url('bigquery')}/readyz", timeout=5).raise_for_status()
-    except httpx.HTTPError:
+        httpx.get(f"{config.url('bigquery')}/readyz", timeout=BUSY_SECONDS).raise_for_status()
+    except httpx.TimeoutException:
         raise StackError(
-            f"The local stack runs, but its BigQuery emulator at {config.url('bigquery')} does not answer: `make status` shows the processes, "
-            "`make down` and `make up` start them again."
+            f"{what} did not answer within {BUSY_SECONDS} s. It may be busy with a long statement: try again. "
+            "If it stays silent, `make down` and `make up` start it again."
         ) from None
+    except httpx.HTTPError:
+        raise StackError(f"{what} does not answer: `make status` shows the processes, `make down` and `make up` start them again.") from None
     os.environ.update(config.client_environment())
 
 

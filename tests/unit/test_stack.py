@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import tempfile
 from pathlib import Path
@@ -123,3 +124,13 @@ def test_a_command_for_a_stack_whose_bigquery_does_not_answer_fails_at_once(tmp_
     monkeypatch.setattr(Stack, "is_running", lambda self: True)
     with pytest.raises(StackError, match=r"BigQuery emulator at http://127\.0\.0\.1:10 does not answer"):
         stack_module.use_local_stack()
+
+
+def test_a_bigquery_that_is_busy_is_not_called_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = StackConfig(tmp_path, silent.getsockname()[1] - 1)
+        monkeypatch.setattr(stack_module, "default_config", lambda: config)
+        monkeypatch.setattr(Stack, "is_running", lambda self: True)
+        monkeypatch.setattr(stack_module, "BUSY_SECONDS", 0.1)
+        with pytest.raises(StackError, match=r"did not answer within 0\.1 s\. It may be busy with a long statement: try again"):
+            stack_module.use_local_stack()
